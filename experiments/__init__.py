@@ -1,0 +1,1 @@
+"""Experiments compose models, core and rsa; they hold no equations and no kernels."""

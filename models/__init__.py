@@ -1,0 +1,1 @@
+"""Networks and learning rules built from the core."""

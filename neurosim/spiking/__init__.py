@@ -1,0 +1,1 @@
+"""Spiking neurons, encoders, spike timing and trace kernels."""

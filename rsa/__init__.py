@@ -1,0 +1,1 @@
+"""Representational similarity analysis: arrays in, numbers out. Imports nothing of the training code."""
