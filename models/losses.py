@@ -1,0 +1,44 @@
+"""What the output is held against."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class AbstractLoss(ABC):
+    """A loss; the output error is its negative gradient, the mean over the batch taken."""
+
+    @abstractmethod
+    def value(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss, a scalar: mean over the batch."""
+
+    def error(self, output: Tensor, target: Tensor) -> Tensor:
+        """``-d loss / d output``, the shape of output."""
+        leaf = output.detach().requires_grad_()
+        with torch.enable_grad():
+            value = self.value(leaf, target)
+        return -torch.autograd.grad(value, leaf)[0]
+
+
+@final
+@dataclass(frozen=True)
+class CrossEntropy(AbstractLoss):
+    """Softmax cross-entropy with class indices ``(batch,)``."""
+
+    def value(self, output: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(output, target)
+
+
+@final
+@dataclass(frozen=True)
+class SquaredError(AbstractLoss):
+    """``1/2 sum_i (y_i - t_i)^2``, targets ``(batch, n_out)``."""
+
+    def value(self, output: Tensor, target: Tensor) -> Tensor:
+        return 0.5 * (output - target).square().sum() / len(output)

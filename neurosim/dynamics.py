@@ -1,0 +1,100 @@
+"""The four kinds of neural dynamics.
+
+Activity evolves while input and weights are held fixed. What is held fixed is gathered once
+in an *operating point* (the network, the drive and each layer linearised at the feed-forward
+activity), and every other method reads it: a layer is linearised once, however many steps a
+solver takes.
+
+======================  ==============================================  ====================
+kind                    law                                             solvers
+======================  ==============================================  ====================
+``AbstractFlow``        d state / dt = flow(state)                      Euler, Heun, RK4, ...
+``AbstractClosedForm``  a flow with a known fixed point                 Direct and the above
+``AbstractEnergy``      flow = -grad energy                             the explicit solvers
+``AbstractClocked``     state at tick i + 1 from state at tick i        Ticks
+======================  ==============================================  ====================
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from neurosim.types import Drive, LayerLike, LocalSignal, NetworkLike, State
+
+
+class AbstractDynamics(ABC):
+    """Activity under clamped input, the weights held fixed."""
+
+    #: What to write where another solver was asked for; shown in error messages.
+    remedy: ClassVar[str]
+
+    def layers(self, net: NetworkLike) -> Sequence[LayerLike]:
+        """The layers whose synapses learn, in the order of ``local_signals``."""
+        return net.layers
+
+    @abstractmethod
+    def operating_point(self, net: NetworkLike, drive: Drive) -> Any:
+        """What stays fixed while the activity settles; linearises each layer once."""
+
+    @abstractmethod
+    def initial_state(self, point: Any) -> State:
+        """The state before the first step."""
+
+    @abstractmethod
+    def local_signals(self, point: Any, state: State) -> Sequence[LocalSignal]:
+        """The two sides of each learning layer's synapses in this state."""
+
+    @abstractmethod
+    def output(self, point: Any, state: State) -> Tensor:
+        """What the network hands on (features, logits, spike counts), ``(batch, *features)``."""
+
+
+class AbstractFlow(AbstractDynamics):
+    """An ordinary differential equation for the activity. Time is in units of tau."""
+
+    remedy: ClassVar[str] = "use an explicit solver, for example Heun(dt=0.1)"
+
+    @abstractmethod
+    def flow(self, point: Any, state: State) -> State:
+        """d state / dt."""
+
+
+class AbstractClosedForm(AbstractFlow):
+    """A flow whose fixed point is known."""
+
+    remedy: ClassVar[str] = "use Direct(), or an explicit solver such as Heun(dt=0.1)"
+
+    @abstractmethod
+    def equilibrium(self, point: Any) -> State:
+        """The state at which the flow vanishes."""
+
+
+class AbstractEnergy(AbstractFlow):
+    """A gradient flow."""
+
+    @abstractmethod
+    def energy(self, point: Any, state: State) -> Tensor:
+        """The energy that the flow descends, summed over the batch; a scalar."""
+
+
+class AbstractClocked(AbstractDynamics):
+    """Activity that advances in ticks of ``dt_ms`` milliseconds (spiking cells)."""
+
+    remedy: ClassVar[str] = "use Ticks()"
+
+    @property
+    @abstractmethod
+    def dt_ms(self) -> float:
+        """Length of a tick in ms."""
+
+    @abstractmethod
+    def n_ticks(self, point: Any) -> int:
+        """Number of ticks in one presentation."""
+
+    @abstractmethod
+    def tick(self, point: Any, state: State, index: int) -> State:
+        """The state one tick later; ``index`` counts from 0."""

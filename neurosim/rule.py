@@ -1,0 +1,99 @@
+"""One engine for every learning rule.
+
+``run_batch`` is the whole story: the solver settles the activity, plasticity observes each
+settled state, and at the end it returns weight changes for a torch optimiser to apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from neurosim.dynamics import AbstractDynamics
+from neurosim.plasticity import AbstractPlasticity, Frozen
+from neurosim.solvers import AbstractSolver
+from neurosim.types import Drive, NetworkLike, Settled
+
+
+@final
+@dataclass(frozen=True)
+class LearningRule:
+    """Dynamics, the solver that settles them, and the plasticity that reads what is left.
+
+    Raises:
+        TypeError: the solver or its criterion cannot run these dynamics; the message says
+            which can.
+    """
+
+    name: str
+    dynamics: AbstractDynamics
+    solver: AbstractSolver
+    plasticity: AbstractPlasticity
+
+    def __post_init__(self) -> None:
+        for part, kind in (
+            (self.dynamics, AbstractDynamics),
+            (self.solver, AbstractSolver),
+            (self.plasticity, AbstractPlasticity),
+        ):
+            if not isinstance(part, kind):
+                raise TypeError(
+                    f"rule {self.name!r}: {part!r} is no {kind.__name__}: give an object such as "
+                    "LearningRule(name, ErrorCircuit(Transpose()), Direct(), ErrorTimesPre())"
+                )
+        self.solver.check(self.dynamics)
+
+    def parameters(self, net: NetworkLike) -> dict[str, Tensor]:
+        """Every tensor this rule changes, by ``layer.parameter``; none under Frozen."""
+        if isinstance(self.plasticity, Frozen):
+            return {}
+        return {
+            f"{layer.name}.{name}": tensor
+            for layer in self.dynamics.layers(net)
+            for name, tensor in layer.plastic_parameters().items()
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one batch left behind.
+
+    changes: ``layer.parameter`` -> change (to be scaled by a learning rate and ADDED).
+    output: what the network hands on, ``(batch, *features)``.
+    settled: the last settled state, with the reason the solve stopped.
+    point: the operating point, for measurements (alignment angles, rates).
+    """
+
+    changes: Mapping[str, Tensor]
+    output: Tensor
+    settled: Settled
+    point: Any
+
+
+@torch.no_grad()
+def run_batch(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
+    """Settle one batch and return the weight changes that plasticity asks for."""
+    dynamics, plasticity = rule.dynamics, rule.plasticity
+    layers = dynamics.layers(net)
+    point = dynamics.operating_point(net, drive)
+    memories = [plasticity.begin(layer) for layer in layers]
+    settled = None
+    for settled in rule.solver.settle(dynamics, point):
+        if isinstance(plasticity, Frozen):
+            continue
+        signals = dynamics.local_signals(point, settled.state)
+        memories = [
+            plasticity.observe(layer, memory, signal)
+            for layer, memory, signal in zip(layers, memories, signals, strict=True)
+        ]
+    assert settled is not None, f"{type(rule.solver).__name__} yielded no state"
+    changes = {
+        f"{layer.name}.{name}": change
+        for layer, memory in zip(layers, memories, strict=True)
+        for name, change in plasticity.delta(layer, memory).items()
+    }
+    return Outcome(changes, dynamics.output(point, settled.state), settled, point)

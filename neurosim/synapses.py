@@ -1,0 +1,151 @@
+"""Synapse geometries: the three linear maps that every learning rule is made of.
+
+A synapse carries activity forward, ``a = W x + b``; carries an error back through a weight of
+the same shape, ``V^T d`` (``V`` is ``W`` for backpropagation, a fixed random tensor for
+feedback alignment); and correlates its two sides into the shape of the weight,
+``sum_batch d x^T``. Convolutional geometries keep one value per (out, in, tap).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class AbstractSynapse(ABC):
+    """A linear map with a weight; stateless, so that weights can be exchanged."""
+
+    @property
+    @abstractmethod
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weight, output axis first."""
+
+    @property
+    @abstractmethod
+    def fan_in(self) -> int:
+        """Number of inputs that one output unit sums."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Current ``a = W x + b`` at the postsynaptic side."""
+
+    @abstractmethod
+    def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        """``V^T post`` in the shape of ``like`` (the presynaptic activity)."""
+
+    @abstractmethod
+    def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        """``(sum post pre^T, sum post)`` over batch and space: shapes of weight and bias."""
+
+
+@dataclass(frozen=True)
+class Dense(AbstractSynapse):
+    """All-to-all: ``a = x W^T + b`` on the flattened input. Weight ``(n_out, n_in)``."""
+
+    n_in: int
+    n_out: int
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.n_out, self.n_in)
+
+    @property
+    def fan_in(self) -> int:
+        return self.n_in
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.linear(x.flatten(1), weight, bias)
+
+    def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        return post.mm(weight).view_as(like)
+
+    def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        return post.t().mm(pre.flatten(1)), post.sum(0)
+
+
+@dataclass(frozen=True)
+class Conv2d(AbstractSynapse):
+    """2-D cross-correlation. Weight ``(n_out, n_in / groups, kernel, kernel)``."""
+
+    n_in: int
+    n_out: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.n_out, self.n_in // self.groups, self.kernel, self.kernel)
+
+    @property
+    def fan_in(self) -> int:
+        return self.n_in // self.groups * self.kernel**2
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        return self._backward(post, like, weight, (True, False, False))[0]
+
+    def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        # The operator asks for a weight only to read its shape here.
+        shape_only = post.new_empty(1).expand(self.weight_shape)
+        _, weight, bias = self._backward(post, pre, shape_only, (False, True, True))
+        return weight, bias
+
+    def _backward(
+        self, post: Tensor, pre: Tensor, weight: Tensor, mask: tuple[bool, bool, bool]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        # The very operator that autograd calls, so that the two agree to the bit.
+        return torch.ops.aten.convolution_backward(
+            post,
+            pre,
+            weight,
+            [self.n_out],
+            [self.stride] * 2,
+            [self.padding] * 2,
+            [self.dilation] * 2,
+            False,
+            [0, 0],
+            self.groups,
+            list(mask),
+        )
+
+
+@dataclass(frozen=True)
+class ConvTranspose2d(AbstractSynapse):
+    """Transposed 2-D convolution (a generative map). Weight ``(n_in, n_out, kernel, kernel)``."""
+
+    n_in: int
+    n_out: int
+    kernel: int = 4
+    stride: int = 2
+    padding: int = 1
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.n_in, self.n_out, self.kernel, self.kernel)
+
+    @property
+    def fan_in(self) -> int:
+        # Each output pixel sums (kernel / stride)^2 taps of every input channel.
+        return max(1, self.n_in * self.kernel**2 // self.stride**2)
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv_transpose2d(x, weight, bias, self.stride, self.padding)
+
+    def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        return F.conv2d(post, weight, None, self.stride, self.padding)
+
+    def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        # The adjoint of a transposed convolution swaps the two sides of the convolution.
+        weight = torch.nn.grad.conv2d_weight(
+            post, self.weight_shape, pre, self.stride, self.padding
+        )
+        return weight, post.sum((0, 2, 3))

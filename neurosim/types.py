@@ -1,0 +1,115 @@
+"""The words of the abstraction: what evolves, what is clamped, what a synapse sees.
+
+Axes are ``(batch, *features)``; spiking activity adds a leading ``time``. A state maps a
+name ("errors", "values", "voltage") to one tensor a layer, in the order of the network's
+layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from neurosim.synapses import AbstractSynapse
+
+State = Mapping[str, tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What is held fixed while the activity settles.
+
+    x: input, ``(batch, *features)``.
+    target: class indices, ``(batch,)`` int64, or None where nothing is clamped at the output.
+    generator: source of dropout masks and spikes; None draws nothing and refuses to.
+    learning: True for the training-time response (batch statistics, dropout), False for the
+        evaluation-time response (running statistics, no dropout).
+    """
+
+    x: Tensor
+    target: Tensor | None = None
+    generator: torch.Generator | None = None
+    learning: bool = True
+
+    def __post_init__(self) -> None:
+        if self.target is not None and len(self.target) != len(self.x):
+            raise ValueError(
+                f"the drive has {len(self.x)} inputs but {len(self.target)} targets: "
+                "give one target an input"
+            )
+
+
+@dataclass(frozen=True)
+class LocalSignal:
+    """All that one layer's synapses may see: their own two sides.
+
+    pre: presynaptic activity, ``(batch, *in_features)``.
+    post: the postsynaptic factor at the synapse's output (an error, or spikes),
+        ``(batch, *out_features)``.
+    gain: the same product for parameters that sit on the postsynaptic unit itself
+        (normalisation gain and offset): change by parameter name.
+    """
+
+    pre: Tensor
+    post: Tensor
+    gain: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A state a solver hands to plasticity, and why it stopped there.
+
+    energies holds the energy after each step (the initial state first) where the dynamics
+    has one, summed over the batch; it is empty otherwise.
+    """
+
+    state: State
+    n_steps: int
+    reason: str
+    energies: tuple[float, ...] = ()
+
+
+@runtime_checkable
+class LayerLike(Protocol):
+    """One synapse with its parameters: what plasticity changes."""
+
+    name: str
+    synapse: AbstractSynapse
+
+    def plastic_parameters(self) -> Mapping[str, Tensor]:
+        """Parameter name -> tensor; "weight" and, where present, "bias" and gains."""
+        ...
+
+
+class NetworkLike(Protocol):
+    """A chain of layers."""
+
+    @property
+    def layers(self) -> Sequence[LayerLike]: ...
+
+
+def map_state(function, *states: State) -> dict[str, tuple[Tensor, ...]]:
+    """Apply function to the matching tensors of one or several states."""
+    return {
+        name: tuple(function(*tensors) for tensors in zip(*(s[name] for s in states), strict=True))
+        for name in states[0]
+    }
+
+
+def tensors(state: State) -> Iterator[Tensor]:
+    """Every tensor of a state."""
+    for group in state.values():
+        yield from group
+
+
+def rms(state: State) -> float:
+    """Root mean square over all elements of a state; 0.0 for an empty one."""
+    total, count = 0.0, 0
+    for tensor in tensors(state):
+        total += float(tensor.double().square().sum())
+        count += tensor.numel()
+    return (total / count) ** 0.5 if count else 0.0
