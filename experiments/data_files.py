@@ -1,0 +1,138 @@
+"""Where data files lie, and .npz files that are checked when read and whole when written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neurosim.experiments.data_types import BrokenDataError, MissingDataError
+
+ENVIRONMENT = "NEUROSIM_DATA"
+
+
+def data_directory(data_dir: Path | str | None = None) -> Path:
+    """`data_dir` (--data-dir) if given, else $NEUROSIM_DATA, else the user's cache folder."""
+    chosen = data_dir or os.environ.get(ENVIRONMENT)
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("neurosim", appauthor=False)
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a loader may reach its files: where they lie, and whether it may fetch them."""
+
+    folder: Path
+    download: bool = False
+    progress: bool = False
+
+
+def missing(name: str, looked_for: str, folder: Path, remedy: str) -> MissingDataError:
+    """The one sentence a person reads when a data set is not there."""
+    return MissingDataError(
+        f"data set {name!r}: no {looked_for} in {folder}; name the folder that holds it "
+        f"with --data-dir or {ENVIRONMENT}, or {remedy}."
+    )
+
+
+@dataclass(frozen=True)
+class Field:
+    """What an array of an .npz file has to be: dtype kind ("u1", "i", "f4", "U") and shape.
+
+    None in the shape is any length; a str is a length that has to be the same wherever the
+    file uses it.
+    """
+
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+    def __str__(self) -> str:
+        sizes = ", ".join("any" if size is None else str(size) for size in self.shape)
+        comma = "," if len(self.shape) == 1 else ""
+        return f"dtype {_DTYPES[self.dtype]} and shape ({sizes}{comma})"
+
+    def fits_dtype(self, array: np.ndarray) -> bool:
+        kind = np.dtype(array.dtype).kind
+        if self.dtype == "i":
+            return kind in "iu"
+        if self.dtype == "U":
+            return kind == "U"
+        return array.dtype == np.dtype(self.dtype)
+
+
+_DTYPES = {"u1": "uint8", "f4": "float32", "i": "any integer", "U": "text"}
+Layout = Mapping[str, Field]
+
+
+def read_npz(path: Path, layout: Layout, remedy: str) -> dict[str, np.ndarray]:
+    """The arrays of `layout` from an .npz file, each checked; nothing is ever unpickled.
+
+    Raises BrokenDataError, which names the file, the field, what is allowed and `remedy`.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            absent = [key for key in layout if key not in archive.files]
+            if absent:
+                raise BrokenDataError(
+                    f"{path} has no field {absent[0]!r} (it has "
+                    f"{', '.join(archive.files) or 'none'}); {remedy}."
+                )
+            arrays = {key: _member(archive, key, path, remedy) for key in layout}
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        if isinstance(error, BrokenDataError | PermissionError):
+            raise
+        raise BrokenDataError(f"{path} is not a whole .npz file ({error}); {remedy}.") from error
+    lengths: dict[str, int] = {}
+    for key, field in layout.items():
+        _check(path, key, field, arrays[key], lengths, remedy)
+    return arrays
+
+
+def _member(archive: np.lib.npyio.NpzFile, key: str, path: Path, remedy: str) -> np.ndarray:
+    try:
+        return archive[key]
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        raise BrokenDataError(
+            f"{path}: field {key!r} cannot be read ({error}); {remedy}."
+        ) from error
+
+
+def _check(
+    path: Path, key: str, field: Field, array: np.ndarray, lengths: dict[str, int], remedy: str
+) -> None:
+    fits = field.fits_dtype(array) and array.ndim == len(field.shape)
+    for wanted, size in zip(field.shape, array.shape, strict=False):
+        if isinstance(wanted, str):
+            wanted = lengths.setdefault(wanted, size)
+        fits = fits and wanted in (None, size)
+    if not fits:
+        known = ", ".join(f"{name} = {size}" for name, size in lengths.items())
+        raise BrokenDataError(
+            f"{path}: field {key!r} has dtype {array.dtype} and shape {array.shape}; it has to "
+            f"have {field}{f' with {known}' if known else ''}; {remedy}."
+        )
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a compressed .npz that appears whole or not at all, whoever else writes it too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes it private; data may be shared
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,153 @@
+"""What the experiments know about data: training images, and stimuli with their brain."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from neurosim.rsa import BrainRDMs
+
+
+class MissingDataError(FileNotFoundError):
+    """A data set is not where it was looked for; the message says how to get it."""
+
+
+class BrokenDataError(ValueError):
+    """A data file is there but does not hold what its layout promises."""
+
+
+def arrays_sha256(*arrays: np.ndarray) -> str:
+    """SHA-256 over dtype, shape and bytes (C order) of each array in turn."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingImages:
+    """Labelled images to train on, and held-out ones to test on.
+
+    x_train, x_test: (n, 32, 32, 3) uint8, channels last; y_train, y_test: (n,) int64.
+    `sha256` is over the four arrays, so that a result names the data it came from.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    class_names: tuple[str, ...]
+    simulated: bool
+    sha256: str
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        train: tuple[np.ndarray, np.ndarray],
+        test: tuple[np.ndarray, np.ndarray],
+        class_names: tuple[str, ...],
+        *,
+        simulated: bool,
+    ) -> TrainingImages:
+        """Build from (images, labels) pairs, and compute the checksum."""
+        (x_train, y_train), (x_test, y_test) = train, test
+        y_train, y_test = y_train.astype(np.int64), y_test.astype(np.int64)
+        sha256 = arrays_sha256(x_train, y_train, x_test, y_test)
+        return cls(name, x_train, y_train, x_test, y_test, class_names, simulated, sha256)
+
+    def subset(self, n_train: int | None, n_test: int | None, seed: int) -> TrainingImages:
+        """One random subset a seed, drawn without replacement; None keeps a part whole.
+
+        The two parts draw from generators of their own: the training images of a seed do
+        not depend on how many test images are asked for.
+        """
+        train = _choice("training", len(self.x_train), n_train, (seed, 0))
+        test = _choice("test", len(self.x_test), n_test, (seed, 1))
+        x_train, y_train = self.x_train[train], self.y_train[train]
+        x_test, y_test = self.x_test[test], self.y_test[test]
+        sha256 = arrays_sha256(x_train, y_train, x_test, y_test)
+        return replace(
+            self, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, sha256=sha256
+        )
+
+
+def _choice(part: str, n_there: int, n: int | None, seed: tuple[int, int]) -> np.ndarray | slice:
+    if n is None:
+        return slice(None)
+    if not 1 <= n <= n_there:
+        raise ValueError(
+            f"cannot draw {n} {part} images: this set has {n_there}; "
+            f"ask for 1 to {n_there}, or None for all of them."
+        )
+    return np.random.default_rng(seed).permutation(n_there)[:n]
+
+
+@dataclass(frozen=True, eq=False)
+class StimulusSet:
+    """The images a brain was measured on, at their native size, and that brain's RDMs.
+
+    images: (n_stimuli, height, width, 3) uint8; category: one label a stimulus, for plots.
+    """
+
+    name: str
+    images: np.ndarray
+    brain: BrainRDMs
+    category: tuple[str, ...]
+    simulated: bool
+    sha256: str
+
+    @classmethod
+    def of(
+        cls, name: str, images: np.ndarray, brain: BrainRDMs, category: tuple[str, ...]
+    ) -> StimulusSet:
+        """Build from images and brain, which have to agree in number, and add the checksum."""
+        counts = {len(images), len(brain.stimuli), len(category)}
+        if len(counts) > 1:
+            raise ValueError(
+                f"stimulus set {name!r} has {len(images)} images, {len(brain.stimuli)} stimuli "
+                f"in its RDMs and {len(category)} category labels; these have to be equal."
+            )
+        sha256 = arrays_sha256(images, brain.rdms, np.array(brain.stimuli), np.array(brain.rois))
+        return cls(name, images, brain, category, brain.simulated, sha256)
+
+    def at_px(self, px: int) -> np.ndarray:
+        """Stimuli as (n_stimuli, px, px, 3) float32 in [0, 1]: see `resize`."""
+        return resize(self.images, px)
+
+
+def resize(images: np.ndarray, px: int) -> np.ndarray:
+    """Shorter edge to px, centre crop, antialiased bilinear; a copy in [0, 1] if already px.
+
+    images: (n, height, width, 3) uint8. Equals `torch.nn.functional.interpolate(mode="bilinear",
+    antialias=True, align_corners=False)` on the images as float32 in [0, 1]. The longer edge is
+    rounded down, and the crop's first row and column are rounded to the nearest even one when
+    they fall on a half, as torchvision's Resize and CenterCrop do.
+    """
+    if px < 1:
+        raise ValueError(f"px is {px}; an image size has to be at least 1 px.")
+    height, width = images.shape[1:3]
+    shorter = min(height, width)
+    scaled = images.astype(np.float32) / np.float32(255)
+    if shorter != px:
+        scaled = _interpolate(scaled, (px * height // shorter, px * width // shorter))
+    top = round((scaled.shape[1] - px) / 2)
+    left = round((scaled.shape[2] - px) / 2)
+    return np.ascontiguousarray(scaled[:, top : top + px, left : left + px])
+
+
+def _interpolate(images: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    import torch  # here, so that a --help or a table of RDMs does not wait for it
+
+    channels_first = torch.from_numpy(images).permute(0, 3, 1, 2)
+    resized = torch.nn.functional.interpolate(
+        channels_first, size=size_px, mode="bilinear", antialias=True, align_corners=False
+    )
+    # the filter's weights sum to 1 only within rounding, so white may come out as 1 + 1e-7
+    return resized.clamp_(0, 1).permute(0, 2, 3, 1).numpy()
