@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from neurosim.experiments.data_types import BrokenDataError, MissingDataError
+from neurosim.experiments.data_types import BrokenDataError, MissingDataError, UnwritableError
 
 ENVIRONMENT = "NEUROSIM_DATA"
 
@@ -123,16 +125,38 @@ def _check(
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a compressed .npz that appears whole or not at all, whoever else writes it too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    """Write a compressed .npz that appears whole or not at all."""
+    with whole_file(path) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write that gets its name when the block ends well, and else vanishes.
+
+    Each writer has a temporary file of its own: of two processes the last one wins, and a
+    reader sees one or the other whole. Raises UnwritableError if the folder is not writable.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(temporary, "xb")  # noqa: SIM115  # closed below, before the rename
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        with file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private; data may be shared
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def unwritable(path: Path, error: OSError) -> UnwritableError:
+    """The one sentence for a file that cannot be written."""
+    return UnwritableError(
+        f"cannot write {path} ({error.strerror or error}); name a folder with room that you "
+        f"may write to with --data-dir or {ENVIRONMENT}."
+    )

@@ -20,6 +20,10 @@ class BrokenDataError(ValueError):
     """A data file is there but does not hold what its layout promises."""
 
 
+class UnwritableError(OSError):
+    """The data directory cannot be written to."""
+
+
 def arrays_sha256(*arrays: np.ndarray) -> str:
     """SHA-256 over dtype, shape and bytes (C order) of each array in turn."""
     digest = hashlib.sha256()
