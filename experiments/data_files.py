@@ -81,7 +81,7 @@ def read_npz(path: Path, layout: Layout, remedy: str) -> dict[str, np.ndarray]:
     Raises BrokenDataError, which names the file, the field, what is allowed and `remedy`.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with _open(path) as archive:
             absent = [key for key in layout if key not in archive.files]
             if absent:
                 raise BrokenDataError(
@@ -97,6 +97,13 @@ def read_npz(path: Path, layout: Layout, remedy: str) -> dict[str, np.ndarray]:
     for key, field in layout.items():
         _check(path, key, field, arrays[key], lengths, remedy)
     return arrays
+
+
+def _open(path: Path) -> np.lib.npyio.NpzFile:
+    loaded = np.load(path, allow_pickle=False)
+    if not isinstance(loaded, np.lib.npyio.NpzFile):
+        raise ValueError("it holds a single array")
+    return loaded
 
 
 def _member(archive: np.lib.npyio.NpzFile, key: str, path: Path, remedy: str) -> np.ndarray:
@@ -127,7 +134,10 @@ def _check(
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write a compressed .npz that appears whole or not at all."""
     with whole_file(path) as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub
+        try:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub
+        except OSError as error:
+            raise unwritable(path, error) from error
 
 
 @contextmanager
@@ -146,8 +156,11 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         with file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError as error:  # a full disk may show only now
+                raise unwritable(path, error) from error
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""The learning rules by name, each an instance of the one abstraction.
+
+A *rule* is dynamics + solver + plasticity; a *learner* is a chain of parts, each a rule on a
+stretch of layers with its optimiser. ``RULES`` maps the names of the command line to builders
+of learners; the functions below it return bare rules for use in one's own code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neurosim.choices import Choices
+from neurosim.models.error_circuit import ErrorCircuit
+from neurosim.models.feed_forward import FeedForward
+from neurosim.models.feedback import (
+    AbstractFeedback,
+    DirectFeedback,
+    KolenPollack,
+    RandomFixed,
+    SignSymmetric,
+    Transpose,
+)
+from neurosim.models.learner import Learner, LearnerBuilder, SharedStart
+from neurosim.models.network import Network
+from neurosim.plasticity import ErrorTimesPre, Frozen
+from neurosim.rule import LearningRule
+from neurosim.solvers import Direct
+from neurosim.training import Optimiser, Part
+
+#: RECIPE of the comparison: Adam, coupled weight decay, cosine to 0, changes clipped to norm 1.
+BP_OPTIMISER = Optimiser("adam", lr=1e-3, weight_decay=1e-4, clip_norm=1.0)
+#: Tuned on its own for feedback alignment: no decay, which would only shrink what aligns.
+FA_OPTIMISER = Optimiser("adam", lr=1e-3, clip_norm=1.0)
+#: The number of convolution layers that PC and STDP learn; the layers after them are read out.
+N_CONV = 3
+
+
+def error_circuit_rule(name: str, feedback: AbstractFeedback) -> LearningRule:
+    """An error circuit settled at once."""
+    return LearningRule(name, ErrorCircuit(feedback), Direct(), ErrorTimesPre())
+
+
+def backprop() -> LearningRule:
+    """Backpropagation: errors return through ``W^T``."""
+    return error_circuit_rule("bp", Transpose())
+
+
+def feedback_alignment(net: Network, generator) -> LearningRule:
+    """Feedback alignment: errors return through fixed random weights in every layer."""
+    return error_circuit_rule("fa", RandomFixed.like(net, generator))
+
+
+def untrained(name: str = "untrained") -> LearningRule:
+    """Feed-forward activity, every synapse frozen."""
+    return LearningRule(name, FeedForward(), Direct(), Frozen())
+
+
+def _whole(rule: LearningRule, net: Network, optimiser: Optimiser) -> Learner:
+    return Learner(rule.name, (Part(rule, net, optimiser),))
+
+
+def readout_part(net: Network) -> Part:
+    """FC1 and head trained by backpropagation: the same readout for every local rule."""
+    return Part(backprop(), net.part(N_CONV, None), BP_OPTIMISER)
+
+
+def _bp(start: SharedStart) -> Learner:
+    return _whole(backprop(), start.network(), BP_OPTIMISER)
+
+
+def _fa(start: SharedStart) -> Learner:
+    net = start.network()
+    return _whole(feedback_alignment(net, start.stream("feedback")), net, FA_OPTIMISER)
+
+
+def _dfa(start: SharedStart) -> Learner:
+    net = start.network()
+    shape = (3, start.image_px, start.image_px)
+    feedback = DirectFeedback.like(net, start.stream("feedback"), shape)
+    return _whole(error_circuit_rule("dfa", feedback), net, FA_OPTIMISER)
+
+
+def _sign_symmetric(start: SharedStart) -> Learner:
+    net = start.network()
+    feedback = SignSymmetric.like(net, start.stream("feedback"))
+    return _whole(error_circuit_rule("sign-symmetric", feedback), net, FA_OPTIMISER)
+
+
+def _kolen_pollack(start: SharedStart) -> Learner:
+    net = start.network()
+    feedback = KolenPollack.like(net, start.stream("feedback"))
+    # Decay must be decoupled: coupled decay would enter Adam's moments of W and B differently.
+    optimiser = replace(FA_OPTIMISER, kind="adamw", weight_decay=1e-2)
+    return _whole(error_circuit_rule("kolen-pollack", feedback), net, optimiser)
+
+
+def _untrained(start: SharedStart) -> Learner:
+    return _whole(untrained(), start.network(), BP_OPTIMISER)
+
+
+def _frozen_conv(start: SharedStart) -> Learner:
+    """The control of every accuracy: untrained convolutions under the same trained readout."""
+    net = start.network()
+    body = Part(untrained("frozen-conv"), net.part(0, N_CONV))
+    return Learner("frozen-conv", (body, readout_part(net)))
+
+
+RULES: Choices[LearnerBuilder] = Choices(
+    "learning rule",
+    {
+        "untrained": _untrained,
+        "bp": _bp,
+        "fa": _fa,
+        "dfa": _dfa,
+        "sign-symmetric": _sign_symmetric,
+        "kolen-pollack": _kolen_pollack,
+        "frozen-conv": _frozen_conv,
+    },
+)

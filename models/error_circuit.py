@@ -15,7 +15,7 @@ from typing import final
 from torch import Tensor
 
 from neurosim.dynamics import AbstractClosedForm
-from neurosim.models.feedback import AbstractFeedback, alignment_angle
+from neurosim.models.feedback import AbstractFeedback, Transpose, alignment_angle
 from neurosim.models.losses import AbstractLoss, CrossEntropy
 from neurosim.models.network import Linearised, Network
 from neurosim.types import Drive, LayerLike, LocalSignal, State
@@ -81,6 +81,12 @@ class ErrorCircuit(AbstractClosedForm):
         if self.feedback.plastic_layers(point.net):
             signals += [LocalSignal(s.pre, s.post) for s in signals[1:]]
         return signals
+
+    def measurements(self, point: SweptPoint, state: State) -> dict[str, dict[str, float]]:
+        """``alignment_angle_deg``: none for backpropagation, where it is 0 by definition."""
+        if isinstance(self.feedback, Transpose):
+            return {}
+        return {"alignment_angle_deg": self.alignment_angles(point, state)}
 
     def alignment_angles(self, point: SweptPoint, state: State) -> dict[str, float]:
         """Layer name -> angle in degrees between its error and the one W^T would carry."""

@@ -190,7 +190,7 @@ def alignment_angle(
 
     The mean over the batch of ``arccos(<b, w> / (|b| |w|))``; NaN where an error vanishes.
     """
-    ours = feedback.carry(above, delta, output_error).flatten(1).double()
-    true = Transpose().carry(above, delta, output_error).flatten(1).double()
+    ours = feedback.carry(above, delta, output_error).detach().flatten(1).double()
+    true = Transpose().carry(above, delta, output_error).detach().flatten(1).double()
     cosine = torch.nn.functional.cosine_similarity(ours, true, dim=1, eps=0.0)
     return float(torch.rad2deg(torch.arccos(cosine.clamp(-1, 1))).mean())

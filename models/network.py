@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -264,7 +265,7 @@ def convolutional_network(
             pool=2,
             **kw,
         )
-        for i, (n_in, n_out) in enumerate(zip(channels, channels[1:], strict=False))
+        for i, (n_in, n_out) in enumerate(pairwise(channels))
     ]
     n_features = channels[-1] * (image_px // 2**n_conv) ** 2
     layers.append(Layer("FC1", Dense(n_features, n_hidden), dropout=dropout, **kw))
@@ -296,6 +297,6 @@ def dense_network(
                 device=device,
                 dtype=dtype,
             )
-            for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False))
+            for i, (n_in, n_out) in enumerate(pairwise(sizes))
         ]
     )

@@ -18,7 +18,7 @@ kind                    law                                             solvers
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -47,6 +47,13 @@ class AbstractDynamics(ABC):
     @abstractmethod
     def local_signals(self, point: Any, state: State) -> Sequence[LocalSignal]:
         """The two sides of each learning layer's synapses in this state."""
+
+    def measurements(self, point: Any, state: State) -> Mapping[str, Mapping[str, float]]:
+        """What only these dynamics can tell of a batch: quantity -> layer name -> value.
+
+        Asked once an epoch, for the log: alignment angles, firing rates, error sizes.
+        """
+        return {}
 
     @abstractmethod
     def output(self, point: Any, state: State) -> Tensor:

@@ -1,0 +1,85 @@
+"""Batches for training: normalised images, their order and augmentation fixed by seed and epoch.
+
+Order and augmentation are drawn for a whole epoch at once and belong to the image, not to the
+batch: rules that use other batch sizes still see the same image with the same crop and flip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from neurosim.choices import Choices
+from neurosim.streams import generator
+
+#: Mean and standard deviation of CIFAR-10's training images, RGB in [0, 1].
+CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR_SD = (0.247, 0.243, 0.261)
+#: Largest shift of a random crop, px.
+CROP_PADDING_PX = 4
+
+
+def normalise(images: np.ndarray | Tensor) -> Tensor:
+    """uint8 or [0, 1] float images ``(n, H, W, 3)`` -> float32 ``(n, 3, H, W)``, standardised."""
+    x = torch.as_tensor(np.asarray(images))
+    x = x.float().div(255) if x.dtype == torch.uint8 else x.float()
+    mean, sd = torch.tensor(CIFAR_MEAN), torch.tensor(CIFAR_SD)
+    return ((x - mean) / sd).permute(0, 3, 1, 2).contiguous()
+
+
+@dataclass(frozen=True)
+class NoAugmentation:
+    """Images as they are."""
+
+    def __call__(self, x: Tensor, index: Tensor, draws: Tensor) -> Tensor:
+        return x
+
+
+@dataclass(frozen=True)
+class FlipAndCrop:
+    """Horizontal flip (p = 1/2) and a crop shifted by up to 4 px, the border reflected."""
+
+    def __call__(self, x: Tensor, index: Tensor, draws: Tensor) -> Tensor:
+        n, channels, height, width = x.shape
+        padded = F.pad(x, (CROP_PADDING_PX,) * 4, mode="reflect")
+        shift = (draws[index, :2] * (2 * CROP_PADDING_PX + 1)).long().to(x.device)
+        flip = (draws[index, 2] < 0.5).to(x.device)
+        columns = torch.arange(width, device=x.device)
+        columns = torch.where(flip[:, None], width - 1 - columns, columns) + shift[:, 1:]
+        rows = torch.arange(height, device=x.device) + shift[:, :1]
+        image = torch.arange(n, device=x.device)
+        # Advanced indices in front put channels last: (n, height, width, channels).
+        cropped = padded[image[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+        return cropped.permute(0, 3, 1, 2).contiguous()
+
+
+AUGMENTATIONS = Choices("augmentation", {"none": NoAugmentation(), "flip-crop": FlipAndCrop()})
+
+
+def epoch_batches(
+    images: Tensor,
+    labels: Tensor,
+    *,
+    seed: int,
+    epoch: int,
+    batch_size: int,
+    augmentation: str,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of one epoch; the last partial one is dropped.
+
+    Args:
+        images: ``(n, 3, H, W)``, already normalised. labels: ``(n,)`` int64.
+        epoch: counts from 1; with the seed it fixes order and augmentation.
+    """
+    n = len(images)
+    order = torch.randperm(n, generator=generator(seed, "order", epoch))
+    draws = torch.rand((n, 3), generator=generator(seed, "augmentation", epoch))
+    augment = AUGMENTATIONS[augmentation]
+    for start in range(0, n - batch_size + 1, batch_size):
+        index = order[start : start + batch_size]
+        yield augment(images[index], index, draws), labels[index]

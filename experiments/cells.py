@@ -1,0 +1,279 @@
+"""One cell of the comparison: a rule and a seed, trained and evaluated at every checkpoint.
+
+A cell is a pure function of the settings, the rule and the seed. It lives in one HDF5 file that
+is rewritten whole at each checkpoint, with all that is needed to go on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from neurosim.experiments.batches import epoch_batches, normalise
+from neurosim.experiments.config import Comparison
+from neurosim.experiments.data_types import StimulusSet, TrainingImages
+from neurosim.experiments.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
+from neurosim.models.catalogue import RULES
+from neurosim.models.learner import Learner, SharedStart
+from neurosim.storage import read_tree, write_tree
+from neurosim.streams import generator
+from neurosim.training import Trainer, movement
+
+#: Told how far a cell is: epochs done (with fraction) and a line on its state.
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class CellData:
+    """Images of one seed, normalised once, and the evaluation."""
+
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    n_classes: int
+    evaluation: Evaluation
+
+    @classmethod
+    def prepare(
+        cls,
+        settings: Comparison,
+        seed: int,
+        images: TrainingImages,
+        stimuli: StimulusSet,
+        device: torch.device,
+    ) -> CellData:
+        """Draw the subset of a seed and put everything on the device."""
+        subset = images.subset(settings.n_train, settings.n_test, seed)
+        x_train = normalise(subset.x_train)
+        if x_train.shape[-1] != settings.training_px:
+            raise ValueError(
+                f"training images are {x_train.shape[-1]} px, the settings say "
+                f"training_px = {settings.training_px}: set it to the images' size"
+            )
+        evaluation = Evaluation.prepare(
+            stimuli,
+            px=settings.evaluation_px,
+            calibration=x_train[: settings.n_calibration].to(device),
+            policies=settings.normalisation,
+            readouts=settings.readouts,
+            device=device,
+        )
+        return cls(
+            x_train.to(device),
+            torch.as_tensor(subset.y_train, device=device),
+            normalise(subset.x_test).to(device),
+            torch.as_tensor(subset.y_test, device=device),
+            len(images.class_names),
+            evaluation,
+        )
+
+
+@dataclass
+class EpochLog:
+    """Sums over the batches of an epoch."""
+
+    loss: float = 0.0
+    n_correct: int = 0
+    n_images: int = 0
+    n_batches: int = 0
+    n_energy_steps: int = 0
+    n_energy_rises: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    measured: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, log) -> None:
+        """Take in one batch."""
+        self.loss += log.loss
+        self.n_correct += log.n_correct
+        self.n_images += log.n_images
+        self.n_batches += 1
+        for outcome in log.outcomes:
+            energies = np.asarray(outcome.settled.energies)
+            self.n_energy_steps += max(0, len(energies) - 1)
+            self.n_energy_rises += int((np.diff(energies) > 0).sum())
+        self.reasons[log.outcomes[0].settled.reason.split(":")[0]] += 1
+
+    def row(self) -> dict[str, Any]:
+        """One row of the epoch table."""
+        monotone = (
+            1 - self.n_energy_rises / self.n_energy_steps if self.n_energy_steps else float("nan")
+        )
+        return {
+            "train_loss": self.loss / self.n_batches,
+            "train_accuracy": self.n_correct / self.n_images,
+            "energy_monotone_share": monotone,
+            "stop_reason": ", ".join(f"{k} x{n}" for k, n in sorted(self.reasons.items())),
+        }
+
+
+class Cell:
+    """A rule and a seed on their way through the checkpoints.
+
+    Args:
+        path: the cell's file; where it exists, the cell goes on from it.
+    """
+
+    def __init__(
+        self,
+        settings: Comparison,
+        rule: str,
+        seed: int,
+        data: CellData,
+        path: Path,
+        device: torch.device,
+        report: Report,
+    ) -> None:
+        self.settings, self.rule, self.seed = settings, rule, seed
+        self.data, self.path, self.device, self.report = data, path, device, report
+        self.learner = self._fresh_learner()
+        self.initial = {k: t.clone() for k, t in self.learner.tensors().items()}
+        n_batches = len(data.x_train) // settings.batch_size
+        self.trainer = Trainer(self.learner.parts, n_batches * settings.epochs)
+        self.n_batches = n_batches
+        self.epoch, self.seconds = 0, 0.0
+        self.tables: list[pd.DataFrame] = []
+        self.weights: dict[str, Mapping[str, Any]] = {}
+
+    def run(self) -> None:
+        """Train to the last checkpoint, going on from the file where there is one."""
+        started = time.perf_counter()
+        if self.path.is_file():
+            self._load()
+        else:
+            self._checkpoint(EpochLog(), started)
+            self._statistics_only()
+            self._save()
+        for epoch in range(self.epoch + 1, self.settings.epochs + 1):
+            log = self._train_epoch(self.learner, self.trainer, epoch)
+            self.epoch = epoch
+            if epoch in self.settings.checkpoints:
+                self._checkpoint(log, started)
+                self._save()
+        self.report(float(self.settings.epochs), "done")
+
+    def _fresh_learner(self) -> Learner:
+        start = SharedStart(self.seed, self.settings.training_px, self.data.n_classes, self.device)
+        return RULES[self.rule](start).with_schedule(self.settings.schedule)
+
+    def _train_epoch(self, learner: Learner, trainer: Trainer, epoch: int) -> EpochLog:
+        log, noise = EpochLog(), generator(self.seed, f"noise/{self.rule}", epoch)
+        batches = epoch_batches(
+            self.data.x_train,
+            self.data.y_train,
+            seed=self.seed,
+            epoch=epoch,
+            batch_size=self.settings.batch_size,
+            augmentation=self.settings.augmentation,
+        )
+        for index, (x, y) in enumerate(batches):
+            batch = trainer.step(x, y, noise)
+            log.add(batch)
+            self.report(
+                epoch - 1 + (index + 1) / self.n_batches, f"loss {log.loss / log.n_batches:.3f}"
+            )
+        for part, outcome in zip(learner.parts, batch.outcomes, strict=True):
+            found = part.rule.dynamics.measurements(outcome.point, outcome.settled.state)
+            for quantity, by_layer in found.items():
+                log.measured.setdefault(quantity, {}).update(by_layer)
+        return log
+
+    def _statistics_only(self) -> None:
+        """The second zero point: one epoch of the same passes at learning rate 0."""
+        learner = self._fresh_learner().without_learning()
+        log = self._train_epoch(learner, Trainer(learner.parts, self.n_batches), 1)
+        self._evaluate(learner, log, epoch=1, statistics_only=True)
+
+    def _checkpoint(self, log: EpochLog, started: float) -> None:
+        self._evaluate(self.learner, log, epoch=self.epoch, statistics_only=False)
+        self.weights[f"epoch_{self.epoch}"] = {
+            name: tensor.cpu().numpy().copy() for name, tensor in self.learner.tensors().items()
+        }
+
+    def _evaluate(
+        self, learner: Learner, log: EpochLog, *, epoch: int, statistics_only: bool
+    ) -> None:
+        self.report(float(epoch), "evaluating")
+        table = self.data.evaluation.table(learner)
+        table.insert(0, "rule", self.rule)
+        table.insert(1, "seed", self.seed)
+        table.insert(2, "epoch", epoch)
+        table.insert(3, "statistics_only", statistics_only)
+        table["test_accuracy"] = test_accuracy(learner, self.data.x_test, self.data.y_test)
+        for name, value in (log.row() if log.n_batches else _EMPTY_ROW).items():
+            table[name] = value
+        per_layer = self._per_layer(learner, log)
+        self.tables.append(table.join(per_layer, on="layer"))
+
+    def _per_layer(self, learner: Learner, log: EpochLog) -> pd.DataFrame:
+        current = learner.tensors()
+        rows = {}
+        for layer in SCORED_LAYERS:
+            moved = movement(self.initial[f"{layer}.weight"], current[f"{layer}.weight"])
+            rows[layer] = {
+                "displacement": moved.displacement,
+                "direction_change": moved.direction_change,
+                **{quantity: found.get(layer) for quantity, found in log.measured.items()},
+            }
+        return pd.DataFrame.from_dict(rows, orient="index").astype(float)
+
+    def _save(self) -> None:
+        table = pd.concat(self.tables, ignore_index=True)
+        write_tree(
+            self.path,
+            {
+                "settings": json.dumps(self.settings.cell_settings(), sort_keys=True),
+                "rule": self.rule,
+                "seed": self.seed,
+                "epoch": self.epoch,
+                "finished": self.epoch == self.settings.epochs,
+                "table": {name: table[name].to_numpy() for name in table},
+                "column_order": list(table.columns),
+                "initial": self.initial,
+                "tensors": self.learner.tensors(),
+                "trainer": self.trainer.state(),
+                "weights": self.weights,
+            },
+        )
+
+    def _load(self) -> None:
+        tree = read_tree(self.path)
+        self.learner.load(tree["tensors"])
+        self.trainer.load_state(tree["trainer"])
+        self.epoch = tree["epoch"]
+        self.tables = [table_of(tree)]
+        self.weights = tree["weights"]
+
+
+#: What a table says of an epoch that was not trained.
+_EMPTY_ROW = {
+    "train_loss": np.nan,
+    "train_accuracy": np.nan,
+    "energy_monotone_share": np.nan,
+    "stop_reason": "",
+}
+
+
+def table_of(tree: Mapping[str, Any]) -> pd.DataFrame:
+    """The result table in a cell's tree."""
+    return pd.DataFrame({name: tree["table"][name] for name in tree["column_order"]})
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The result table of a cell's file."""
+    return table_of(read_tree(path))
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a cell's file exists and holds the last checkpoint."""
+    return path.is_file() and bool(read_tree(path)["finished"])

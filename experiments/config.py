@@ -1,0 +1,141 @@
+"""What one comparison is: settings, presets, and what may differ when a run is resumed.
+
+Light on purpose: ``--help`` imports this and nothing heavy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neurosim.choices import Choices
+
+#: Names as in the catalogue and the other registries; a test holds the two together.
+RULE_NAMES = (
+    "untrained", "bp", "fa", "dfa", "sign-symmetric", "kolen-pollack",
+    "pc", "pc-supervised", "stdp", "frozen-conv",
+)  # fmt: skip
+DEFAULT_RULES = ("untrained", "bp", "fa", "pc", "stdp")
+POLICY_NAMES = ("identity", "running", "calibrated", "calibrated-at-px")
+READOUT_NAMES = ("gap", "4x4", "full")
+AUGMENTATION_NAMES = ("flip-crop", "none")
+SCHEDULE_NAMES = ("cosine", "constant")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every setting that a number of the result depends on.
+
+    Attributes:
+        training: training images by name; ``stimuli``: stimulus set with its brain by name.
+        n_train, n_test: images drawn at random a seed; None for all.
+        rules, seeds: the cells are their product.
+        checkpoints: epochs after which everything is evaluated; 0 and ``epochs`` included.
+        evaluation_px: sizes of the stimuli, px; the training size must be among them.
+        normalisation: policies of evaluation; ``readouts``: readouts of the conv layers.
+        n_calibration: clean training images that the calibrated policies read.
+    """
+
+    training: str = "cifar10"
+    stimuli: str = "brain92"
+    n_train: int | None = 8000
+    n_test: int | None = 2000
+    rules: tuple[str, ...] = DEFAULT_RULES
+    seeds: tuple[int, ...] = (42, 123, 456)
+    epochs: int = 5
+    checkpoints: tuple[int, ...] = (0, 1, 2, 5)
+    batch_size: int = 128
+    augmentation: str = "flip-crop"
+    schedule: str = "cosine"
+    training_px: int = 32
+    evaluation_px: tuple[int, ...] = (32, 160)
+    normalisation: tuple[str, ...] = ("identity", "running", "calibrated")
+    readouts: tuple[str, ...] = ("gap", "4x4")
+    n_calibration: int = 1000
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("rules", self.rules, RULE_NAMES),
+            ("normalisation", self.normalisation, POLICY_NAMES),
+            ("readouts", self.readouts, READOUT_NAMES),
+            ("augmentation", (self.augmentation,), AUGMENTATION_NAMES),
+            ("schedule", (self.schedule,), SCHEDULE_NAMES),
+        ):
+            if not value:
+                raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")
+            choices = Choices(name, dict.fromkeys(known))
+            for entry in value:
+                _ = choices[entry]
+        for name in ("rules", "seeds", "checkpoints", "evaluation_px", "normalisation", "readouts"):
+            value = getattr(self, name)
+            if len(set(value)) != len(value):
+                raise ValueError(f"{name} names an entry twice: {', '.join(map(str, value))}")
+        for name in ("epochs", "batch_size", "training_px", "n_calibration", "n_train", "n_test"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if not self.seeds:
+            raise ValueError("seeds is empty: give at least one whole number")
+        if self.n_train is not None and self.n_train < self.batch_size:
+            raise ValueError(
+                f"n_train ({self.n_train}) is less than one batch ({self.batch_size}): "
+                "the last partial batch is dropped, so nothing would be learned"
+            )
+        if sorted(self.checkpoints) != list(self.checkpoints) or not self.checkpoints:
+            raise ValueError(f"checkpoints must rise, got {self.checkpoints}")
+        if self.checkpoints[0] != 0 or self.checkpoints[-1] != self.epochs:
+            raise ValueError(
+                f"checkpoints must start at 0 and end at epochs ({self.epochs}), "
+                f"got {', '.join(map(str, self.checkpoints))}"
+            )
+        if any(px < 8 for px in self.evaluation_px):
+            raise ValueError(f"evaluation_px must be at least 8 each, got {self.evaluation_px}")
+        if self.training_px not in self.evaluation_px:
+            raise ValueError(
+                f"evaluation_px must hold the training size {self.training_px}, "
+                f"got {', '.join(map(str, self.evaluation_px))}: without it, size and learning "
+                "cannot be told apart"
+            )
+
+    def cell_settings(self) -> dict[str, Any]:
+        """The settings that each cell's numbers depend on: all but which cells there are."""
+        settings = dataclasses.asdict(self)
+        del settings["rules"], settings["seeds"]
+        return settings
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Comparison:
+        """The inverse of ``dataclasses.asdict`` after a round through JSON."""
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})
+
+
+PRESETS: Choices[Comparison] = Choices(
+    "preset",
+    {
+        # Everything at a scale that ends within three minutes on two cores; SIMULATED data.
+        "demo": Comparison(
+            training="demo",
+            stimuli="demo",
+            n_train=1024,
+            n_test=400,
+            seeds=(42,),
+            epochs=2,
+            checkpoints=(0, 1, 2),
+            batch_size=64,
+            evaluation_px=(32, 96),
+            n_calibration=256,
+        ),
+        # Real CIFAR-10 images against real fMRI of early visual cortex and IT.
+        "brain92": Comparison(),
+        # The published scale (RECIPE of Leutenegger 2026, arXiv 2605.30556).
+        "paper": Comparison(
+            stimuli="things",
+            seeds=(42, 123, 456, 789, 1337),
+            epochs=40,
+            checkpoints=(0, 1, 2, 5, 10, 20, 30, 40),
+            evaluation_px=(32, 64, 96, 128, 160, 224),
+        ),
+    },
+)

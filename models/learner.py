@@ -1,0 +1,112 @@
+"""A learner: a named chain of parts that share one start and are represented as one network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurosim.models.network import Layer, Network, convolutional_network
+from neurosim.models.normalisation import Running, StatisticsOf
+from neurosim.streams import generator
+from neurosim.training import Part, without_learning
+
+
+@dataclass(frozen=True)
+class SharedStart:
+    """What all rules of one seed begin with: the same weights, drawn from the same stream.
+
+    seed: names every random stream of the learner.
+    """
+
+    seed: int
+    image_px: int = 32
+    n_classes: int = 10
+    device: torch.device | None = None
+    dtype: torch.dtype | None = None
+
+    def network(self) -> Network:
+        """A fresh network with the initial weights of this seed."""
+        return convolutional_network(
+            generator=self.stream("init"),
+            image_px=self.image_px,
+            n_classes=self.n_classes,
+            device=self.device,
+            dtype=self.dtype,
+        )
+
+    def stream(self, name: str) -> torch.Generator:
+        """A generator of this seed for one purpose."""
+        return generator(self.seed, name)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A chain of parts under one name."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @torch.no_grad()
+    def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
+        """Layer name -> activity to the images ``x``; nothing in the learner changes."""
+        activity: dict[str, Tensor] = {}
+        for part in self.parts:
+            activity |= part.net.represent(x, statistics)
+            x = activity[part.net.layers[-1].name]
+        return activity
+
+    def normalised_layers(self) -> list[Layer]:
+        """The chain of layers up to the head where statistics matter; empty where none do."""
+        layers = [layer for part in self.parts for layer in part.net.layers]
+        return layers if any(getattr(layer, "norm", None) is not None for layer in layers) else []
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every weight, statistic and auxiliary tensor by name: the whole state of the learner."""
+        named: dict[str, Tensor] = {}
+        for part in self.parts:
+            named |= part.net.named_weights()
+            for layer in part.rule.dynamics.layers(part.net):
+                for key, tensor in layer.plastic_parameters().items():
+                    named.setdefault(f"{layer.name}.{key}", tensor.detach())
+        return named
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Any]) -> None:
+        """Take up the state that ``tensors`` gave, after a round through a file."""
+        own = self.tensors()
+        if set(own) != set(tensors):
+            raise ValueError(
+                f"learner {self.name!r}: stored tensors do not fit: missing "
+                f"{sorted(set(own) - set(tensors))}, unknown {sorted(set(tensors) - set(own))}"
+            )
+        for name, tensor in own.items():
+            tensor.copy_(torch.as_tensor(np.asarray(tensors[name])))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every tensor: equal before and after anything that may not change state."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.tensors().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def with_schedule(self, schedule: str) -> Learner:
+        """The same learner, every part's learning rate on this schedule."""
+        parts = (
+            replace(part, optimiser=replace(part.optimiser, schedule=schedule))
+            for part in self.parts
+        )
+        return Learner(self.name, tuple(parts))
+
+    def without_learning(self) -> Learner:
+        """The same passes at learning rate 0."""
+        return Learner(self.name, tuple(without_learning(part) for part in self.parts))
+
+
+LearnerBuilder = Callable[[SharedStart], Learner]
