@@ -1,0 +1,133 @@
+"""Shared by the predictive-coding measurements: data, epochs, scores. Run by command only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurosim.models.learner import Learner
+from neurosim.models.normalisation import Fixed, Running, StatisticsOf
+from neurosim.streams import generator
+from neurosim.training import BatchLog, Trainer
+
+MEAN = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1)
+SD = torch.tensor([0.247, 0.243, 0.261]).view(1, 3, 1, 1)
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Images:
+    """CIFAR-10: the training images of one seed and the held-out ones, normalised."""
+
+    x: Tensor
+    y: Tensor
+    x_test: Tensor
+    y_test: Tensor
+
+
+def load(seed: int, n_train: int = 8000) -> Images:
+    """A random subset of the training images, as the comparison draws one for each seed."""
+    folder = os.environ.get("NEUROSIM_DATA")
+    if folder is None:
+        raise SystemExit("set NEUROSIM_DATA to the folder that holds cifar10_12k.npz")
+    with np.load(Path(folder) / "cifar10_12k.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in ("x_train", "y_train", "x_test", "y_test")}
+    chosen = torch.randperm(len(arrays["x_train"]), generator=generator(seed, "subset"))[:n_train]
+
+    def pixels(images: np.ndarray) -> Tensor:
+        return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - MEAN) / SD
+
+    return Images(
+        pixels(arrays["x_train"])[chosen],
+        torch.from_numpy(arrays["y_train"]).long()[chosen],
+        pixels(arrays["x_test"]),
+        torch.from_numpy(arrays["y_test"]).long(),
+    )
+
+
+def batches(images: Images, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Whole batches in the order of this seed and epoch; no augmentation."""
+    order = torch.randperm(len(images.x), generator=generator(seed, "order", epoch))
+    for start in range(0, len(order) - BATCH + 1, BATCH):
+        index = order[start : start + BATCH]
+        yield images.x[index], images.y[index]
+
+
+def train(
+    learner: Learner,
+    images: Images,
+    seed: int,
+    n_epochs: int,
+    *,
+    each_batch: Callable[[BatchLog], None] = lambda log: None,
+    each_epoch: Callable[[int], None] = lambda epoch: None,
+) -> None:
+    """Train with the real trainer; each_epoch is also called with 0 before the first."""
+    trainer = Trainer(learner.parts, n_epochs * (len(images.x) // BATCH))
+    each_epoch(0)
+    for epoch in range(1, n_epochs + 1):
+        draws = generator(seed, "rule", epoch)
+        for x, y in batches(images, seed, epoch):
+            each_batch(trainer.step(x, y, draws))
+        each_epoch(epoch)
+
+
+def represent(
+    learner: Learner, x: Tensor, layer: str, statistics: StatisticsOf = Running()  # noqa: B008
+) -> Tensor:
+    """One layer's activity, in batches."""
+    return torch.cat([learner.represent(part, statistics)[layer] for part in x.split(500)])
+
+
+def accuracy(learner: Learner, images: Images) -> float:
+    """Held-out accuracy of the head."""
+    logits = represent(learner, images.x_test, "head")
+    return float((logits.argmax(1) == images.y_test).double().mean())
+
+
+def calibrated(learner: Learner, x: Tensor) -> dict[str, Fixed]:
+    """Statistics of each normalised layer pooled over clean training images."""
+    statistics: dict[str, Fixed] = {}
+    for layer in learner.normalised_layers():
+        if layer.norm is None:
+            break
+        for part in x.split(500):
+            pass
+        current = layer.current(x).double()
+        axes = (0, 2, 3)
+        fixed = Fixed(current.mean(axes).float(), current.var(axes, correction=0).float())
+        statistics[layer.name] = fixed
+        x = torch.cat([layer.respond(layer.current(part), fixed) for part in x.split(500)])
+    return statistics
+
+
+def ridge_probe(
+    features: Tensor, y: Tensor, test: Tensor, y_test: Tensor, penalties=(1e1, 1e2, 1e3, 1e4)
+) -> float:
+    """Accuracy of a ridge classifier on standardised features, the penalty chosen on a fifth
+    of the training images held out."""
+    features, test = features.flatten(1).double(), test.flatten(1).double()
+    mean, sd = features.mean(0), features.std(0) + 1e-8
+    features, test = (features - mean) / sd, (test - mean) / sd
+    targets = torch.nn.functional.one_hot(y, 10).double() - 0.1
+    cut = len(y) * 4 // 5
+
+    def solve(x: Tensor, t: Tensor) -> Callable[[float], Tensor]:
+        values, vectors = torch.linalg.eigh(x.t() @ x)
+        right = vectors.t() @ (x.t() @ t)
+        return lambda penalty: vectors @ (right / (values + penalty).unsqueeze(1))
+
+    weights = solve(features[:cut], targets[:cut])
+    held = [
+        float(((features[cut:] @ weights(p)).argmax(1) == y[cut:]).double().mean())
+        for p in penalties
+    ]
+    best = penalties[int(np.argmax(held))]
+    final = solve(features, targets)(best)
+    return float(((test @ final).argmax(1) == y_test).double().mean())
