@@ -1,1 +1,61 @@
-"""Representational similarity analysis: arrays in, numbers out. Imports nothing of the training code."""
+"""Representational similarity analysis: arrays in, numbers out.
+
+Imports nothing of the training code. The public names are handed on lazily (PEP 562):
+``import neurosim.rsa`` costs the import of nothing but this file.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neurosim.rsa.alignment import alignment_table as alignment_table
+    from neurosim.rsa.brain import BrainRDMs as BrainRDMs
+    from neurosim.rsa.comparators import COMPARATORS as COMPARATORS
+    from neurosim.rsa.comparators import Comparator as Comparator
+    from neurosim.rsa.compare import PreparedRDMs as PreparedRDMs
+    from neurosim.rsa.compare import compare_rdms as compare_rdms
+    from neurosim.rsa.compare import prepare_rdms as prepare_rdms
+    from neurosim.rsa.distances import DISSIMILARITIES as DISSIMILARITIES
+    from neurosim.rsa.distances import Dissimilarity as Dissimilarity
+    from neurosim.rsa.effect_size import cohens_d as cohens_d
+    from neurosim.rsa.lowlevel import REFERENCES as REFERENCES
+    from neurosim.rsa.lowlevel import reference_rdms as reference_rdms
+    from neurosim.rsa.noise import group_reliability as group_reliability
+    from neurosim.rsa.noise import noise_ceiling as noise_ceiling
+    from neurosim.rsa.paired import sign_flip_floor as sign_flip_floor
+    from neurosim.rsa.paired import sign_flip_test as sign_flip_test
+    from neurosim.rsa.rdm import RDM as RDM
+    from neurosim.rsa.rdm import UndefinedPatternWarning as UndefinedPatternWarning
+    from neurosim.rsa.rdm import compute_rdm as compute_rdm
+    from neurosim.rsa.rdm import to_condensed as to_condensed
+    from neurosim.rsa.rdm import to_square as to_square
+
+_HOME = {
+    "alignment": ("alignment_table",),
+    "brain": ("BrainRDMs",),
+    "comparators": ("COMPARATORS", "Comparator"),
+    "compare": ("PreparedRDMs", "compare_rdms", "prepare_rdms"),
+    "distances": ("DISSIMILARITIES", "Dissimilarity"),
+    "effect_size": ("cohens_d",),
+    "lowlevel": ("REFERENCES", "reference_rdms"),
+    "noise": ("group_reliability", "noise_ceiling"),
+    "paired": ("sign_flip_floor", "sign_flip_test"),
+    "rdm": ("RDM", "UndefinedPatternWarning", "compute_rdm", "to_condensed", "to_square"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

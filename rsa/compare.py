@@ -1,0 +1,129 @@
+"""Many model RDMs against many brain RDMs, with the brain's side kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurosim.rsa.comparators import Array, Comparator, Rows, find_comparator
+from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows
+
+Flags = NDArray[np.bool_]
+
+
+def compare_rdms(
+    models: RDMInput,
+    brains: RDMInput | PreparedRDMs,
+    method: str | Comparator = "spearman",
+    pair_mask: ArrayLike | None = None,
+) -> Array:
+    """Score every model RDM against every brain RDM -> (n_models, n_brains).
+
+    Args:
+        models, brains: RDMs in any form (``as_rows``). ``brains`` may be a ``PreparedRDMs``
+            whose ranks serve many calls; method and mask are then its own.
+        method: a name in ``COMPARATORS`` or a ``Comparator``.
+        pair_mask: (n_pairs,) or (n, n) bool, True = use the pair.
+
+    A pair that is NaN on either side is left out on both sides of that comparison, and what
+    is left is ranked anew. The score is NaN where fewer than two pairs are left or a side is
+    constant.
+    """
+    if isinstance(brains, PreparedRDMs):
+        kept = brains
+        if pair_mask is not None:
+            raise ValueError("the prepared RDMs hold their own pair mask; give it to prepare_rdms")
+        if find_comparator(method) != kept.method and method != "spearman":
+            raise ValueError(
+                f"the RDMs were prepared for {kept.method.name!r}, not {method!r}; "
+                "prepare them for the method asked for"
+            )
+    else:
+        kept = prepare_rdms(brains, method, pair_mask)
+    return kept.compare(models)
+
+
+def prepare_rdms(
+    rdms: RDMInput, method: str | Comparator = "spearman", pair_mask: ArrayLike | None = None
+) -> PreparedRDMs:
+    """Rank (or centre) these RDMs once, to be compared with many others."""
+    rows = as_rows(rdms)
+    return PreparedRDMs(rows, find_comparator(method), as_pair_mask(pair_mask, rows.shape[1]))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PreparedRDMs:
+    """RDMs whose share of the work is done once, the first time it is needed.
+
+    Rows are prepared together by the pairs they are compared on; each new pattern of missing
+    pairs on the other side costs one more preparation, kept as well (the last few).
+    """
+
+    rows: Rows
+    method: Comparator
+    pair_mask: Flags | None = None
+    _kept: dict[bytes, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def compare(self, models: RDMInput) -> Array:
+        """(n_models, n_rows) scores of other RDMs against these."""
+        other = as_rows(models, "models")
+        n_pairs = self.rows.shape[1]
+        if other.shape[1] != n_pairs:
+            raise ValueError(
+                f"the models have {other.shape[1]} pairs, the brain RDMs {n_pairs}: "
+                "both must be of the same stimuli in the same order"
+            )
+        scores = np.full((len(other), len(self.rows)), np.nan)
+        for model_index, model_pairs in _by_missing(other):
+            for row_index, row_pairs in self._groups():
+                pairs = _joint(model_pairs, row_pairs, self.pair_mask)
+                if pairs is not None and np.count_nonzero(pairs) < 2:
+                    continue
+                part = self._prepared(row_index, pairs)
+                prepared = self.method.prepare(_take(other, model_index, pairs))
+                scores[np.ix_(model_index, row_index)] = self.method.score(prepared, part)
+        return scores
+
+    def _groups(self) -> list[tuple[NDArray[np.intp], Flags | None]]:
+        if b"groups" not in self._kept:
+            self._kept[b"groups"] = _by_missing(self.rows)
+        return self._kept[b"groups"]
+
+    def _prepared(self, index: NDArray[np.intp], pairs: Flags | None) -> Any:
+        key = index.tobytes() + (b"" if pairs is None else np.packbits(pairs).tobytes())
+        if key not in self._kept:
+            if len(self._kept) > 64:  # silent patterns differ at every checkpoint
+                del self._kept[next(k for k in self._kept if k != b"groups")]
+            self._kept[key] = self.method.prepare(_take(self.rows, index, pairs))
+        return self._kept[key]
+
+
+def _take(rows: Rows, index: NDArray[np.intp], pairs: Flags | None) -> Rows:
+    part = rows if len(index) == len(rows) else rows[index]
+    return part if pairs is None else part[:, pairs]
+
+
+def _by_missing(rows: Rows) -> list[tuple[NDArray[np.intp], Flags | None]]:
+    """Groups of rows that have the same pairs: (row indices, pairs present or None for all)."""
+    groups: dict[bytes, tuple[list[int], Flags | None]] = {}
+    for i, row in enumerate(rows):
+        # A sum is NaN if any entry is: one quick pass for the usual, complete row.
+        present = None if np.isfinite(row.sum()) else _present(row, i)
+        key = b"" if present is None else np.packbits(present).tobytes()
+        groups.setdefault(key, ([], present))[0].append(i)
+    return [(np.array(index), present) for index, present in groups.values()]
+
+
+def _present(row: Rows, i: int) -> Flags:
+    if np.isinf(row).any():
+        raise ValueError(f"RDM #{i} holds infinite dissimilarities; NaN marks a missing pair")
+    return ~np.isnan(row)
+
+
+def _joint(*flags: Flags | None) -> Flags | None:
+    given = [f for f in flags if f is not None]
+    return np.logical_and.reduce(given) if given else None

@@ -1,0 +1,201 @@
+"""Dissimilarities between patterns, by registry.
+
+A dissimilarity is an object with a ``name`` and one method, patterns -> (condensed,
+undefined). To add one that is a function of a float64 matrix, write the function and one
+line in ``DISSIMILARITIES``; the law tests then cover it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+GRID = 2.0**-40
+"""Dissimilarities are multiples of GRID times the metric's unit; see ``compute_rdm``."""
+
+_BLOCK = 256  # rows of the Gram matrix at a time: 8,740 stimuli need 18 MB, not 611
+
+
+class Dissimilarity(ABC):
+    """Patterns in, condensed dissimilarities and the patterns that have none out."""
+
+    name: str
+
+    @abstractmethod
+    def condensed(self, patterns: ArrayLike | Any) -> tuple[Array, Flags]:
+        """``patterns`` (n_stimuli, ...) -> ((n_pairs,), (n_stimuli,) True where undefined)."""
+
+
+@final
+@dataclass(frozen=True)
+class Gram(Dissimilarity):
+    """d_ij = unit - g_ij of rows mapped to a space where g is the inner product.
+
+    ``embed`` maps (n, d) -> ((n, d'), undefined); ``squared`` says that the dissimilarity is
+    |a|^2 + |b|^2 - 2 a.b of the embedded rows, otherwise it is 1 - a.b of unit rows.
+    """
+
+    name: str
+    embed: Callable[[Array], tuple[Array, Flags]]
+    squared: bool = False
+    root: bool = False
+
+    def condensed(self, patterns: ArrayLike | Any) -> tuple[Array, Flags]:
+        matrix, missing = as_patterns(patterns)
+        embedded, undefined = self.embed(matrix)
+        undefined |= missing
+        if self.squared:
+            values = squared_distances(embedded)
+            on_grid(values, _power_of_two_above(float(values.max(initial=0.0))))
+            if self.root:
+                np.sqrt(values, out=values)
+        else:
+            values = one_minus_products(embedded)
+        return blank(values, undefined), undefined
+
+
+def as_patterns(patterns: ArrayLike | Any) -> tuple[Array, Flags]:
+    """Validate a pattern matrix; returns it in float64 with missing rows zeroed, and those."""
+    matrix = np.asarray(patterns)
+    if matrix.ndim != 2 or matrix.shape[0] < 2 or matrix.shape[1] < 1:
+        raise ValueError(
+            "patterns must be (n_stimuli >= 2, n_features >= 1); got shape "
+            f"{matrix.shape} (flatten feature maps with x.reshape(len(x), -1))"
+        )
+    if matrix.dtype.kind not in "fiub":
+        raise TypeError(f"patterns must be real numbers; got dtype {matrix.dtype}")
+    # Always a copy: the embeddings below work in place.
+    matrix = np.array(matrix, dtype=np.float64)
+    total = matrix.sum(axis=1)
+    missing = np.zeros(len(matrix), dtype=bool)
+    for i in np.flatnonzero(~np.isfinite(total)):
+        if np.isnan(matrix[i]).all():
+            missing[i] = True
+            matrix[i] = 0.0
+        elif not np.isfinite(matrix[i]).all():
+            raise ValueError(
+                f"pattern #{i} holds NaN or infinity in part; a missing condition is a row of "
+                "NaN only, and a missing feature must be left out for all stimuli"
+            )
+    return matrix, missing
+
+
+def one_minus_products(rows: Array) -> Array:
+    """1 - r_i.r_j for i < j, blocked, clipped to [0, 2] and put on the grid."""
+    n = len(rows)
+    out = np.empty(n * (n - 1) // 2)
+    filled = 0
+    for start in range(0, n, _BLOCK):
+        block = rows[start : start + _BLOCK] @ rows[start:].T
+        np.subtract(1.0, block, out=block)
+        np.clip(block, 0.0, 2.0, out=block)
+        on_grid(block)
+        filled = _append_upper(block, out, filled)
+    return out
+
+
+def squared_distances(rows: Array) -> Array:
+    """|r_i - r_j|^2 for i < j, blocked."""
+    n = len(rows)
+    # Distances ignore the common offset, the expanded square |a|^2 + |b|^2 - 2 a.b does not.
+    rows = rows - rows.mean(axis=0)
+    norms = np.einsum("ij,ij->i", rows, rows)
+    out = np.empty(n * (n - 1) // 2)
+    filled = 0
+    for start in range(0, n, _BLOCK):
+        stop = min(start + _BLOCK, n)
+        block = rows[start:stop] @ rows[start:].T
+        block *= -2.0
+        block += norms[start:stop, None]
+        block += norms[None, start:]
+        np.maximum(block, 0.0, out=block)
+        filled = _append_upper(block, out, filled)
+    return out
+
+
+def _append_upper(block: Array, out: Array, filled: int) -> int:
+    """Copy the part of ``block`` right of its own diagonal to ``out`` from ``filled`` on."""
+    for i in range(len(block)):
+        n_right = block.shape[1] - i - 1
+        out[filled : filled + n_right] = block[i, i + 1 :]
+        filled += n_right
+    return filled
+
+
+def on_grid(values: Array, unit: float = 1.0) -> Array:
+    """Round in place to multiples of GRID * unit (exact scaling: unit is a power of two)."""
+    step = GRID * unit
+    np.multiply(values, 1.0 / step, out=values)
+    np.rint(values, out=values)
+    np.multiply(values, step, out=values)
+    return values
+
+
+def _power_of_two_above(value: float) -> float:
+    return 2.0 ** np.ceil(np.log2(value)) if value > 0 else 1.0
+
+
+def blank(condensed: Array, undefined: Flags) -> Array:
+    """NaN in every pair of an undefined pattern."""
+    n = len(undefined)
+    for i in np.flatnonzero(undefined):
+        before = np.arange(i)
+        condensed[before * (2 * n - before - 1) // 2 + i - before - 1] = np.nan
+        start = i * (2 * n - i - 1) // 2
+        condensed[start : start + n - i - 1] = np.nan
+    return condensed
+
+
+def _unit_rows(matrix: Array, scale: Array) -> tuple[Array, Flags]:
+    norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
+    # What is left of a constant pattern after centring is rounding, not a pattern.
+    undefined = norms <= 1e-13 * scale * np.sqrt(matrix.shape[1])
+    norms[undefined] = 1.0
+    matrix /= norms[:, None]
+    matrix[undefined] = 0.0
+    return matrix, undefined
+
+
+def _centred_unit(matrix: Array) -> tuple[Array, Flags]:
+    scale = np.maximum(matrix.max(axis=1), -matrix.min(axis=1))
+    matrix -= matrix.mean(axis=1, keepdims=True)
+    return _unit_rows(matrix, scale)
+
+
+def _unit(matrix: Array) -> tuple[Array, Flags]:
+    return _unit_rows(matrix, np.zeros(len(matrix)))
+
+
+def _as_they_are(matrix: Array) -> tuple[Array, Flags]:
+    return matrix, np.zeros(len(matrix), dtype=bool)
+
+
+DISSIMILARITIES: dict[str, Dissimilarity] = {
+    d.name: d
+    for d in (
+        Gram("correlation", _centred_unit),
+        Gram("cosine", _unit),
+        Gram("euclidean", _as_they_are, squared=True, root=True),
+        Gram("sqeuclidean", _as_they_are, squared=True),
+    )
+}
+
+
+def find_dissimilarity(metric: str | Dissimilarity) -> Dissimilarity:
+    """The registered dissimilarity of this name, or the object itself."""
+    if isinstance(metric, Dissimilarity):
+        return metric
+    if metric not in DISSIMILARITIES:
+        raise ValueError(
+            f"unknown dissimilarity {metric!r}; known: {', '.join(sorted(DISSIMILARITIES))} "
+            "(or give a Dissimilarity object)"
+        )
+    return DISSIMILARITIES[metric]

@@ -1,0 +1,108 @@
+"""How well any model could do: noise ceilings and the reliability of a group RDM."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neurosim.rsa.comparators import Array, Comparator, Rows, find_comparator
+from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows
+
+Order = Literal["rank_then_average", "average_then_rank"]
+ORDERS: tuple[Order, ...] = ("rank_then_average", "average_then_rank")
+
+
+def noise_ceiling(
+    subject_rdms: RDMInput,
+    method: str | Comparator = "spearman",
+    order: Order = "rank_then_average",
+    *,
+    pair_mask: ArrayLike | None = None,
+) -> tuple[float, float]:
+    """Leave-one-subject-out bounds (lower, upper) of the mean score over subjects.
+
+    lower = mean_s score(d_s, average of the others); upper = mean_s score(d_s, average of
+    all, s included). Nili et al. 2014, PLoS Comput Biol 10:e1003553,
+    doi:10.1371/journal.pcbi.1003553. They bound the ``subject_mean`` convention.
+
+    Args:
+        subject_rdms: (n_subjects, n_pairs), NaN row = absent subject, left out. A pair
+            missing in any other subject is left out for all.
+        order: ``rank_then_average`` puts each subject's RDM on a common footing first
+            (``Comparator.normalise``: ranks, for Pearson centred unit vectors, for cosine unit
+            vectors), as Nili et al. and rsatoolbox do; ``average_then_rank`` averages raw
+            dissimilarities. The two differ in the third decimal: name the one used.
+        pair_mask: (n_pairs,) or (n, n) bool, True = use the pair.
+
+    Returns NaN bounds for fewer than two subjects.
+    """
+    comparator = find_comparator(method)
+    if order not in ORDERS:
+        raise ValueError(f"unknown order {order!r}; known: {', '.join(ORDERS)}")
+    rows = complete_rows(subject_rdms, pair_mask)
+    if len(rows) < 2:
+        return float("nan"), float("nan")
+    footing = comparator.normalise(rows) if order == "rank_then_average" else rows
+    total = footing.sum(axis=0, dtype=np.float64)
+    prepared = comparator.prepare(rows)
+    upper = comparator.score(prepared, comparator.prepare(total[None] / len(rows)))[:, 0]
+    others = (total - footing) / (len(rows) - 1)
+    lower = [
+        comparator.score(comparator.prepare(rows[s : s + 1]), comparator.prepare(others[s : s + 1]))
+        for s in range(len(rows))
+    ]
+    return float(np.mean(lower)), float(np.mean(upper))
+
+
+def group_reliability(
+    subject_rdms: RDMInput,
+    method: str | Comparator = "spearman",
+    *,
+    pair_mask: ArrayLike | None = None,
+) -> float:
+    """Reliability of the subject-averaged RDM, by Spearman-Brown from the mean score between
+    pairs of subjects: n r / (1 + (n - 1) r).
+
+    It is the score to expect between this group's mean RDM and that of as many other
+    subjects; its square root is that of a noise-free model. They bound the ``mean_rdm``
+    convention. NaN for fewer than two subjects.
+    """
+    comparator = find_comparator(method)
+    rows = complete_rows(subject_rdms, pair_mask)
+    n = len(rows)
+    if n < 2:
+        return float("nan")
+    scores = comparator(rows, rows)
+    r = float(scores[np.triu_indices(n, 1)].mean())
+    return spearman_brown(r, n)
+
+
+def spearman_brown(r: float, factor: float = 2.0) -> float:
+    """Reliability of a measurement ``factor`` times as long: k r / (1 + (k - 1) r)."""
+    return factor * r / (1.0 + (factor - 1.0) * r)
+
+
+def complete_rows(subject_rdms: RDMInput, pair_mask: ArrayLike | None = None) -> Rows:
+    """Present subjects on the used pairs that all of them have."""
+    rows: Rows = as_rows(subject_rdms, "subject_rdms")
+    mask = as_pair_mask(pair_mask, rows.shape[1])
+    if mask is not None:
+        rows = rows[:, mask]
+    missing = np.isnan(rows)
+    if not missing.any():
+        return rows
+    present = ~missing.all(axis=1)
+    rows, missing = rows[present], missing[present]
+    return rows[:, ~missing.any(axis=0)]
+
+
+def mean_rdm(subject_rdms: RDMInput) -> Array:
+    """(n_pairs,) average over the present subjects; NaN where one of them lacks the pair
+    (else different pairs would be means of different people)."""
+    rows = as_rows(subject_rdms, "subject_rdms")
+    present = ~np.isnan(rows).all(axis=1)
+    if not present.any():
+        return np.full(rows.shape[1], np.nan)
+    return rows[present].mean(axis=0, dtype=np.float64)

@@ -1,0 +1,263 @@
+"""The representational dissimilarity matrix (RDM) and how it is made from patterns.
+
+Everywhere in this package an RDM is its condensed vector: the upper triangle, row major,
+``n_pairs = n_stimuli (n_stimuli - 1) / 2``, float64 for statistics. NaN marks a pair that
+has no dissimilarity (a silent or missing pattern); comparisons leave it out on both sides.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurosim.rsa.distances import Dissimilarity, find_dissimilarity
+
+
+class UndefinedPatternWarning(UserWarning):
+    """Some patterns have no dissimilarity to any other (constant or missing)."""
+
+
+def n_stimuli_of(n_pairs: int) -> int:
+    """The number of stimuli whose upper triangle has ``n_pairs`` entries."""
+    n = (1 + isqrt(1 + 8 * n_pairs)) // 2
+    if n_pairs < 1 or n * (n - 1) // 2 != n_pairs:
+        raise ValueError(
+            f"{n_pairs} is not a number of pairs n (n - 1) / 2 of any number of stimuli; "
+            "give the upper triangle without its diagonal, or a square matrix"
+        )
+    return n
+
+
+def to_square(condensed: ArrayLike) -> NDArray[np.float64]:
+    """(..., n_pairs) condensed -> (..., n_stimuli, n_stimuli), zero diagonal."""
+    rows = np.asarray(condensed, dtype=np.float64)
+    n = n_stimuli_of(rows.shape[-1])
+    upper = np.triu_indices(n, 1)
+    square = np.zeros((*rows.shape[:-1], n, n))
+    square[..., upper[0], upper[1]] = rows
+    square[..., upper[1], upper[0]] = rows
+    return square
+
+
+def to_condensed(square: ArrayLike) -> NDArray[np.float64]:
+    """(..., n, n) symmetric -> (..., n_pairs); asymmetry is refused, the diagonal is not read."""
+    matrix = np.asarray(square, dtype=np.float64)
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] < 2:
+        raise ValueError(f"a square RDM is (..., n, n) with n >= 2; got shape {matrix.shape}")
+    upper = np.triu_indices(matrix.shape[-1], 1)
+    above = matrix[..., upper[0], upper[1]]
+    below = matrix[..., upper[1], upper[0]]
+    # Tools that store float32 triangles computed separately differ by rounding only.
+    if not np.allclose(above, below, rtol=1e-5, atol=1e-7, equal_nan=True):
+        worst = float(np.nanmax(np.abs(above - below)))
+        raise ValueError(
+            f"the square matrix is not symmetric (largest difference {worst:.3g}); "
+            "an RDM is symmetric: give (D + D.T) / 2 if that is what is meant"
+        )
+    return above
+
+
+def pair_indices(stimuli: ArrayLike, n_stimuli: int) -> NDArray[np.intp]:
+    """Where the pairs of these stimuli (distinct positions, in this order) stand in the
+    condensed vector of all ``n_stimuli``."""
+    order = np.asarray(stimuli, dtype=np.intp)
+    upper = np.triu_indices(len(order), 1)
+    low = np.minimum(order[upper[0]], order[upper[1]])
+    high = np.maximum(order[upper[0]], order[upper[1]])
+    return low * (2 * n_stimuli - low - 1) // 2 + high - low - 1
+
+
+@dataclass(frozen=True, eq=False)
+class RDM:
+    """One RDM: condensed dissimilarities, and what they are dissimilarities of.
+
+    Attributes:
+        dissimilarities: (n_pairs,) float64, upper triangle, row major; NaN = no such pair.
+        stimuli: the names of the stimuli in order, or None.
+        metric: the name of the dissimilarity, as in ``DISSIMILARITIES``.
+        undefined: names (``#index`` where there are none) of the patterns left out.
+    """
+
+    dissimilarities: NDArray[np.float64]
+    stimuli: tuple[str, ...] | None = None
+    metric: str = "unknown"
+    undefined: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        values = np.ascontiguousarray(self.dissimilarities, dtype=np.float64)
+        if values.ndim != 1:
+            raise ValueError(
+                f"an RDM holds one condensed vector; got shape {values.shape} "
+                "(use to_condensed for a square matrix)"
+            )
+        n = n_stimuli_of(len(values))
+        object.__setattr__(self, "dissimilarities", values)
+        if self.stimuli is not None:
+            names = check_names(self.stimuli, n)
+            object.__setattr__(self, "stimuli", names)
+
+    @property
+    def n_stimuli(self) -> int:
+        return n_stimuli_of(len(self.dissimilarities))
+
+    @property
+    def n_pairs(self) -> int:
+        return len(self.dissimilarities)
+
+    def square(self) -> NDArray[np.float64]:
+        """(n_stimuli, n_stimuli), zero diagonal."""
+        return to_square(self.dissimilarities)
+
+    def select(self, stimuli: Sequence[str]) -> RDM:
+        """The same RDM for these stimuli in this order, found by exact name."""
+        if self.stimuli is None:
+            raise ValueError("this RDM has no stimulus names to select by; build it with stimuli=")
+        index = {name: i for i, name in enumerate(self.stimuli)}
+        missing = [name for name in stimuli if name not in index]
+        if missing:
+            raise ValueError(f"{len(missing)} stimuli are not in this RDM: {_shorten(missing)}")
+        kept = {name: index[name] for name in stimuli}
+        return RDM(
+            self.dissimilarities[pair_indices(list(kept.values()), self.n_stimuli)],
+            tuple(stimuli),
+            self.metric,
+            tuple(name for name in self.undefined if name in kept),
+        )
+
+
+def compute_rdm(
+    patterns: ArrayLike | Any,
+    metric: str | Dissimilarity = "correlation",
+    *,
+    stimuli: Sequence[str] | None = None,
+) -> RDM:
+    """The RDM of ``patterns``, one row a stimulus.
+
+    Args:
+        patterns: (n_stimuli, n_features), float32 or float64 (or what the metric names,
+            e.g. spike trains). Arithmetic is float64. A row of NaN is a missing condition.
+        metric: a name in ``DISSIMILARITIES`` or a ``Dissimilarity`` object.
+        stimuli: names, one a row.
+
+    Rounding: dissimilarities lie on a grid of 2^-40 (9e-13) of the unit (for bounded
+    metrics) or of the largest value rounded up to a power of two (for the others). It is far
+    above the error of the float64 sums and far below any effect, so that patterns that are
+    equally far apart are tied whatever the order of summation was.
+
+    A pattern without a dissimilarity (constant under correlation, zero under cosine, a
+    missing condition) gets NaN in all its pairs, is listed in ``RDM.undefined`` and named in
+    an ``UndefinedPatternWarning``.
+
+    Raises:
+        ValueError: fewer than two stimuli, partly missing rows, wrong number of names.
+    """
+    result = compute_quietly(patterns, metric, stimuli)
+    if result.undefined:
+        warnings.warn(
+            f"{len(result.undefined)} of {result.n_stimuli} patterns have no "
+            f"{result.metric} dissimilarity (constant or missing) and are left out: "
+            f"{_shorten(result.undefined)}",
+            UndefinedPatternWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def compute_quietly(
+    patterns: ArrayLike | Any,
+    metric: str | Dissimilarity = "correlation",
+    stimuli: Sequence[str] | None = None,
+) -> RDM:
+    """``compute_rdm`` for callers that report ``RDM.undefined`` themselves."""
+    dissimilarity = find_dissimilarity(metric)
+    condensed, undefined = dissimilarity.condensed(patterns)
+    names = None if stimuli is None else check_names(stimuli, len(undefined))
+    left_out = tuple(f"#{i}" if names is None else names[i] for i in np.flatnonzero(undefined))
+    return RDM(condensed, names, dissimilarity.name, left_out)
+
+
+def check_names(names: Sequence[str], n_expected: int, what: str = "stimulus") -> tuple[str, ...]:
+    """The names as plain str, unique and as many as expected."""
+    if isinstance(names, str):
+        raise TypeError(f"{what} names are a sequence of str, not the one string {names!r}")
+    checked = tuple(str(name) for name in names)
+    if len(checked) != n_expected:
+        raise ValueError(f"{len(checked)} {what} names for {n_expected} entries")
+    if len(set(checked)) != len(checked):
+        seen: set[str] = set()
+        twice = [name for name in checked if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+        raise ValueError(f"{what} names must be unique; more than once: {_shorten(twice)}")
+    return checked
+
+
+def _shorten(names: Sequence[str], n_shown: int = 8) -> str:
+    shown = ", ".join(names[:n_shown])
+    return shown if len(names) <= n_shown else f"{shown}, ... ({len(names)} in all)"
+
+
+RDMInput = RDM | ArrayLike | Sequence[RDM]
+
+
+def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
+    """One or many RDMs in any accepted form -> (n_rdms, n_pairs), float32 or float64.
+
+    Accepted: an ``RDM``; a sequence of them; a condensed vector; a square matrix; a stack of
+    either. A two-dimensional array is read as one square RDM when it is square and symmetric
+    with a zero (or NaN) diagonal, else as a stack of condensed vectors.
+    """
+    if isinstance(rdms, RDM):
+        return rdms.dissimilarities[None]
+    if isinstance(rdms, (list, tuple)) and rdms and all(isinstance(r, RDM) for r in rdms):
+        lengths = {r.n_pairs for r in rdms}
+        if len(lengths) > 1:
+            raise ValueError(f"{what} have different numbers of pairs: {sorted(lengths)}")
+        return np.stack([r.dissimilarities for r in rdms])
+    array = np.asarray(rdms)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{what} must be numbers or RDM objects; got dtype {array.dtype}")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if array.ndim == 3 or (array.ndim == 2 and _is_one_square(array)):
+        array = np.atleast_2d(to_condensed(array))
+    elif array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2 or array.shape[0] == 0:
+        raise ValueError(
+            f"{what} must be a condensed vector, a square matrix, a stack of either or RDM "
+            f"objects; got shape {np.shape(rdms)}"
+        )
+    n_stimuli_of(array.shape[1])
+    return array
+
+
+def _is_one_square(array: NDArray[np.floating]) -> bool:
+    if array.shape[0] != array.shape[1]:
+        return False
+    diagonal = np.diagonal(array)
+    return bool(np.all((diagonal == 0) | np.isnan(diagonal))) and np.allclose(
+        array, array.T, rtol=1e-5, atol=1e-7, equal_nan=True
+    )
+
+
+def as_pair_mask(mask: ArrayLike | None, n_pairs: int) -> NDArray[np.bool_] | None:
+    """A mask of the pairs to use, condensed or square, as (n_pairs,) bool; None = all."""
+    if mask is None:
+        return None
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        raise TypeError(f"a pair mask is boolean (True = use the pair); got dtype {array.dtype}")
+    if array.ndim == 2:
+        if array.shape[0] != array.shape[1] or not np.array_equal(array, array.T):
+            raise ValueError(f"a square pair mask is symmetric (n, n); got shape {array.shape}")
+        array = array[np.triu_indices(len(array), 1)]
+    if array.shape != (n_pairs,):
+        raise ValueError(f"the pair mask has shape {array.shape}, the RDMs have {n_pairs} pairs")
+    if not array.any():
+        raise ValueError("the pair mask leaves no pair")
+    return array

@@ -1,0 +1,132 @@
+"""Laws that hold for every registered comparator, and for comparing with prepared RDMs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neurosim.rsa import COMPARATORS, RDM, compare_rdms, compute_rdm, prepare_rdms, to_square
+
+EVERY = sorted(COMPARATORS)
+N = 9
+
+
+def rdms(seed: int, n_rdms: int = 3) -> np.ndarray:
+    """Euclidean RDMs of random patterns, with a few ties."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        compute_rdm(rng.normal(size=(N, 5)), "sqeuclidean").dissimilarities for _ in range(n_rdms)
+    ]
+    return np.round(np.stack(rows), 1) + 0.05
+
+
+@pytest.mark.parametrize("method", EVERY)
+def test_symmetric(method: str) -> None:
+    a, b = rdms(0), rdms(1, 4)
+    np.testing.assert_allclose(compare_rdms(a, b, method), compare_rdms(b, a, method).T, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", EVERY)
+def test_relabelling_the_stimuli_of_both_sides_changes_nothing(method: str) -> None:
+    a, b = rdms(2), rdms(3)
+    order = np.random.default_rng(4).permutation(N)
+    shuffled = [to_square(x)[:, order][:, :, order] for x in (a, b)]
+    np.testing.assert_allclose(
+        compare_rdms(*shuffled, method), compare_rdms(a, b, method), atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("method", EVERY)
+def test_invariant_to_the_scale_of_either_side(method: str) -> None:
+    a, b = rdms(5), rdms(6)
+    np.testing.assert_allclose(
+        compare_rdms(a * 4.0, b * 0.25, method), compare_rdms(a, b, method), atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("method", EVERY)
+def test_a_block_of_comparisons_is_each_of_them_alone(method: str) -> None:
+    a, b = rdms(7), rdms(8, 2)
+    together = compare_rdms(a, b, method)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            # BLAS sums in another order for other shapes.
+            np.testing.assert_allclose(together[i, j], compare_rdms(x, y, method)[0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["condensed", "square", "object", "float32", "list"])
+def test_rdms_are_accepted_in_every_form(form: str) -> None:
+    a, b = rdms(9).astype(np.float32).astype(np.float64), rdms(10)
+    forms = {
+        "condensed": a,
+        "square": to_square(a),
+        "object": [RDM(x) for x in a],
+        "float32": a.astype(np.float32),
+        "list": [list(x) for x in a],
+    }
+    np.testing.assert_allclose(compare_rdms(forms[form], b), compare_rdms(a, b), atol=1e-14)
+    np.testing.assert_allclose(compare_rdms(to_square(a[0]), b), compare_rdms(a[0], b), atol=1e-14)
+
+
+CORRELATIONS = [m for m in ("spearman", "rho-a", "pearson", "cosine") if m in EVERY]
+
+
+@pytest.mark.parametrize("method", CORRELATIONS)
+def test_masked_and_missing_pairs_are_left_out_on_both_sides(method: str) -> None:
+    a, b = rdms(11), rdms(12, 4)
+    mask = np.random.default_rng(13).random(a.shape[1]) < 0.7
+    a[1, 3], b[2, 5], b[2, 9] = np.nan, np.nan, np.nan
+    scores = compare_rdms(a, b, method, pair_mask=mask)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            kept = mask & ~np.isnan(x) & ~np.isnan(y)
+            alone = compare_alone(x[kept], y[kept], method)
+            np.testing.assert_allclose(scores[i, j], alone, atol=1e-12)
+
+
+def compare_alone(x: np.ndarray, y: np.ndarray, method: str) -> float:
+    from scipy.stats import rankdata
+
+    if method == "spearman":
+        return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    if method == "rho-a":
+        n = len(x)
+        return float(12 * (rankdata(x) - (n + 1) / 2) @ (rankdata(y) - (n + 1) / 2) / (n**3 - n))
+    if method == "pearson":
+        return float(np.corrcoef(x, y)[0, 1])
+    return float(x @ y / np.sqrt((x @ x) * (y @ y)))
+
+
+def test_nothing_to_compare_is_nan_not_a_number() -> None:
+    a, b = rdms(14), rdms(15)
+    a[0] = np.nan
+    b[1] = 0.3  # constant: no order
+    scores = compare_rdms(a, b)
+    assert np.isnan(scores[0]).all()
+    assert np.isnan(scores[:, 1]).all()
+    assert np.isfinite(scores[1:, [0, 2]]).all()
+    assert np.isnan(compare_rdms(a, b, "pearson")[:, 1]).all()
+
+
+def test_prepared_brain_gives_the_same_numbers_call_after_call() -> None:
+    b = rdms(16, 5)
+    kept = prepare_rdms(b)
+    for seed in range(80):  # more than are kept: silent patterns differ at every checkpoint
+        a = rdms(seed, 2)
+        a[0, seed % 36] = np.nan
+        np.testing.assert_array_equal(compare_rdms(a, kept), compare_rdms(a, b))
+
+
+def test_mismatches_are_refused_with_the_remedy() -> None:
+    with pytest.raises(ValueError, match="same stimuli"):
+        compare_rdms(rdms(0)[:, :28], rdms(1))
+    with pytest.raises(ValueError, match="upper triangle"):
+        compare_rdms(rdms(0)[:, :30], rdms(1))
+    with pytest.raises(ValueError, match=r"known: .*spearman"):
+        compare_rdms(rdms(0), rdms(1), "spearmann")
+    with pytest.raises(ValueError, match="prepared for 'pearson'"):
+        compare_rdms(rdms(0), prepare_rdms(rdms(1), "pearson"), "cosine")
+    with pytest.raises(TypeError, match="boolean"):
+        compare_rdms(rdms(0), rdms(1), pair_mask=np.ones(36))
+    with pytest.raises(ValueError, match="no pair"):
+        compare_rdms(rdms(0), rdms(1), pair_mask=np.zeros(36, bool))
