@@ -16,18 +16,24 @@ from typing import TypeVar
 from neurosim.experiments.data_files import Access, data_directory
 from neurosim.experiments.data_types import (
     BrokenDataError,
+    DataError,
+    DownloadError,
     MissingDataError,
     StimulusSet,
     TrainingImages,
+    UnwritableError,
 )
 
 __all__ = [
     "STIMULUS_SETS",
     "TRAINING_SETS",
     "BrokenDataError",
+    "DataError",
+    "DownloadError",
     "MissingDataError",
     "StimulusSet",
     "TrainingImages",
+    "UnwritableError",
     "data_directory",
     "load_stimuli",
     "load_training_images",
@@ -49,7 +55,7 @@ def load_training_images(
 
     data_dir: see `data_directory`; progress: show bars of downloads on stderr;
     download: fetch what is missing into the data directory.
-    Raises ValueError (unknown name), MissingDataError, BrokenDataError, DownloadError.
+    Raises ValueError (unknown name) or DataError: missing, broken, unwritable, not downloadable.
     """
     loader = _find("training images", name, TRAINING_SETS)
     return loader(Access(data_directory(data_dir), download, progress))

@@ -12,16 +12,24 @@ if TYPE_CHECKING:
     from neurosim.rsa import BrainRDMs
 
 
-class MissingDataError(FileNotFoundError):
-    """A data set is not where it was looked for; the message says how to get it."""
+class DataError(Exception):
+    """Something is wrong with a data set; the message is one sentence with the remedy."""
 
 
-class BrokenDataError(ValueError):
+class MissingDataError(DataError, FileNotFoundError):
+    """A data set is not where it was looked for."""
+
+
+class BrokenDataError(DataError, ValueError):
     """A data file is there but does not hold what its layout promises."""
 
 
-class UnwritableError(OSError):
+class UnwritableError(DataError, OSError):
     """The data directory cannot be written to."""
+
+
+class DownloadError(DataError, OSError):
+    """A file could not be fetched."""
 
 
 def arrays_sha256(*arrays: np.ndarray) -> str:

@@ -9,24 +9,20 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import IO
 
 from neurosim.experiments.data_files import unwritable, whole_file
-from neurosim.experiments.data_types import BrokenDataError
+from neurosim.experiments.data_types import BrokenDataError, DownloadError
 
 MIRROR = "NEUROSIM_MIRROR"
 CHUNK_BYTES = 1 << 16
 # Request Timeout, Too Many Requests: the server asks to come again
 WORTH_REPEATING = frozenset({408, 429})
-
-
-class DownloadError(OSError):
-    """A file could not be fetched; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ def fetch(
     url = remote.url(mirror)
     for attempt in range(n_attempts):
         if attempt:
-            time.sleep(first_wait_s * 2 ** (attempt - 1))
+            sleep(first_wait_s * 2 ** (attempt - 1))
         try:
             with whole_file(path) as file:
                 _stream(remote, url, file, timeout_s, progress)
