@@ -103,7 +103,7 @@ class BrainRDMs:
 
     def has_roi(self) -> NDArray[np.bool_]:
         """(n_subjects, n_rois) True where the subject has the ROI."""
-        return ~np.isnan(self.rdms).all(axis=2)
+        return np.asarray(~np.isnan(self.rdms).all(axis=2))
 
     def mean_rdm(self, roi: str) -> Array:
         """(n_pairs,) average over the subjects who have the ROI; NaN where one lacks a pair."""

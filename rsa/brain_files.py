@@ -74,7 +74,7 @@ def _write_hdf5(path: Path, fields: dict[str, Any]) -> None:
             elif isinstance(value, list):
                 names = [entry.encode() for entry in value]
                 dtype = h5py.string_dtype(length=max(1, *map(len, names)))
-                file.create_dataset(name, data=np.array(names), dtype=dtype)
+                file.create_dataset(name, data=np.array(names, dtype=dtype))
             else:
                 file.create_dataset(name, data=value)
 

@@ -230,7 +230,7 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
     if array.ndim != 2 or array.shape[0] == 0:
         raise ValueError(
             f"{what} must be a condensed vector, a square matrix, a stack of either or RDM "
-            f"objects; got shape {np.shape(rdms)}"
+            f"objects; got shape {array.shape}"
         )
     n_stimuli_of(array.shape[1])
     return array
