@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,16 @@ FIRST_COLUMNS = [
 ]  # fmt: skip
 #: A layer that moved by less is marked "not trained".
 MIN_DISPLACEMENT = 0.01
-#: A layer whose direction changed by less only grew or shrank.
-MIN_DIRECTION_CHANGE = 1e-4
+#: A layer whose direction changed by less only grew or shrank: 1 - cosine of the turn that a
+#: displacement of ``MIN_DISPLACEMENT`` at a right angle to the weights makes (d^2 / 2).
+MIN_DIRECTION_CHANGE = MIN_DISPLACEMENT**2 / 2
+#: p below which a change carries one, two, three stars.
+STAR_LEVELS = (0.05, 0.01, 0.001)
 
 
-def merge(cells: Sequence[pd.DataFrame], references: pd.DataFrame, *, simulated: bool):
+def merge(
+    cells: Sequence[pd.DataFrame], references: pd.DataFrame, *, simulated: bool
+) -> pd.DataFrame:
     """One tidy table: all cells, then the reference models; ``simulated`` in every row."""
     table = pd.concat([*cells, references], ignore_index=True)
     table = table.drop(columns="subject", errors="ignore")
@@ -38,6 +44,7 @@ def merge(cells: Sequence[pd.DataFrame], references: pd.DataFrame, *, simulated:
         ),
     )
     table["simulated"] = simulated
+    table["statistics_only"] = _flag(table)
     for column in ("seed", "epoch"):
         table[column] = table[column].astype("Int64")
     rest = [name for name in table if name not in FIRST_COLUMNS]
@@ -51,13 +58,15 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Read ``results.csv`` back with the types it was written with."""
-    return pd.read_csv(
+    table = pd.read_csv(
         path,
-        dtype={"seed": "Int64", "epoch": "Int64"},
-        keep_default_na=True,
+        dtype={"seed": "Int64", "epoch": "Int64", "statistics_only": "boolean"},
+        keep_default_na=False,
         na_values=[""],
-        float_precision="round_trip",
     )
+    table["statistics_only"] = _flag(table)
+    table["trained"] = table["trained"].fillna("")
+    return table
 
 
 def selection(
@@ -85,18 +94,24 @@ def decompose(rows: pd.DataFrame) -> pd.DataFrame:
     """Each seed's change split in two: normalisation part + learning part = change.
 
     Args:
-        rows: a ``selection``.
+        rows: a ``selection``: one row a (rule, seed, layer, roi, epoch, statistics_only).
 
     Returns:
         One row a (rule, seed, layer, roi, epoch > 0): ``start`` (as initialised),
-        ``statistics_only``, ``rho``; ``normalisation_part`` = statistics_only - start,
-        ``learning_part`` = rho - statistics_only, ``change`` = rho - start.
+        ``statistics_only_rho``, ``rho``; ``normalisation_part`` = statistics_only - start,
+        ``learning_part`` = rho - statistics_only, ``change`` = rho - start. Without a start or a
+        ``statistics-only`` row, what needs it is NaN.
+
+    Raises:
+        pandas.errors.MergeError: a start or statistics-only score is there twice, so ``rows``
+            mixes several px, policies, readouts or conventions.
     """
     keys = ["rule", "seed", "layer", "roi"]
-    zero = rows[(rows["epoch"] == 0) & ~_flag(rows)].set_index(keys)["rho"].rename("start")
-    statistics = rows[_flag(rows)].set_index(keys)["rho"].rename("statistics_only_rho")
-    later = rows[(rows["epoch"] > 0) & ~_flag(rows)]
-    out = later.join(zero, on=keys).join(statistics, on=keys)
+    flag = _flag(rows)
+    zero = rows[(rows["epoch"] == 0) & ~flag].set_index(keys)["rho"].rename("start")
+    statistics = rows[flag].set_index(keys)["rho"].rename("statistics_only_rho")
+    later = rows[(rows["epoch"] > 0) & ~flag]
+    out = later.join(zero, on=keys, validate="m:1").join(statistics, on=keys, validate="m:1")
     out = out.assign(
         normalisation_part=out["statistics_only_rho"] - out["start"],
         learning_part=out["rho"] - out["statistics_only_rho"],
@@ -107,41 +122,72 @@ def decompose(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flag(rows: pd.DataFrame) -> pd.Series:
-    return rows["statistics_only"].fillna(False).astype(bool)
+    return rows["statistics_only"].astype("boolean").fillna(False).astype(bool)
 
 
-def summary(table: pd.DataFrame, *, roi: str, layer: str, px: int, normalisation: str):
+@dataclass(frozen=True)
+class SeedTest:
+    """Exact paired sign-flip test over seeds that a mean change is zero, two-sided.
+
+    n: seeds with a finite change. p: NaN below two seeds. floor: no p can lie below it.
+    """
+
+    n: int
+    p: float
+    floor: float
+
+    @classmethod
+    def of(cls, changes: pd.Series) -> SeedTest:
+        """Test one change a seed; a seed whose change is NaN is left out."""
+        finite = changes.dropna().to_numpy(dtype=float)
+        n = len(finite)
+        if n < 2:
+            return cls(n, np.nan, 1.0)
+        p = sign_flip_test(finite, alternative="two-sided")
+        return cls(n, p, sign_flip_floor(n, alternative="two-sided"))
+
+    @property
+    def stars(self) -> str:
+        """One star for each of ``STAR_LEVELS`` that p lies below."""
+        return "*" * sum(self.p < level for level in STAR_LEVELS)
+
+
+def summary(
+    table: pd.DataFrame, *, roi: str, layer: str, px: int, normalisation: str
+) -> pd.DataFrame:
     """Mean over seeds for each rule: the trajectory, its decomposition, movement, accuracy.
 
-    ``p`` is the exact paired sign-flip test over seeds that the final score lies below (above)
-    the start, whichever way the mean goes, two-sided; ``d_z`` Cohen's d of the paired change.
+    ``p`` is the ``SeedTest`` of the change from epoch 0 to the last; ``d_z`` Cohen's d of that
+    paired change. "least moved conv" is the smallest displacement of any conv layer and seed.
     """
     rows = selection(table, px=px, normalisation=normalisation)
     rows = rows[(rows["roi"] == roi) & (rows["layer"] == layer)]
     parts = decompose(rows)
-    last = parts[parts["epoch"] == parts["epoch"].max()]
-    moved = table[(table["epoch"] == table["epoch"].max()) & table["layer"].str.startswith("Conv")]
+    last = table["epoch"].max()
+    ends = table[(table["epoch"] == last) & ~_flag(table)]
     lines = []
     for rule in dict.fromkeys(rows["rule"].dropna()):
-        of_rule = last[last["rule"] == rule]
+        of_rule = parts[(parts["rule"] == rule) & (parts["epoch"] == last)]
         if of_rule.empty:
             continue
-        final = rows[(rows["rule"] == rule) & (rows["epoch"] == rows["epoch"].max())]
-        change = of_rule["change"].to_numpy()
-        enough = len(change) > 1 and np.ptp(change) > 0
+        end = ends[ends["rule"] == rule]
+        paired = of_rule.dropna(subset=["change"])
+        spread = len(paired) > 1 and np.ptp(paired["change"]) > 0
         lines.append(
             {
                 "rule": rule,
                 "untrained": of_rule["start"].mean(),
                 "statistics only": of_rule["statistics_only_rho"].mean(),
                 "trained": of_rule["rho"].mean(),
-                "sd": of_rule["rho"].std(ddof=1) if len(change) > 1 else np.nan,
+                "sd": of_rule["rho"].std(ddof=1),
                 "normalisation part": of_rule["normalisation_part"].mean(),
                 "learning part": of_rule["learning_part"].mean(),
-                "p": sign_flip_test(change, alternative="two-sided") if enough else np.nan,
-                "d_z": cohens_d(of_rule["rho"], of_rule["start"]) if enough else np.nan,
-                "least moved conv": moved[moved["rule"] == rule]["displacement"].min(),
-                "test accuracy": final["test_accuracy"].mean(),
+                "p": SeedTest.of(of_rule["change"]).p,
+                "d_z": cohens_d(paired["rho"], paired["start"]) if spread else np.nan,
+                "least moved conv": end.loc[
+                    end["layer"].str.startswith("Conv"), "displacement"
+                ].min(),
+                "test accuracy": end.drop_duplicates("seed")["test_accuracy"].mean(),
             }
         )
     return pd.DataFrame(lines)
@@ -151,7 +197,8 @@ def describe_p(n_seeds: int) -> str:
     """The sentence that goes with the p values of a summary."""
     if n_seeds < 2:
         return "One seed: no test over seeds is possible."
+    floor = sign_flip_floor(n_seeds, alternative="two-sided")
     return (
         f"p: exact paired sign-flip test over {n_seeds} seeds, two-sided; it cannot fall below "
-        f"{2 * sign_flip_floor(n_seeds):.4g}. d_z: mean over standard deviation of the paired change."
+        f"{floor:.4g}. d_z: mean over standard deviation of the paired change."
     )
