@@ -16,7 +16,7 @@ from neurosim.models.learner import Learner
 from neurosim.models.normalisation import Running, StatisticsOf
 from neurosim.models.policies import POLICIES
 from neurosim.models.readouts import UNITS, patterns
-from neurosim.rsa import alignment_table, compute_rdm, reference_rdms
+from neurosim.rsa import alignment_table, reference_rdms
 
 #: The layers that are scored.
 SCORED_LAYERS = ("Conv1", "Conv2", "Conv3", "FC1")
