@@ -75,44 +75,53 @@ _DTYPES = {"u1": "uint8", "f4": "float32", "i": "any integer", "U": "text"}
 Layout = Mapping[str, Field]
 
 
+# What a damaged zip raises; RuntimeError if damage looks like encryption or a rare compression.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
+
+
 def read_npz(path: Path, layout: Layout, remedy: str) -> dict[str, np.ndarray]:
     """The arrays of `layout` from an .npz file, each checked; nothing is ever unpickled.
 
     Raises BrokenDataError, which names the file, the field, what is allowed and `remedy`.
     """
-    try:
-        with _open(path) as archive:
-            absent = [key for key in layout if key not in archive.files]
-            if absent:
-                raise BrokenDataError(
-                    f"{path} has no field {absent[0]!r} (it has "
-                    f"{', '.join(archive.files) or 'none'}); {remedy}."
-                )
-            arrays = {key: _member(archive, key, path, remedy) for key in layout}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        if isinstance(error, BrokenDataError | PermissionError):
-            raise
-        raise BrokenDataError(f"{path} is not a whole .npz file ({error}); {remedy}.") from error
+    with path.open("rb") as file:
+        archive = _archive(file, path, remedy)
+        absent = [key for key in layout if key not in archive.files]
+        if absent:
+            raise BrokenDataError(
+                f"{path} has no field {absent[0]!r} (it has "
+                f"{', '.join(map(repr, archive.files)) or 'none'}); {remedy}."
+            )
+        arrays = {key: _member(archive, key, path, remedy) for key in layout}
     lengths: dict[str, int] = {}
     for key, field in layout.items():
         _check(path, key, field, arrays[key], lengths, remedy)
     return arrays
 
 
-def _open(path: Path) -> np.lib.npyio.NpzFile:
-    loaded = np.load(path, allow_pickle=False)
+def _archive(file: IO[bytes], path: Path, remedy: str) -> np.lib.npyio.NpzFile:
+    try:
+        loaded = np.load(file, allow_pickle=False)
+    except _DAMAGE as error:
+        raise BrokenDataError(
+            f"{path} is not a whole .npz file ({_one_line(error)}); {remedy}."
+        ) from error
     if not isinstance(loaded, np.lib.npyio.NpzFile):
-        raise ValueError("it holds a single array")
+        raise BrokenDataError(f"{path} is not an .npz file but a single array; {remedy}.")
     return loaded
 
 
 def _member(archive: np.lib.npyio.NpzFile, key: str, path: Path, remedy: str) -> np.ndarray:
     try:
         return archive[key]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+    except _DAMAGE as error:
         raise BrokenDataError(
-            f"{path}: field {key!r} cannot be read ({error}); {remedy}."
+            f"{path}: field {key!r} cannot be read ({_one_line(error)}); {remedy}."
         ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _check(
