@@ -79,7 +79,10 @@ def train(
 
 
 def represent(
-    learner: Learner, x: Tensor, layer: str, statistics: StatisticsOf = Running()  # noqa: B008
+    learner: Learner,
+    x: Tensor,
+    layer: str,
+    statistics: StatisticsOf = Running(),  # noqa: B008
 ) -> Tensor:
     """One layer's activity, in batches."""
     return torch.cat([learner.represent(part, statistics)[layer] for part in x.split(500)])
@@ -91,14 +94,13 @@ def accuracy(learner: Learner, images: Images) -> float:
     return float((logits.argmax(1) == images.y_test).double().mean())
 
 
+@torch.no_grad()
 def calibrated(learner: Learner, x: Tensor) -> dict[str, Fixed]:
     """Statistics of each normalised layer pooled over clean training images."""
     statistics: dict[str, Fixed] = {}
     for layer in learner.normalised_layers():
         if layer.norm is None:
             break
-        for part in x.split(500):
-            pass
         current = layer.current(x).double()
         axes = (0, 2, 3)
         fixed = Fixed(current.mean(axes).float(), current.var(axes, correction=0).float())

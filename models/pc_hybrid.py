@@ -1,0 +1,173 @@
+"""Hybrid predictive coding: recognition starts the relaxation, generation judges it.
+
+    E = sum_(l<L) p_l/2 |r_l - m_l|^2 + lambda/2 sum_l |r_l - r_ff,l|^2,    m_l = g(P_(l+1) r_(l+1))
+    dr_l/dt = -p_l e_l + P_l^T g'_(l-1) p_(l-1) e_(l-1) - lambda (r_l - r_ff,l)
+    dP_(l+1) = g'_l p_l e_l r_(l+1)^T
+    dW_l = f'_l (r_l - f_l(W_l r_(l-1))) r_(l-1)^T
+
+The image ``r_0`` is clamped, activity starts at the feed-forward sweep, and no label takes part
+(Rao & Ballard 1999, doi:10.1038/4580; Tscshantz et al. 2023, doi:10.1371/journal.pcbi.1011280).
+``|e_0|^2`` is measured by a metric that whitens images. Sums run over units and batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor
+
+from neurosim.dynamics import AbstractEnergy
+from neurosim.models.displaced import DisplacedLayer, SweptLayer, sweep
+from neurosim.models.generative import GenerativeLayer, HighPass, generative_layers
+from neurosim.models.network import Layer, Network
+from neurosim.synapses import AbstractSynapse
+from neurosim.types import Drive, LayerLike, LocalSignal, State
+
+
+@dataclass(frozen=True)
+class RecognitionSynapse:
+    """A layer's weight alone: gamma, beta and the bias under a normalisation stay fixed."""
+
+    layer: Layer
+
+    @property
+    def name(self) -> str:
+        return self.layer.name
+
+    @property
+    def synapse(self) -> AbstractSynapse:
+        return self.layer.synapse
+
+    def plastic_parameters(self) -> Mapping[str, Tensor]:
+        return {"weight": self.layer.weight}
+
+
+class Explained:
+    """Each layer's prediction error in one state.
+
+    Attributes:
+        values: ``r_0 .. r_L``.
+        errors: ``p_l e_l`` for l < L, the image's through its metric.
+        at_synapse: the same at the generative synapse, through ``g'``.
+        energy: ``E``.
+    """
+
+    def __init__(self, rule: HybridPredictiveCoding, point: ImagePoint, state: State) -> None:
+        moved = state["displacement"]
+        self.values = [point.swept[0].pre]
+        self.values += [layer.out + d for layer, d in zip(point.swept, moved, strict=True)]
+        self.energy = self.values[0].new_zeros(())
+        self.errors: list[Tensor] = []
+        self.at_synapse: list[Tensor] = []
+        for index, (layer, precision) in enumerate(
+            zip(rule.generative, rule.precisions, strict=True)
+        ):
+            current = layer.current(self.values[index + 1]).detach().requires_grad_()
+            with torch.enable_grad():
+                predicted = layer.activation(current)
+            error = self.values[index] - predicted.detach()
+            weighted = precision * (rule.image_metric(error) if index == 0 else error)
+            self.energy += 0.5 * (error * weighted).sum()
+            self.errors.append(weighted)
+            self.at_synapse.append(torch.autograd.grad(predicted, current, weighted)[0])
+        for d in moved:
+            self.energy += 0.5 * rule.prior * d.square().sum()
+
+
+class ImagePoint:
+    """The sweep under a clamped image; remembers the errors of the last state asked for."""
+
+    def __init__(self, swept: tuple[SweptLayer, ...]) -> None:
+        self.swept = swept
+        self._last: tuple[State, Explained] | None = None
+
+    def at(self, rule: HybridPredictiveCoding, state: State) -> Explained:
+        """Energy, flow and local signals of one state share one evaluation."""
+        if self._last is None or self._last[0] is not state:
+            self._last = (state, Explained(rule, self, state))
+        return self._last[1]
+
+
+@final
+@dataclass(frozen=True)
+class HybridPredictiveCoding(AbstractEnergy):
+    """Unsupervised predictive coding of images. State: ``displacement``, one tensor a layer.
+
+    The output handed on is the feed-forward sweep's, which is also what evaluation sees.
+
+    Args:
+        generative: ``P_1 .. P_L``, lowest first.
+        precisions: ``p_0 .. p_(L-1)``.
+        prior: ``lambda``, how strongly activity holds to the sweep.
+        image_metric: how the image error is measured.
+    """
+
+    generative: tuple[GenerativeLayer, ...]
+    precisions: tuple[float, ...] = (1.0, 0.1, 0.1)
+    prior: float = 1.0
+    image_metric: HighPass = field(default_factory=HighPass)
+
+    def __post_init__(self) -> None:
+        if len(self.precisions) != len(self.generative):
+            raise ValueError(
+                f"{len(self.generative)} generative layers need as many precisions, got "
+                f"{self.precisions}"
+            )
+        if not all(p > 0 for p in self.precisions) or self.prior < 0:
+            raise ValueError(
+                f"precisions must be positive and the prior not negative, got {self.precisions} "
+                f"and {self.prior}"
+            )
+
+    @classmethod
+    def like(cls, net: Network, generator: torch.Generator, **options) -> HybridPredictiveCoding:
+        """With generative layers drawn for ``net``, a chain of pooled convolutions."""
+        return cls(generative_layers(net, generator), **options)
+
+    def layers(self, net: Network) -> Sequence[LayerLike]:
+        return [*(RecognitionSynapse(layer) for layer in net.layers), *self.generative]
+
+    def operating_point(self, net: Network, drive: Drive) -> ImagePoint:
+        if len(net.layers) != len(self.generative):
+            raise ValueError(
+                f"{len(self.generative)} generative layers do not fit a network of "
+                f"{len(net.layers)} layers: build them with HybridPredictiveCoding.like(net, ...)"
+            )
+        return ImagePoint(sweep(net, drive))
+
+    def output(self, point: ImagePoint, state: State) -> Tensor:
+        return point.swept[-1].out
+
+    def initial_state(self, point: ImagePoint) -> State:
+        return {"displacement": tuple(torch.zeros_like(layer.out) for layer in point.swept)}
+
+    def energy(self, point: ImagePoint, state: State) -> Tensor:
+        return point.at(self, state).energy
+
+    def flow(self, point: ImagePoint, state: State) -> State:
+        explained, moved = point.at(self, state), state["displacement"]
+        velocity = []
+        for index, (layer, d) in enumerate(zip(self.generative, moved, strict=True)):
+            pulled = layer.synapse.carry_back(
+                explained.at_synapse[index], layer.weight, explained.values[index + 1]
+            )
+            velocity.append(pulled - self.prior * d)
+            if index + 1 < len(moved):
+                velocity[-1] -= explained.errors[index + 1]
+        return {"displacement": tuple(velocity)}
+
+    def local_signals(self, point: ImagePoint, state: State) -> Sequence[LocalSignal]:
+        explained, moved = point.at(self, state), state["displacement"]
+        # The mean over the batch, as every other rule's changes are.
+        unit = 1 / len(point.swept[0].pre)
+        signals = []
+        for swept, below, d in zip(point.swept, (None, *moved), moved, strict=False):
+            layer = swept.at_rest if below is None else DisplacedLayer(swept, below)
+            delta, _ = layer.pull_to_weights((d - layer.change) * unit)
+            signals.append(LocalSignal(layer.pre, delta))
+        for above, error in zip(explained.values[1:], explained.at_synapse, strict=True):
+            signals.append(LocalSignal(above, error * unit))
+        return signals

@@ -1,0 +1,67 @@
+"""Predictive coding as ready rules, with the settings that were measured to work."""
+
+from __future__ import annotations
+
+import torch
+
+from neurosim.convergence import Horizon
+from neurosim.models.error_circuit import ErrorCircuit
+from neurosim.models.feedback import Transpose
+from neurosim.models.network import Network
+from neurosim.models.pc_hybrid import HybridPredictiveCoding
+from neurosim.models.predictive_coding import PredictiveCoding
+from neurosim.models.zero_divergence import ZeroDivergence
+from neurosim.plasticity import ErrorTimesPre
+from neurosim.rule import LearningRule
+from neurosim.solvers import AbstractSolver, Euler, Ticks
+from neurosim.training import Optimiser
+
+#: No decay: it would shrink weights that the local changes leave alone.
+SUPERVISED_OPTIMISER = Optimiser("adamw", lr=1e-3)
+HYBRID_OPTIMISER = Optimiser("adamw", lr=3e-4)
+
+
+def predictive_coding_supervised_rule(
+    *, n_steps: int = 4, dt: float = 0.1, output_precision: float = 1.0
+) -> LearningRule:
+    """Image and label clamped; a few Euler steps (dt above .3 loses the early layers)."""
+    return LearningRule(
+        "pc-supervised",
+        PredictiveCoding(output_precision=output_precision),
+        Euler(dt, until=Horizon(n_steps)),
+        ErrorTimesPre(),
+    )
+
+
+def predictive_coding_hybrid_rule(
+    net: Network, generator: torch.Generator, *, solver: AbstractSolver | None = None, **options
+) -> LearningRule:
+    """Image clamped, no label; generative synapses drawn from ``generator``.
+
+    Args:
+        net: the pooled convolutions, ``network.part(0, 3)``.
+        options: of ``HybridPredictiveCoding``.
+    """
+    dynamics = HybridPredictiveCoding.like(net, generator, **options)
+    return LearningRule("pc", dynamics, solver or Euler(0.1, until=Horizon(10)), ErrorTimesPre())
+
+
+def fixed_prediction_rule(*, n_steps: int, gamma: float = 1.0) -> LearningRule:
+    """Predictive coding with predictions and their slopes held at the sweep.
+
+    ``e_l += gamma (-e_l + W^T D^T e_(l+1))`` is the error circuit of backpropagation under
+    Euler: it equals backpropagation for ``gamma = 1`` and ``n_steps >= L - 1``, and in the limit
+    of many steps for any stable gamma (Millidge, Tschantz & Buckley 2022,
+    doi:10.1162/neco_a_01497).
+    """
+    return LearningRule(
+        "pc-fixed-prediction",
+        ErrorCircuit(Transpose()),
+        Euler(gamma, until=Horizon(n_steps)),
+        ErrorTimesPre(),
+    )
+
+
+def zero_divergence_rule(*, gamma: float = 1.0) -> LearningRule:
+    """Z-IL: equals backpropagation for ``gamma = 1``, after as many ticks as layers."""
+    return LearningRule("pc-z-il", ZeroDivergence(gamma=gamma), Ticks(), ErrorTimesPre())
