@@ -1,1 +1,48 @@
-"""Spiking neurons, encoders, spike timing and trace kernels."""
+"""Spiking neurons, encoders, spike timing and trace kernels.
+
+    >>> from neurosim.spiking import AllPairs, weight_change
+    >>> weight_change(AllPairs(), pre_ms=[0.0], post_ms=[10.0]) > 0    # causal potentiates
+    True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "competition": ("AbstractCompetition", "Fired", "NoCompetition", "WinnerTakeAll"),
+    "encoders": ("ENCODERS", "AbstractEncoder", "Bernoulli", "Current", "Latency", "Poisson"),
+    "lgn": ("LGN", "AbstractFrontEnd"),
+    "neurons": (
+        "CELLS",
+        "AbstractCell",
+        "NorseLIF",
+        "ResetBySubtraction",
+        "ResetToZero",
+        "SnntorchLIF",
+    ),
+    "timing": ("TIMINGS", "AbstractPairTiming", "AllPairs"),
+    "traces": (
+        "ByDensity",
+        "EventKernel",
+        "FusedKernel",
+        "MeanOverBatch",
+        "MeanOverSpikes",
+        "SumOverBatch",
+        "TraceSTDP",
+        "weight_change",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,309 @@
+"""The convolutional spiking network that STDP trains.
+
+    image -> LGN (on/off) -> encoder -> Conv1 -> Conv2 -> Conv3 -> spike counts
+
+Each layer: convolution of the spikes of this tick, LIF membrane, competition between maps,
+max-pooling by 2. One tick carries a spike through all three layers, so a presynaptic spike can
+cause a postsynaptic one in the same tick; STDP here counts that pair as causal.
+
+Thresholds, one a map, are the counterpart of batch-norm statistics: they adapt in learning
+passes, also at learning rate 0, and are frozen at evaluation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from neurosim.dynamics import AbstractClocked
+from neurosim.models.normalisation import Batch, Running, StatisticsOf, statistics_for
+from neurosim.solvers import Ticks
+from neurosim.spiking.competition import AbstractCompetition, WinnerTakeAll
+from neurosim.spiking.encoders import AbstractEncoder, Current
+from neurosim.spiking.lgn import LGN, AbstractFrontEnd
+from neurosim.spiking.neurons import AbstractCell, SnntorchLIF
+from neurosim.synapses import Conv2d
+from neurosim.types import Drive, LocalSignal, Settled, State
+
+
+class SpikingLayer(nn.Module):
+    """One convolution onto LIF cells, one threshold a map.
+
+    Args:
+        name: the name under which activity and changes are reported.
+        synapse: geometry of the convolution.
+        weight: initial weight, in the synapse's shape; copied.
+        pool: side of the max-pooling window, 1 for none.
+        target_rate: spikes a neuron and tick that homeostasis aims at.
+    """
+
+    threshold: Tensor
+
+    def __init__(
+        self, name: str, synapse: Conv2d, weight: Tensor, *, pool: int = 2, target_rate: float
+    ) -> None:
+        super().__init__()
+        if tuple(weight.shape) != synapse.weight_shape:
+            raise ValueError(
+                f"layer {name}: the weight must have shape {synapse.weight_shape}, "
+                f"got {tuple(weight.shape)}"
+            )
+        if not 0 < target_rate < 1:
+            raise ValueError(
+                f"layer {name}: target_rate must lie between 0 and 1 spikes a tick, "
+                f"got {target_rate}"
+            )
+        self.name, self.synapse, self.pool, self.target_rate = name, synapse, pool, target_rate
+        self.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+        self.register_buffer("threshold", torch.ones(synapse.n_out).to(weight))
+
+    def plastic_parameters(self) -> Mapping[str, Tensor]:
+        """The weight; a spiking layer has no bias and no gain."""
+        return {"weight": self.weight}
+
+
+@final
+@dataclass(frozen=True)
+class Homeostasis:
+    """``theta <- theta exp(gain clip(rate / target - 1, -1, 2))`` after each learning batch.
+
+    A map that fires too much becomes harder to excite (Diehl & Cook 2015,
+    10.3389/fncom.2015.00099, adapt thresholds spike by spike; here once a batch).
+    """
+
+    gain: float = 0.1
+
+    @torch.no_grad()
+    def adapt(self, layer: SpikingLayer, rate: Tensor) -> None:
+        """Move the thresholds of ``layer`` by its maps' rates (spikes a neuron and tick)."""
+        excess = (rate / layer.target_rate - 1).clamp(-1, 2)
+        layer.threshold.mul_(torch.exp(self.gain * excess).to(layer.threshold))
+
+
+@dataclass(frozen=True)
+class SpikingPoint:
+    """What is held fixed during one presentation.
+
+    spikes: the encoder's, ``(time, batch, channels, height, width)``.
+    """
+
+    layers: Sequence[SpikingLayer]
+    spikes: Tensor
+    learning: bool
+
+
+@final
+@dataclass(frozen=True)
+class SpikingDynamics(AbstractClocked):
+    """LIF layers under encoder spikes. State, one tensor a layer:
+
+    ==============  ==================================================================
+    ``voltage``     membranes, ``(batch, maps, height, width)``
+    ``pre``         spikes that arrive at the synapses in this tick
+    ``post``        spikes of this tick, before pooling, uint8
+    ``counts``      pooled spikes so far, ``(batch, maps, height / 2, width / 2)``
+    ``n_spikes``    spikes a map so far over batch and space, ``(maps,)``
+    ==============  ==================================================================
+
+    On the last tick of a learning pass homeostasis adapts the thresholds.
+    """
+
+    cell: AbstractCell = field(default_factory=lambda: SnntorchLIF(tau_mem_ms=20.0, dt_ms=5.0))
+    encoder: AbstractEncoder = field(default_factory=Current)
+    front_end: AbstractFrontEnd = field(default_factory=LGN)
+    competition: AbstractCompetition = field(default_factory=WinnerTakeAll)
+    homeostasis: Homeostasis = field(default_factory=Homeostasis)
+    duration_ms: float = 60.0
+
+    def __post_init__(self) -> None:
+        ticks = self.duration_ms / self.cell.dt_ms
+        if round(ticks) < 1 or not math.isclose(ticks, round(ticks), rel_tol=1e-9):
+            raise ValueError(
+                f"duration_ms={self.duration_ms} is no whole number of ticks of "
+                f"{self.cell.dt_ms} ms: change one of them"
+            )
+
+    @property
+    def dt_ms(self) -> float:
+        return self.cell.dt_ms
+
+    def n_ticks(self, point: SpikingPoint | None = None) -> int:
+        return round(self.duration_ms / self.dt_ms)
+
+    def encode(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Images to spikes ``(time, batch, channels, height, width)``."""
+        return self.encoder.encode(self.front_end(x), self.n_ticks(), self.dt_ms, generator)
+
+    def operating_point(self, net: SpikingNetwork, drive: Drive) -> SpikingPoint:
+        return SpikingPoint(net.layers, self.encode(drive.x, drive.generator), drive.learning)
+
+    def initial_state(self, point: SpikingPoint) -> State:
+        nothing = point.spikes.new_zeros(())
+        names = ("voltage", "pre", "post", "counts", "n_spikes")
+        return {name: (nothing,) * len(point.layers) for name in names}
+
+    def tick(self, point: SpikingPoint, state: State, index: int) -> State:
+        arriving = point.spikes[index]
+        after: dict[str, list[Tensor]] = {name: [] for name in state}
+        for i, layer in enumerate(point.layers):
+            current = layer.synapse.forward(arriving, layer.weight, None)
+            voltage = self.cell.integrate(current, state["voltage"][i])
+            fired = self.competition.fire(self.cell, voltage, layer.threshold, layer.pool)
+            after["voltage"].append(fired.voltage)
+            after["pre"].append(arriving)
+            after["post"].append(fired.spikes)
+            after["counts"].append(state["counts"][i] + fired.pooled)
+            after["n_spikes"].append(state["n_spikes"][i] + fired.n_spikes)
+            arriving = fired.pooled
+        done = {name: tuple(group) for name, group in after.items()}
+        if point.learning and index == self.n_ticks() - 1:
+            for layer, rate in zip(point.layers, self.rates(done), strict=True):
+                self.homeostasis.adapt(layer, rate)
+        return done
+
+    def local_signals(self, point: SpikingPoint, state: State) -> Sequence[LocalSignal]:
+        pairs = zip(state["pre"], state["post"], strict=True)
+        return [LocalSignal(pre, post) for pre, post in pairs]
+
+    def output(self, point: SpikingPoint, state: State) -> Tensor:
+        return state["counts"][-1]
+
+    def rates(self, state: State) -> list[Tensor]:
+        """Spikes a neuron and tick of each map, ``(maps,)`` a layer, at the end of a window."""
+        return [
+            n / (post.numel() // post.shape[1] * self.n_ticks())
+            for n, post in zip(state["n_spikes"], state["post"], strict=True)
+        ]
+
+
+class SpikingNetwork(nn.Module):
+    """A chain of spiking layers and the dynamics they run under.
+
+    Args:
+        layers: from the front end upwards.
+        dynamics: cells, encoder, competition.
+        evaluation_seed: seed of the encoder's noise at evaluation: every image is coded with
+            the same noise, so its activity is its own whatever batch it comes in.
+    """
+
+    #: Pixels of one evaluation chunk: bounds memory at any image size.
+    _PIXELS = 1 << 17
+
+    def __init__(
+        self, layers: Sequence[SpikingLayer], dynamics: SpikingDynamics, evaluation_seed: int = 0
+    ) -> None:
+        super().__init__()
+        self._layers = nn.ModuleList(layers)
+        self.dynamics, self.evaluation_seed = dynamics, evaluation_seed
+
+    @property
+    def layers(self) -> Sequence[SpikingLayer]:
+        return list(self._layers)  # type: ignore[arg-type]
+
+    def named_weights(self) -> dict[str, Tensor]:
+        """Weights and thresholds by ``layer.parameter``, detached (not copied)."""
+        named: dict[str, Tensor] = {}
+        for layer in self.layers:
+            named[f"{layer.name}.weight"] = layer.weight.detach()
+            named[f"{layer.name}.threshold"] = layer.threshold
+        return named
+
+    def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
+        """Layer name -> spike counts after pooling, ``(batch, maps, height, width)``.
+
+        Images of any size the front end takes; no state changes. A spiking layer has no
+        normalisation statistics: its thresholds do their work and are used as they stand
+        under every policy.
+
+        Raises:
+            ValueError: for ``Batch`` statistics, as the other networks do.
+        """
+        for layer in self.layers:
+            if isinstance(statistics_for(layer.name, statistics), Batch):
+                raise ValueError(
+                    "represent() refuses Batch statistics: thresholds adapt only in learning "
+                    "passes; use Running()"
+                )
+        chunks = [settled.state["counts"] for settled in self._settle(x)]
+        return {
+            layer.name: torch.cat([chunk[i] for chunk in chunks])
+            for i, layer in enumerate(self.layers)
+        }
+
+    def rates(self, x: Tensor) -> dict[str, Tensor]:
+        """Layer name -> spikes a neuron and tick of each map, ``(maps,)``, over the images."""
+        total = {layer.name: torch.zeros(layer.synapse.n_out) for layer in self.layers}
+        for settled in self._settle(x):
+            share = len(settled.state["post"][0]) / len(x)
+            for layer, rate in zip(self.layers, self.dynamics.rates(settled.state), strict=True):
+                total[layer.name] += share * rate.cpu()
+        return total
+
+    @torch.no_grad()
+    def _settle(self, x: Tensor) -> Iterator[Settled]:
+        """The end of a presentation at evaluation, chunk by chunk."""
+        size = max(1, self._PIXELS // (x.shape[-1] * x.shape[-2]))
+        for chunk in x.split(size):
+            point = SpikingPoint(self.layers, self._encode_alone(chunk), learning=False)
+            *_, settled = Ticks().settle(self.dynamics, point)
+            yield settled
+
+    def _encode_alone(self, x: Tensor) -> Tensor:
+        """Spikes of each image under the same evaluation noise."""
+        if not self.dynamics.encoder.stochastic:
+            return self.dynamics.encode(x, None)
+        images = []
+        for image in x.split(1):
+            noise = torch.Generator(x.device).manual_seed(self.evaluation_seed)
+            images.append(self.dynamics.encode(image, noise))
+        return torch.cat(images, 1)
+
+    @torch.no_grad()
+    def calibrate(self, images: Tensor, n_rounds: int = 10) -> None:
+        """Start the thresholds where the rates are near their targets.
+
+        From the first layer up, the threshold of a map becomes the ``1 - target_rate`` quantile
+        of its free membrane over images, places and ticks; then homeostasis makes
+        ``n_rounds`` rounds on the same images, with competition.
+        """
+        spikes = self._encode_alone(images)
+        for i, layer in enumerate(self.layers):
+            # An infinite threshold leaves the membrane free.
+            layer.threshold.fill_(torch.inf)
+            below = SpikingPoint(self.layers[: i + 1], spikes, learning=False)
+            free = [s.state["voltage"][i] for s in Ticks().settle(self.dynamics, below)]
+            membranes = torch.stack([v.permute(1, 0, 2, 3).flatten(1) for v in free], 2).flatten(1)
+            stride = max(1, membranes.shape[1] // _MAX_SAMPLES)
+            quantile = torch.quantile(membranes[:, ::stride], 1 - layer.target_rate, dim=1)
+            # A map whose membrane hardly ever rises would get a threshold it exceeds by noise.
+            layer.threshold.copy_(quantile.clamp(min=float(quantile.median()) / 10))
+        point = SpikingPoint(self.layers, spikes, learning=False)
+        for _ in range(n_rounds):
+            *_, settled = Ticks().settle(self.dynamics, point)
+            for layer, rate in zip(self.layers, self.dynamics.rates(settled.state), strict=True):
+                Homeostasis(gain=0.5).adapt(layer, rate)
+
+
+_MAX_SAMPLES = 50_000
+
+
+def pink_noise(
+    n_images: int, px: int, generator: torch.Generator, like: Tensor | None = None
+) -> Tensor:
+    """Images with the 1/f amplitude spectrum of natural scenes (Field 1987,
+    10.1364/JOSAA.4.002379), standardised: ``(n_images, 3, px, px)``.
+
+    Colour planes share most of their variance, as those of photographs do.
+    """
+    white = torch.randn((n_images, 4, px, px), generator=generator, device=generator.device)
+    frequency = torch.fft.fftfreq(px).square()
+    radius = (frequency[:, None] + frequency[None, :]).sqrt().clamp(min=1 / px)
+    planes = torch.fft.ifft2(torch.fft.fft2(white) / radius).real
+    images = planes[:, :1] + 0.3 * planes[:, 1:]
+    images = (images - images.mean()) / images.std()
+    return images if like is None else images.to(like)

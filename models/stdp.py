@@ -1,0 +1,151 @@
+"""STDP as a part of a learner: which weights it starts from, how it learns, where it may go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from neurosim.models.network import Network
+from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork, pink_noise
+from neurosim.rule import LearningRule
+from neurosim.solvers import Ticks
+from neurosim.spiking.lgn import OPPONENT
+from neurosim.spiking.timing import AbstractPairTiming, AllPairs
+from neurosim.spiking.traces import MeanOverSpikes, TraceSTDP
+from neurosim.synapses import Conv2d
+from neurosim.training import AbstractConstraint, Optimiser, Part
+
+#: Depression 5 % stronger than potentiation (Song, Miller & Abbott 2000, 10.1038/78829). A pair
+#: in one tick is causal: spikes reach every layer within the tick. Amplitudes are relative; the
+#: learning rate scales them.
+TIMING = AllPairs(
+    a_plus=1.0, a_minus=1.05, tau_plus_ms=20.0, tau_minus_ms=20.0, coincidence="potentiate"
+)
+
+#: Spikes a neuron and tick of 5 ms that homeostasis aims at, from Conv1 up.
+TARGET_RATES = (0.02, 0.012, 0.007)
+
+OPTIMISER = Optimiser(kind="sgd", lr=1.0, lr_end=0.1)
+
+
+@final
+class FilterNorm(AbstractConstraint):
+    """Each filter keeps its initial mean and norm, and no weight exceeds a bound.
+
+        w <- w - (mean w - mean w_0);   w <- w |w_0| / |w|;   |w| <= bound_factor / sqrt(fan_in)
+
+    Additive STDP has no fixed point of its own: the sum of a filter's weights and their norm
+    are what its synapses compete for (Miller & MacKay 1994, 10.1162/neco.1994.6.1.100). Weights
+    that have not moved are left as they are, to the bit.
+    """
+
+    def __init__(self, net: SpikingNetwork, bound_factor: float = 2.5) -> None:
+        self._initial = {layer.name: _mean_and_norm(layer.weight) for layer in net.layers}
+        self.bound_factor = bound_factor
+
+    @torch.no_grad()
+    def apply(self, net: SpikingNetwork) -> None:
+        for layer in net.layers:
+            mean, norm = self._initial[layer.name]
+            weight = layer.weight
+            weight.sub_(_mean_and_norm(weight)[0] - mean)
+            length = _mean_and_norm(weight)[1]
+            weight.mul_(torch.where(length > 0, norm / length, torch.ones_like(norm)))
+            bound = self.bound_factor / layer.synapse.fan_in**0.5
+            weight.clamp_(-bound, bound)
+
+
+def _mean_and_norm(weight: Tensor) -> tuple[Tensor, Tensor]:
+    axes = tuple(range(1, weight.dim()))
+    return weight.mean(axes, keepdim=True), torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
+
+
+def opponent_weight(rgb: Tensor) -> Tensor:
+    """The RGB filters as filters on six LGN channels: ``cat(V, -V)``, ``V = W M^-1``.
+
+    ``M`` maps RGB to the opponent planes, so before rectification, blur and contrast gain the
+    filter answers to an image as the RGB filter does. Each filter is scaled back to its own norm.
+    """
+    opponent = torch.linalg.inv(rgb.new_tensor(OPPONENT))
+    plane = torch.einsum("oikl,ij->ojkl", rgb, opponent)
+    weight = torch.cat([plane, -plane], 1)
+    return weight * (_mean_and_norm(rgb)[1] / _mean_and_norm(weight)[1])
+
+
+def spiking_network(
+    shared: Network,
+    dynamics: SpikingDynamics,
+    generator: torch.Generator,
+    *,
+    target_rates: Sequence[float] = TARGET_RATES,
+    calibration: Tensor | None = None,
+    calibration_px: int = 32,
+) -> SpikingNetwork:
+    """The convolutions of ``shared`` as spiking layers.
+
+    What is shared with the other rules of a seed: the weights of every convolution above the
+    first are copied as they are; those of the first are rewritten from RGB to the six channels
+    of the LGN (``opponent_weight``). Biases and batch norm have no counterpart.
+
+    Args:
+        generator: source of the images that thresholds start from.
+        calibration: images to start the thresholds from, CIFAR-normalised; by default images of
+            1/f noise, so that a network that has seen no data is well defined.
+    """
+    convolutions = [layer for layer in shared.layers if isinstance(layer.synapse, Conv2d)]
+    if len(convolutions) != len(target_rates):
+        raise ValueError(
+            f"the network has {len(convolutions)} convolutions but {len(target_rates)} target "
+            "rates: give one a layer"
+        )
+    layers = []
+    for i, (layer, rate) in enumerate(zip(convolutions, target_rates, strict=True)):
+        geometry = layer.synapse
+        assert isinstance(geometry, Conv2d)
+        weight = layer.weight.detach()
+        if i == 0:
+            weight = opponent_weight(weight)
+            geometry = Conv2d(
+                weight.shape[1], geometry.n_out, geometry.kernel, padding=geometry.padding
+            )
+        layers.append(SpikingLayer(layer.name, geometry, weight, pool=layer.pool, target_rate=rate))
+    net = SpikingNetwork(layers, dynamics)
+    if calibration is None:
+        calibration = pink_noise(_N_CALIBRATION, calibration_px, generator, layers[0].weight)
+    net.calibrate(calibration)
+    return net
+
+
+_N_CALIBRATION = 32
+
+
+def stdp_part(
+    shared: Network,
+    generator: torch.Generator,
+    *,
+    dynamics: SpikingDynamics | None = None,
+    timing: AbstractPairTiming = TIMING,
+    optimiser: Optimiser = OPTIMISER,
+    calibration: Tensor | None = None,
+    calibration_px: int = 32,
+) -> Part:
+    """The spiking convolutions under STDP: rule, network, optimiser, constraint.
+
+    Its output is the spike counts of Conv3 after pooling, ``(batch, 128, 4, 4)`` for 32 px:
+    a later part reads them as they are (mean near .3, standard deviation near .6).
+
+    Args:
+        shared: the network all rules of a seed start from; its weights are copied.
+        generator: for the threshold's start (see ``spiking_network``); nothing else is drawn.
+    """
+    dynamics = SpikingDynamics() if dynamics is None else dynamics
+    net = spiking_network(
+        shared, dynamics, generator, calibration=calibration, calibration_px=calibration_px
+    )
+    plasticity = TraceSTDP(timing, dynamics.dt_ms, MeanOverSpikes())
+    rule = LearningRule("stdp", dynamics, Ticks(), plasticity)
+    return Part(rule, net, optimiser, FilterNorm(net))

@@ -1,0 +1,94 @@
+"""Competition between the maps of a layer: who may spike where several would.
+
+Without it every map learns the commonest pattern. It stands between a cell's ``integrate`` and
+its ``reset``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from neurosim.spiking.neurons import AbstractCell, per_map
+
+
+@dataclass(frozen=True)
+class Fired:
+    """What one tick of one layer did.
+
+    spikes: ``(batch, maps, height, width)``, uint8.
+    pooled: the spikes under max-pooling, what the next layer receives; dtype of the voltage.
+    voltage: the membranes after their reset.
+    n_spikes: spikes a map, ``(maps,)`` int64.
+    """
+
+    spikes: Tensor
+    pooled: Tensor
+    voltage: Tensor
+    n_spikes: Tensor
+
+
+class AbstractCompetition(ABC):
+    """Turns integrated membranes into spikes."""
+
+    @abstractmethod
+    def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
+        """Spikes and resets.
+
+        Args:
+            voltage: integrated membranes, ``(batch, maps, height, width)``; may be overwritten.
+            threshold: one a map, ``(maps,)``, positive.
+            pool: side of the max-pooling window, 1 for none.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class NoCompetition(AbstractCompetition):
+    """Every neuron fires for itself: the cell's own ``fire`` and ``reset``."""
+
+    def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
+        theta = per_map(threshold, voltage)
+        spikes = cell.fire(voltage, theta)
+        pooled = F.max_pool2d(spikes, pool) if pool > 1 else spikes
+        n_spikes = spikes.sum((0, 2, 3)).round().long()
+        return Fired(spikes.byte(), pooled, cell.reset(voltage, spikes, theta), n_spikes)
+
+
+@final
+@dataclass(frozen=True)
+class WinnerTakeAll(AbstractCompetition):
+    """At each place the map with the largest ``v / theta`` fires, if it exceeds 1; the others
+    are silent, and the spike resets all maps of that place to 0 (lateral inhibition as in
+    Kheradpisheh et al. 2018, 10.1016/j.neunet.2017.12.005). Ties go to the first map.
+    """
+
+    def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
+        from neurosim.spiking._competition_kernels import winner_take_all
+
+        if voltage.device.type != "cpu":
+            return self._fire_anywhere(voltage, threshold, pool)
+        v = voltage.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+        batch, height, width, maps = v.shape
+        spikes = torch.zeros(v.shape, dtype=torch.uint8)
+        pooled = torch.zeros((batch, height // pool, width // pool, maps), dtype=v.dtype)
+        n_spikes = torch.zeros(maps, dtype=torch.int64)
+        arrays = (v, 1 / threshold, spikes, pooled, n_spikes)
+        winner_take_all(*(a.numpy() for a in arrays), pool)
+        return Fired(
+            spikes.permute(0, 3, 1, 2), pooled.permute(0, 3, 1, 2), v.permute(0, 3, 1, 2), n_spikes
+        )
+
+    def _fire_anywhere(self, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
+        """The same numbers from torch operators, for other devices."""
+        strength, winner = (voltage * per_map(1 / threshold, voltage)).max(1, keepdim=True)
+        fired = strength > 1
+        spikes = torch.zeros_like(voltage).scatter_(1, winner, fired.to(voltage.dtype))
+        pooled = F.max_pool2d(spikes, pool) if pool > 1 else spikes
+        n_spikes = spikes.sum((0, 2, 3)).round().long()
+        return Fired(spikes.byte(), pooled, voltage.masked_fill(fired, 0.0), n_spikes)
