@@ -22,6 +22,8 @@ from neurosim.experiments.data_types import BrokenDataError, TrainingImages
 from neurosim.experiments.downloads import RemoteFile, fetch, present
 
 ORIGINALS = "originals"
+FULL = "cifar10.npz"
+REFETCH = "delete it and run again with --download"
 PX = 32
 N_CLASSES = 10
 RECORD_BYTES = 1 + 3 * PX * PX
@@ -70,8 +72,8 @@ class BinaryArchive:
         return np.frombuffer(member, np.uint8).reshape(self.n_records, RECORD_BYTES)
 
     def _members(self, path: Path) -> dict[str, bytes]:
-        sizes = dict.fromkeys(self.train + self.test, self.n_records * RECORD_BYTES)
-        wanted = {f"{self.folder}/{name}": name for name in (*sizes, self.names)}
+        n_bytes = self.n_records * RECORD_BYTES
+        wanted = {f"{self.folder}/{n}": n for n in (*self.train, *self.test, self.names)}
         found: dict[str, bytes] = {}
         try:
             with tarfile.open(path, "r:gz") as archive:
@@ -79,10 +81,10 @@ class BinaryArchive:
                     name = wanted.get(member.name)
                     if name is None or not member.isfile():
                         continue
-                    if member.size != sizes.get(name, member.size) or member.size > 2**25:
+                    if name != self.names and member.size != n_bytes:
                         raise BrokenDataError(
                             f"{path}: member {name!r} has {member.size} bytes instead of "
-                            f"{sizes.get(name)}; {REFETCH}."
+                            f"{n_bytes}; {REFETCH}."
                         )
                     file = archive.extractfile(member)
                     assert file is not None  # it is a regular file
@@ -95,8 +97,6 @@ class BinaryArchive:
         return found
 
 
-REFETCH = "delete it and run again with --download"
-FULL = "cifar10.npz"
 OFFICIAL = BinaryArchive(
     remote=RemoteFile(
         "https://www.cs.toronto.edu/~kriz",

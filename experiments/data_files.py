@@ -141,10 +141,13 @@ def _check(
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a compressed .npz that appears whole or not at all."""
+    """Write an .npz that appears whole or not at all.
+
+    Uncompressed: photographs hardly shrink, and every process of a run reads the file.
+    """
     with whole_file(path) as file:
         try:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub
         except OSError as error:
             raise unwritable(path, error) from error
 
