@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
-from neurosim.convergence import AbstractCriterion, Horizon
+from neurosim.convergence import AbstractCriterion, Horizon, Steady
 from neurosim.dynamics import (
     AbstractClocked,
     AbstractClosedForm,
@@ -175,6 +175,13 @@ class AdaptiveHeun(_Explicit):
         if self.rtol < 0 or self.atol < 0 or self.rtol + self.atol == 0:
             raise ValueError(
                 f"rtol and atol must be non-negative and not both 0, got {self.rtol}, {self.atol}"
+            )
+        if isinstance(self.until, Steady) and self.until.rtol < self.rtol:
+            # Near a fixed point the step grows to the edge of stability, where the velocity
+            # hovers at about the tolerance.
+            raise ValueError(
+                f"AdaptiveHeun(rtol={self.rtol}) cannot reach Steady(rtol={self.until.rtol}): "
+                "the solver's rtol must not exceed the criterion's"
             )
 
     def _step(self, dynamics, point, state, velocity, dt):

@@ -1,0 +1,85 @@
+"""The directions of the imports, and what may be imported without torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Folder -> the packages of this project it may import from.
+ALLOWED = {
+    "neurosim": {"neurosim"},
+    "models": {"neurosim", "neurosim.models"},
+    "rsa": {"neurosim.rsa"},
+    "experiments": {"neurosim", "neurosim.models", "neurosim.rsa", "neurosim.experiments"},
+}
+SUBPACKAGES = ("neurosim.models", "neurosim.rsa", "neurosim.experiments")
+SHORT_NAMES = {"models", "rsa", "experiments"}
+FILES = [path for folder in ALLOWED for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, at any depth, written in full."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively: write the full name"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def package_of(module: str) -> str | None:
+    """The package of this project a module belongs to, or None."""
+    if module.split(".")[0] != "neurosim":
+        return None
+    return next((p for p in SUBPACKAGES if module == p or module.startswith(p + ".")), "neurosim")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    folder = path.relative_to(ROOT).parts[0]
+    modules = imported(path)
+    packages = {package_of(module) for module in modules} - {None}
+    if folder == "rsa":
+        # "import neurosim.rsa" makes "neurosim" itself appear; rsa may use nothing of it.
+        packages.discard("neurosim") if modules & {"neurosim.rsa"} else None
+    assert packages <= ALLOWED[folder], f"{path} imports {packages - ALLOWED[folder]}"
+
+
+@pytest.mark.parametrize("path", [*FILES, *sorted((ROOT / "tests").rglob("*.py"))],
+                         ids=lambda p: str(p.relative_to(ROOT)))  # fmt: skip
+def test_short_names_are_never_imported(path):
+    tops = {module.split(".")[0] for module in imported(path)}
+    assert not tops & SHORT_NAMES, f"{path}: write neurosim.models, neurosim.rsa, ..."
+    assert "torchvision" not in tops
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Names of the modules that a fresh interpreter holds after a statement."""
+    code = f"{statement}; import sys; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_rsa_needs_no_torch():
+    assert not {"torch", "snntorch", "norse"} & loaded_after(
+        "import neurosim.rsa; neurosim.rsa.compute_rdm; neurosim.rsa.BrainRDMs"
+    )
+
+
+def test_the_command_line_is_light():
+    heavy = {"torch", "snntorch", "norse", "numba", "pandas", "matplotlib", "numpy"}
+    assert not heavy & loaded_after(
+        "from neurosim.experiments.training_dynamics import parser; parser().format_help()"
+    )
+
+
+def test_importable_from_the_checkout_root_without_an_editable_install(tmp_path):
+    """``-S`` hides site-packages and with it the editable install's finder."""
+    code = "import neurosim, neurosim.rsa, neurosim.models, neurosim.experiments"
+    subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, check=True)
