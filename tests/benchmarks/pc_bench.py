@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,27 +109,29 @@ def calibrated(learner: Learner, x: Tensor) -> dict[str, Fixed]:
     return statistics
 
 
+@torch.no_grad()
 def ridge_probe(
-    features: Tensor, y: Tensor, test: Tensor, y_test: Tensor, penalties=(1e1, 1e2, 1e3, 1e4)
+    features: Tensor,
+    y: Tensor,
+    test: Tensor,
+    y_test: Tensor,
+    penalties: Sequence[float] = (3e2, 1e3, 3e3, 1e4),
 ) -> float:
     """Accuracy of a ridge classifier on standardised features, the penalty chosen on a fifth
     of the training images held out."""
-    features, test = features.flatten(1).double(), test.flatten(1).double()
-    mean, sd = features.mean(0), features.std(0) + 1e-8
-    features, test = (features - mean) / sd, (test - mean) / sd
-    targets = torch.nn.functional.one_hot(y, 10).double() - 0.1
+    mean, sd = features.flatten(1).mean(0), features.flatten(1).std(0) + 1e-8
+    features, test = (features.flatten(1) - mean) / sd, (test.flatten(1) - mean) / sd
+    targets = torch.nn.functional.one_hot(y, 10).to(features) - 0.1
     cut = len(y) * 4 // 5
+    gram, right = features[:cut].t() @ features[:cut], features[:cut].t() @ targets[:cut]
+    rest = features[cut:]
 
-    def solve(x: Tensor, t: Tensor) -> Callable[[float], Tensor]:
-        values, vectors = torch.linalg.eigh(x.t() @ x)
-        right = vectors.t() @ (x.t() @ t)
-        return lambda penalty: vectors @ (right / (values + penalty).unsqueeze(1))
+    def hits(x: Tensor, labels: Tensor, gram: Tensor, right: Tensor, penalty: float) -> float:
+        factor = torch.linalg.cholesky(gram + penalty * torch.eye(len(gram)))
+        return float(
+            ((x @ torch.cholesky_solve(right, factor)).argmax(1) == labels).double().mean()
+        )
 
-    weights = solve(features[:cut], targets[:cut])
-    held = [
-        float(((features[cut:] @ weights(p)).argmax(1) == y[cut:]).double().mean())
-        for p in penalties
-    ]
-    best = penalties[int(np.argmax(held))]
-    final = solve(features, targets)(best)
-    return float(((test @ final).argmax(1) == y_test).double().mean())
+    held = [hits(rest, y[cut:], gram, right, penalty) for penalty in penalties]
+    gram, right = gram + rest.t() @ rest, right + rest.t() @ targets[cut:]
+    return hits(test, y_test, gram, right, penalties[int(np.argmax(held))])
