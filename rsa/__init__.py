@@ -11,37 +11,56 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neurosim.rsa.alignment import alignment_table as alignment_table
+    from neurosim.rsa.bootstrap import Bootstrap as Bootstrap
+    from neurosim.rsa.bootstrap import bootstrap_crossed as bootstrap_crossed
+    from neurosim.rsa.bootstrap import bootstrap_means as bootstrap_means
+    from neurosim.rsa.bootstrap import bootstrap_stimuli as bootstrap_stimuli
     from neurosim.rsa.brain import BrainRDMs as BrainRDMs
+    from neurosim.rsa.comparator import Comparator as Comparator
     from neurosim.rsa.comparators import COMPARATORS as COMPARATORS
-    from neurosim.rsa.comparators import Comparator as Comparator
     from neurosim.rsa.compare import PreparedRDMs as PreparedRDMs
     from neurosim.rsa.compare import compare_rdms as compare_rdms
     from neurosim.rsa.compare import prepare_rdms as prepare_rdms
-    from neurosim.rsa.distances import DISSIMILARITIES as DISSIMILARITIES
+    from neurosim.rsa.dissimilarities import DISSIMILARITIES as DISSIMILARITIES
     from neurosim.rsa.distances import Dissimilarity as Dissimilarity
     from neurosim.rsa.effect_size import cohens_d as cohens_d
     from neurosim.rsa.lowlevel import REFERENCES as REFERENCES
     from neurosim.rsa.lowlevel import reference_rdms as reference_rdms
+    from neurosim.rsa.multivariate_noise import Crossnobis as Crossnobis
+    from neurosim.rsa.multivariate_noise import Mahalanobis as Mahalanobis
+    from neurosim.rsa.multivariate_noise import noise_precision as noise_precision
     from neurosim.rsa.noise import group_reliability as group_reliability
     from neurosim.rsa.noise import noise_ceiling as noise_ceiling
     from neurosim.rsa.paired import sign_flip_floor as sign_flip_floor
     from neurosim.rsa.paired import sign_flip_test as sign_flip_test
+    from neurosim.rsa.permutation import LabelNull as LabelNull
+    from neurosim.rsa.permutation import permute_labels as permute_labels
     from neurosim.rsa.rdm import RDM as RDM
     from neurosim.rsa.rdm import UndefinedPatternWarning as UndefinedPatternWarning
     from neurosim.rsa.rdm import compute_rdm as compute_rdm
     from neurosim.rsa.rdm import to_condensed as to_condensed
     from neurosim.rsa.rdm import to_square as to_square
+    from neurosim.rsa.spike_distances import VanRossum as VanRossum
+    from neurosim.rsa.spike_distances import VictorPurpura as VictorPurpura
+    from neurosim.rsa.spike_rates import PoissonKL as PoissonKL
 
 _HOME = {
     "alignment": ("alignment_table",),
+    "bootstrap": ("Bootstrap", "bootstrap_crossed", "bootstrap_means", "bootstrap_stimuli"),
     "brain": ("BrainRDMs",),
-    "comparators": ("COMPARATORS", "Comparator"),
+    "comparator": ("Comparator",),
+    "comparators": ("COMPARATORS",),
     "compare": ("PreparedRDMs", "compare_rdms", "prepare_rdms"),
-    "distances": ("DISSIMILARITIES", "Dissimilarity"),
+    "dissimilarities": ("DISSIMILARITIES",),
+    "distances": ("Dissimilarity",),
     "effect_size": ("cohens_d",),
     "lowlevel": ("REFERENCES", "reference_rdms"),
+    "multivariate_noise": ("Crossnobis", "Mahalanobis", "noise_precision"),
+    "spike_distances": ("VanRossum", "VictorPurpura"),
+    "spike_rates": ("PoissonKL",),
     "noise": ("group_reliability", "noise_ceiling"),
     "paired": ("sign_flip_floor", "sign_flip_test"),
+    "permutation": ("LabelNull", "permute_labels"),
     "rdm": ("RDM", "UndefinedPatternWarning", "compute_rdm", "to_condensed", "to_square"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

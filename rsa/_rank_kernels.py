@@ -28,3 +28,41 @@ def doubled_midranks(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> 
         squares += deviation * deviation * (last - first)
         first = last
     return squares
+
+
+@njit(cache=True, nogil=True)
+def tied_pairs(same_as_next: np.ndarray) -> int:
+    """How many pairs are tied, from which sorted neighbours are equal."""
+    total = 0
+    run = 1
+    for same in same_as_next:
+        if same:
+            run += 1
+        else:
+            total += run * (run - 1) // 2
+            run = 1
+    return total + run * (run - 1) // 2
+
+
+@njit(cache=True, nogil=True)
+def inversions(values: np.ndarray, buffer: np.ndarray) -> int:
+    """The number of pairs in descending order; sorts ``values`` (bottom-up merge sort)."""
+    n = len(values)
+    count = 0
+    width = 1
+    while width < n:
+        for start in range(0, n, 2 * width):
+            middle = min(start + width, n)
+            stop = min(start + 2 * width, n)
+            left, right = start, middle
+            for k in range(start, stop):
+                if left < middle and (right >= stop or values[left] <= values[right]):
+                    buffer[k] = values[left]
+                    left += 1
+                else:
+                    buffer[k] = values[right]
+                    right += 1
+                    count += middle - left
+        values[:] = buffer
+        width *= 2
+    return count

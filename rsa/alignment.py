@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurosim.rsa.brain import BrainRDMs
-from neurosim.rsa.comparators import Array, Comparator, find_comparator
+from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.distances import Dissimilarity
 from neurosim.rsa.rdm import RDM, compute_quietly
 

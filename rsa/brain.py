@@ -11,7 +11,8 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.rsa.comparators import Array, Comparator, find_comparator
+from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import PreparedRDMs
 from neurosim.rsa.noise import Order, group_reliability, mean_rdm, noise_ceiling
 from neurosim.rsa.rdm import (

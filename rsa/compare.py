@@ -8,7 +8,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurosim.rsa.comparators import Array, Comparator, Rows, find_comparator
+from neurosim.rsa.comparator import Array, Comparator, Rows
+from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows
 
 Flags = NDArray[np.bool_]
@@ -84,7 +85,7 @@ class PreparedRDMs:
                 if pairs is not None and np.count_nonzero(pairs) < 2:
                     continue
                 part = self._prepared(row_index, pairs)
-                prepared = self.method.prepare(_take(other, model_index, pairs))
+                prepared = self.method.prepare(_take(other, model_index, pairs), pairs)
                 scores[np.ix_(model_index, row_index)] = self.method.score(prepared, part)
         return scores
 
@@ -98,7 +99,7 @@ class PreparedRDMs:
         if key not in self._kept:
             if len(self._kept) > 64:  # silent patterns differ at every checkpoint
                 del self._kept[next(k for k in self._kept if k != b"groups")]
-            self._kept[key] = self.method.prepare(_take(self.rows, index, pairs))
+            self._kept[key] = self.method.prepare(_take(self.rows, index, pairs), pairs)
         return self._kept[key]
 
 

@@ -1,8 +1,7 @@
-"""Dissimilarities between patterns, by registry.
+"""What a dissimilarity is, and those of pattern vectors: correlation, cosine, Euclidean.
 
 A dissimilarity is an object with a ``name`` and one method, patterns -> (condensed,
-undefined). To add one that is a function of a float64 matrix, write the function and one
-line in ``DISSIMILARITIES``; the law tests then cover it.
+undefined). ``neurosim.rsa.dissimilarities`` registers them.
 """
 
 from __future__ import annotations
@@ -36,30 +35,33 @@ class Dissimilarity(ABC):
 
 @final
 @dataclass(frozen=True)
-class Gram(Dissimilarity):
-    """d_ij = unit - g_ij of rows mapped to a space where g is the inner product.
-
-    ``embed`` maps (n, d) -> ((n, d'), undefined); ``squared`` says that the dissimilarity is
-    |a|^2 + |b|^2 - 2 a.b of the embedded rows, otherwise it is 1 - a.b of unit rows.
-    """
+class OneMinusProduct(Dissimilarity):
+    """1 - a.b of the rows that ``embed`` maps to unit length, (n, d) -> ((n, d), undefined)."""
 
     name: str
     embed: Callable[[Array], tuple[Array, Flags]]
-    squared: bool = False
-    root: bool = False
 
     def condensed(self, patterns: ArrayLike | Any) -> tuple[Array, Flags]:
         matrix, missing = as_patterns(patterns)
-        embedded, undefined = self.embed(matrix)
-        undefined |= missing
-        if self.squared:
-            values = squared_distances(embedded)
-            on_grid(values, _power_of_two_above(float(values.max(initial=0.0))))
-            if self.root:
-                np.sqrt(values, out=values)
-        else:
-            values = one_minus_products(embedded)
-        return blank(values, undefined), undefined
+        rows, undefined = self.embed(matrix)
+        return blank(one_minus_products(rows), undefined | missing), undefined | missing
+
+
+@final
+@dataclass(frozen=True)
+class Euclidean(Dissimilarity):
+    """|a - b|, or its square."""
+
+    squared: bool = False
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "sqeuclidean" if self.squared else "euclidean"
+
+    def condensed(self, patterns: ArrayLike | Any) -> tuple[Array, Flags]:
+        matrix, missing = as_patterns(patterns)
+        values = on_relative_grid(squared_distances(matrix))
+        return blank(values if self.squared else np.sqrt(values), missing), missing
 
 
 def as_patterns(patterns: ArrayLike | Any) -> tuple[Array, Flags]:
@@ -139,8 +141,10 @@ def on_grid(values: Array, unit: float = 1.0) -> Array:
     return values
 
 
-def _power_of_two_above(value: float) -> float:
-    return 2.0 ** np.ceil(np.log2(value)) if value > 0 else 1.0
+def on_relative_grid(values: Array) -> Array:
+    """Round in place, the unit being the largest magnitude rounded up to a power of two."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return on_grid(values, 2.0 ** np.ceil(np.log2(largest)) if largest > 0 else 1.0)
 
 
 def blank(condensed: Array, undefined: Flags) -> Array:
@@ -174,28 +178,5 @@ def _unit(matrix: Array) -> tuple[Array, Flags]:
     return _unit_rows(matrix, np.zeros(len(matrix)))
 
 
-def _as_they_are(matrix: Array) -> tuple[Array, Flags]:
-    return matrix, np.zeros(len(matrix), dtype=bool)
-
-
-DISSIMILARITIES: dict[str, Dissimilarity] = {
-    d.name: d
-    for d in (
-        Gram("correlation", _centred_unit),
-        Gram("cosine", _unit),
-        Gram("euclidean", _as_they_are, squared=True, root=True),
-        Gram("sqeuclidean", _as_they_are, squared=True),
-    )
-}
-
-
-def find_dissimilarity(metric: str | Dissimilarity) -> Dissimilarity:
-    """The registered dissimilarity of this name, or the object itself."""
-    if isinstance(metric, Dissimilarity):
-        return metric
-    if metric not in DISSIMILARITIES:
-        raise ValueError(
-            f"unknown dissimilarity {metric!r}; known: {', '.join(sorted(DISSIMILARITIES))} "
-            "(or give a Dissimilarity object)"
-        )
-    return DISSIMILARITIES[metric]
+CORRELATION = OneMinusProduct("correlation", _centred_unit)
+COSINE = OneMinusProduct("cosine", _unit)

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from neurosim.rsa.comparators import Array, Comparator, Rows, find_comparator
+from neurosim.rsa.comparator import Array, Comparator, Rows
+from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows
 
 Order = Literal["rank_then_average", "average_then_rank"]

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurosim.rsa.distances import Dissimilarity, find_dissimilarity
+from neurosim.rsa.dissimilarities import find_dissimilarity
+from neurosim.rsa.distances import Dissimilarity
 
 
 class UndefinedPatternWarning(UserWarning):
@@ -136,6 +137,7 @@ def compute_rdm(
     metric: str | Dissimilarity = "correlation",
     *,
     stimuli: Sequence[str] | None = None,
+    **options: Any,
 ) -> RDM:
     """The RDM of ``patterns``, one row a stimulus.
 
@@ -144,6 +146,7 @@ def compute_rdm(
             e.g. spike trains). Arithmetic is float64. A row of NaN is a missing condition.
         metric: a name in ``DISSIMILARITIES`` or a ``Dissimilarity`` object.
         stimuli: names, one a row.
+        options: of the named metric, e.g. ``compute_rdm(x, "mahalanobis", precision=p)``.
 
     Rounding: dissimilarities lie on a grid of 2^-40 (9e-13) of the unit (for bounded
     metrics) or of the largest value rounded up to a power of two (for the others). It is far
@@ -157,7 +160,7 @@ def compute_rdm(
     Raises:
         ValueError: fewer than two stimuli, partly missing rows, wrong number of names.
     """
-    result = compute_quietly(patterns, metric, stimuli)
+    result = compute_quietly(patterns, metric, stimuli, **options)
     if result.undefined:
         warnings.warn(
             f"{len(result.undefined)} of {result.n_stimuli} patterns have no "
@@ -173,9 +176,10 @@ def compute_quietly(
     patterns: ArrayLike | Any,
     metric: str | Dissimilarity = "correlation",
     stimuli: Sequence[str] | None = None,
+    **options: Any,
 ) -> RDM:
     """``compute_rdm`` for callers that report ``RDM.undefined`` themselves."""
-    dissimilarity = find_dissimilarity(metric)
+    dissimilarity = find_dissimilarity(metric, **options)
     condensed, undefined = dissimilarity.condensed(patterns)
     names = None if stimuli is None else check_names(stimuli, len(undefined))
     left_out = tuple(f"#{i}" if names is None else names[i] for i in np.flatnonzero(undefined))

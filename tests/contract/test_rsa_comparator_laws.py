@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 
 from neurosim.rsa import COMPARATORS, RDM, compare_rdms, compute_rdm, prepare_rdms, to_square
+from neurosim.rsa.resampling import relabel_plainly, resample_plainly
 
-EVERY = sorted(COMPARATORS)
+POT = "gromov-wasserstein"
+EVERY = [
+    pytest.param(
+        m,
+        marks=pytest.mark.skipif(
+            m == POT and importlib.util.find_spec("ot") is None, reason="needs POT"
+        ),
+    )
+    for m in sorted(COMPARATORS)
+]
+VECTORS = ("spearman", "rho-a", "kendall-tau-a", "kendall-tau-b", "pearson", "cosine")
+WHITENED = ("whitened-cosine", "whitened-correlation", "linear-cka")
 N = 9
 
 
@@ -68,10 +82,82 @@ def test_rdms_are_accepted_in_every_form(form: str) -> None:
     np.testing.assert_allclose(compare_rdms(to_square(a[0]), b), compare_rdms(a[0], b), atol=1e-14)
 
 
-CORRELATIONS = [m for m in ("spearman", "rho-a", "pearson", "cosine") if m in EVERY]
+@pytest.mark.parametrize("method", EVERY)
+def test_range_and_the_same_rdm_is_closest(method: str) -> None:
+    """Similarities are at most 1, distances at least 0; an RDM without ties with itself has
+    the extreme value (rho-a and tau-a reach 1 only without ties)."""
+    a = compute_rdm(np.random.default_rng(20).normal(size=(N, 5)), "sqeuclidean").dissimilarities
+    b = np.concatenate([a[None], rdms(21, 4)])
+    scores = compare_rdms(a, b, method)[0]
+    if COMPARATORS[method].larger_is_closer:
+        assert scores[0] == pytest.approx(1.0, abs=1e-12)
+        assert np.abs(scores).max() <= 1 + 1e-12
+    else:
+        # arccos and the root turn rounding of 1e-16 into 1e-8
+        assert scores[0] == pytest.approx(0.0, abs=1e-6)
+        assert (scores[1:] > 0.01).all()
 
 
-@pytest.mark.parametrize("method", CORRELATIONS)
+@pytest.mark.parametrize("method", ["spearman", "rho-a", "kendall-tau-a", "kendall-tau-b"])
+def test_rank_methods_see_order_only(method: str) -> None:
+    a, b = rdms(22), rdms(23)
+    np.testing.assert_allclose(
+        compare_rdms(np.exp(a / 5), b**3, method), compare_rdms(a, b, method), atol=1e-13
+    )
+
+
+@pytest.mark.parametrize("method", ["pearson", "whitened-correlation"])
+def test_correlations_do_not_see_an_offset(method: str) -> None:
+    a, b = rdms(24), rdms(25)
+    np.testing.assert_allclose(
+        compare_rdms(a + 3.0, b, method), compare_rdms(a, b, method), atol=1e-11
+    )
+
+
+def indices_and_orders() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(26)
+    return rng.integers(0, N, (12, N)), np.array([rng.permutation(N) for _ in range(12)])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("method", VECTORS)
+def test_resampling_and_relabelling_are_exact_for_given_indices(method: str, masked: bool) -> None:
+    """The weighted and gathered forms equal writing every vector out, ties included."""
+    a, b = rdms(27, 2), rdms(28, 3)
+    used = np.random.default_rng(29).random(36) < 0.8 if masked else np.ones(36, bool)
+    indices, orders = indices_and_orders()
+    comparator = COMPARATORS[method]
+    np.testing.assert_allclose(
+        comparator.resample(a, b, indices, used),
+        resample_plainly(comparator, a, b, indices, used),
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        comparator.relabel(a, b, orders, used),
+        relabel_plainly(comparator, a, b, orders, used),
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("method", ["procrustes", POT, *WHITENED])
+def test_comparators_of_matrices_refuse_what_they_cannot_resample(method: str) -> None:
+    a, b = rdms(27, 2), rdms(28, 3)
+    with pytest.raises(ValueError, match="bootstrap subjects or seeds"):
+        COMPARATORS[method].resample(a, b, indices_and_orders()[0], np.ones(36, bool))
+    with pytest.raises(ValueError, match="cannot leave out single pairs"):
+        compare_rdms(a, b, "procrustes", pair_mask=np.arange(36) > 2)
+
+
+@pytest.mark.parametrize("method", ["procrustes", *WHITENED])
+def test_a_silent_stimulus_leaves_whole_matrices_of_the_others(method: str) -> None:
+    a, b = to_square(rdms(30)), to_square(rdms(31))
+    without = np.delete(np.arange(N), 4)
+    expected = compare_rdms(a[:, without][:, :, without], b[:, without][:, :, without], method)
+    a[:, 4] = a[:, :, 4] = np.nan
+    np.testing.assert_allclose(compare_rdms(a, b, method), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", VECTORS)
 def test_masked_and_missing_pairs_are_left_out_on_both_sides(method: str) -> None:
     a, b = rdms(11), rdms(12, 4)
     mask = np.random.default_rng(13).random(a.shape[1]) < 0.7
@@ -85,7 +171,7 @@ def test_masked_and_missing_pairs_are_left_out_on_both_sides(method: str) -> Non
 
 
 def compare_alone(x: np.ndarray, y: np.ndarray, method: str) -> float:
-    from scipy.stats import rankdata
+    from scipy.stats import kendalltau, rankdata
 
     if method == "spearman":
         return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
@@ -94,6 +180,11 @@ def compare_alone(x: np.ndarray, y: np.ndarray, method: str) -> float:
         return float(12 * (rankdata(x) - (n + 1) / 2) @ (rankdata(y) - (n + 1) / 2) / (n**3 - n))
     if method == "pearson":
         return float(np.corrcoef(x, y)[0, 1])
+    if method == "kendall-tau-b":
+        return float(kendalltau(x, y).statistic)
+    if method == "kendall-tau-a":
+        agree = np.sign(np.subtract.outer(x, x)) * np.sign(np.subtract.outer(y, y))
+        return float(agree.sum() / (len(x) * (len(x) - 1)))
     return float(x @ y / np.sqrt((x @ x) * (y @ y)))
 
 

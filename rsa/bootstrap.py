@@ -1,0 +1,189 @@
+"""Bootstrap over stimuli, over subjects and seeds, and over all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.comparators import find_comparator
+from neurosim.rsa.compare import compare_rdms
+from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, n_stimuli_of
+
+Ints = NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Scores of the data as they are and of every resample.
+
+    Attributes:
+        observed: (...) the score of the data.
+        samples: (n_samples, ...) the scores of the resamples; all models share the resamples,
+            so differences between models are paired.
+    """
+
+    observed: Array
+    samples: Array
+
+    def interval(self, level: float = 0.95) -> Array:
+        """(2, ...) percentile interval."""
+        if not 0 < level < 1:
+            raise ValueError(f"the level of an interval lies between 0 and 1; got {level}")
+        tail = 50 * (1 - level)
+        return np.nanpercentile(self.samples, [tail, 100 - tail], axis=0)
+
+    def standard_error(self) -> Array:
+        """(...) standard deviation over the resamples (n - 1)."""
+        return np.asarray(np.nanstd(self.samples, axis=0, ddof=1))
+
+    def difference(self, a: int, b: int) -> Bootstrap:
+        """Model ``a`` less model ``b`` (first axis), resample by resample."""
+        return Bootstrap(
+            self.observed[a] - self.observed[b], self.samples[:, a] - self.samples[:, b]
+        )
+
+    def p_value(self) -> Array:
+        """(...) two-sided: how often the resamples lie on the other side of zero,
+        p = 2 (1 + min(count <= 0, count >= 0)) / (1 + n_samples), at most 1."""
+        other_side = np.minimum((self.samples <= 0).sum(axis=0), (self.samples >= 0).sum(axis=0))
+        return np.minimum(1.0, 2.0 * (1 + other_side) / (1 + len(self.samples)))
+
+
+def bootstrap_stimuli(
+    models: RDMInput,
+    brains: RDMInput,
+    method: str | Comparator = "spearman",
+    *,
+    n_samples: int = 1000,
+    rng: np.random.Generator | None = None,
+    indices: ArrayLike | None = None,
+    pair_mask: ArrayLike | None = None,
+) -> Bootstrap:
+    """Resample stimuli with replacement -> ``Bootstrap`` of (n_models, n_brains) scores.
+
+    A stimulus drawn twice forms no pair with itself (its dissimilarity is zero by
+    construction and would pull every score up); its pairs with the others count twice.
+
+    Args:
+        rng: draws the resamples; or
+        indices: (n_samples, n_drawn) the resamples themselves.
+        pair_mask: True = use the pair. A pair that is NaN anywhere is left out for all.
+
+    Raises:
+        ValueError: neither or both of rng and indices; indices out of range.
+    """
+    comparator = find_comparator(method)
+    x, y, used = common_pairs(models, brains, pair_mask)
+    n_stimuli = n_stimuli_of(x.shape[1])
+    draws = _draws(n_stimuli, n_samples, rng, indices)
+    observed = compare_rdms(x, y, comparator, pair_mask=used)
+    return Bootstrap(observed, comparator.resample(x, y, draws, used))
+
+
+def bootstrap_means(
+    scores: ArrayLike,
+    axes: Sequence[int],
+    *,
+    n_samples: int = 1000,
+    rng: np.random.Generator,
+) -> Bootstrap:
+    """Resample some axes of a table of scores (seeds, subjects) and average over them.
+
+    Args:
+        scores: any shape, no NaN; e.g. (n_seeds, n_subjects).
+        axes: the axes that are resampled, each by its own draw, and averaged over.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    if not np.isfinite(table).all():
+        raise ValueError("scores hold NaN or infinity: resample the subjects that have a score")
+    axes = tuple(axis % table.ndim for axis in axes)
+    samples = [_resampled_mean(table, axes, rng) for _ in range(n_samples)]
+    return Bootstrap(np.asarray(table.mean(axis=axes)), np.stack(samples))
+
+
+def bootstrap_crossed(
+    seed_rdms: RDMInput,
+    subject_rdms: RDMInput,
+    method: str | Comparator = "spearman",
+    *,
+    over: Sequence[str] = ("stimuli", "seeds", "subjects"),
+    n_samples: int = 1000,
+    rng: np.random.Generator,
+    pair_mask: ArrayLike | None = None,
+) -> Bootstrap:
+    """The mean score over seeds and subjects, resampling any of stimuli, seeds, subjects at once.
+
+    The spread then stands for generalisation to new stimuli, new seeds and new subjects
+    together. Crossed resampling counts the measurement noise once for each crossed factor, so
+    the interval errs on the wide side (Schuett et al. 2023, doi:10.7554/eLife.82566).
+
+    Args:
+        seed_rdms: (n_seeds, n_pairs) one model's RDMs; subject_rdms: (n_subjects, n_pairs).
+    """
+    known = ("stimuli", "seeds", "subjects")
+    if not over or set(over) - set(known):
+        raise ValueError(f"over names what is resampled, of {', '.join(known)}; got {tuple(over)}")
+    axes = tuple(axis for axis, name in enumerate(("seeds", "subjects")) if name in over)
+    if "stimuli" in over:
+        each = bootstrap_stimuli(
+            seed_rdms, subject_rdms, method, n_samples=n_samples, rng=rng, pair_mask=pair_mask
+        )
+        tables, observed = each.samples, each.observed
+    else:
+        observed = compare_rdms(seed_rdms, subject_rdms, method, pair_mask)
+        tables = np.broadcast_to(observed, (n_samples, *observed.shape))
+    means = [float(_resampled_mean(table, axes, rng, (0, 1))) for table in tables]
+    return Bootstrap(np.asarray(observed.mean()), np.array(means))
+
+
+def _resampled_mean(
+    table: Array,
+    axes: tuple[int, ...],
+    rng: np.random.Generator,
+    averaged: tuple[int, ...] | None = None,
+) -> Array:
+    for axis in axes:
+        n = table.shape[axis]
+        table = np.take(table, rng.integers(0, n, n), axis=axis)
+    return np.asarray(table.mean(axis=axes if averaged is None else averaged))
+
+
+def common_pairs(
+    models: RDMInput, brains: RDMInput, pair_mask: ArrayLike | None
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Both sides as rows, and the pairs that every one of them has and the mask allows."""
+    x = np.asarray(as_rows(models, "models"), dtype=np.float64)
+    y = np.asarray(as_rows(brains, "brains"), dtype=np.float64)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"the models have {x.shape[1]} pairs, the brain RDMs {y.shape[1]}: "
+            "both must be of the same stimuli in the same order"
+        )
+    mask = as_pair_mask(pair_mask, x.shape[1])
+    used = ~(np.isnan(x).any(axis=0) | np.isnan(y).any(axis=0))
+    if mask is not None:
+        used &= mask
+    if np.count_nonzero(used) < 2:
+        raise ValueError("fewer than two pairs are present in all RDMs; leave out the empty ones")
+    return x, y, used
+
+
+def _draws(
+    n_stimuli: int, n_samples: int, rng: np.random.Generator | None, indices: ArrayLike | None
+) -> Ints:
+    if (rng is None) == (indices is None):
+        raise ValueError("give either rng (to draw resamples) or indices (the resamples)")
+    if rng is not None:
+        return rng.integers(0, n_stimuli, size=(n_samples, n_stimuli))
+    draws = np.asarray(indices)
+    if draws.ndim != 2 or draws.dtype.kind not in "iu":
+        raise ValueError(f"indices are (n_samples, n_drawn) integers; got shape {draws.shape}")
+    if draws.min() < 0 or draws.max() >= n_stimuli:
+        raise ValueError(f"indices must lie in 0 ... {n_stimuli - 1}")
+    return draws.astype(np.int64)

@@ -1,0 +1,95 @@
+"""Comparators that are inner products of rows: rank and plain correlations, the cosine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from neurosim.rsa import resampling
+from neurosim.rsa.comparator import Array, Comparator, Flags, Ints, Rows
+from neurosim.rsa.ranks import Ranks
+
+
+@final
+@dataclass(frozen=True)
+class RankCorrelation(Comparator):
+    """Spearman's rho, or rho-a.
+
+    rho = Pearson correlation of midranks. rho-a = 12 sum (r_x - m)(r_y - m) / (n^3 - n): the
+    expected rho over random tie breaking, which does not favour models that predict ties
+    (Schuett et al. 2023, doi:10.7554/eLife.82566).
+    """
+
+    name: str
+    tie_corrected: bool = True
+
+    def prepare(self, rows: Rows, used: Flags | None = None) -> Ranks:
+        return Ranks.of(rows)
+
+    def score(self, a: Ranks, b: Ranks) -> Array:
+        products = a.products(b)
+        if not self.tie_corrected:
+            n = float(a.doubled.shape[1])
+            return products * 12.0 / (n**3 - n)
+        scale = np.sqrt(a.squares[:, None] / 4.0 * (b.squares / 4.0))
+        # NaN where a row is constant: it has no order to compare.
+        return np.divide(products, scale, out=np.full_like(products, np.nan), where=scale > 0)
+
+    def normalise(self, rows: Rows) -> Array:
+        return Ranks.of(rows).doubled / 2.0
+
+    def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
+        return resampling.resample_ranks(models, brains, indices, used, self.tie_corrected)
+
+    def relabel(self, models: Rows, brains: Rows, permutations: Ints, used: Flags) -> Array:
+        if not used.all():
+            return resampling.relabel_masked_ranks(
+                models, brains, permutations, used, self.tie_corrected
+            )
+        x, y = self._unit(models), self._unit(brains)
+        return resampling.relabel_products(x, y, permutations)
+
+    def _unit(self, rows: Rows) -> Array:
+        """Midranks, centred and scaled so that their product is the score."""
+        ranks = Ranks.of(rows)
+        n = float(rows.shape[1])
+        squares = ranks.squares / 4.0 if self.tie_corrected else np.full(len(rows), (n**3 - n) / 12)
+        squares = np.where(squares > 0, squares, np.nan)
+        return np.asarray((ranks.doubled - (n + 1)) / 2.0 / np.sqrt(squares)[:, None])
+
+
+@final
+@dataclass(frozen=True)
+class InnerProduct(Comparator):
+    """Inner product of rows at unit length: Pearson's r (centred first) or the cosine."""
+
+    name: str
+    centred: bool
+
+    def prepare(self, rows: Rows, used: Flags | None = None) -> Array:
+        unit = np.array(rows, dtype=np.float64)
+        length = np.sqrt(np.einsum("ij,ij->i", unit, unit))
+        if self.centred:
+            unit -= unit.mean(axis=1, keepdims=True)
+        norms = np.sqrt(np.einsum("ij,ij->i", unit, unit))
+        # What is left of a constant row after centring is rounding, not a direction.
+        norms[norms <= 1e-13 * length] = np.nan
+        unit /= norms[:, None]
+        return unit
+
+    def score(self, a: Array, b: Array) -> Array:
+        return a @ b.T
+
+    def normalise(self, rows: Rows) -> Array:
+        return self.prepare(rows)
+
+    def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
+        return resampling.resample_products(models, brains, indices, used, self.centred)
+
+    def relabel(self, models: Rows, brains: Rows, permutations: Ints, used: Flags) -> Array:
+        if not used.all():
+            return super().relabel(models, brains, permutations, used)
+        x, y = self.prepare(models), self.prepare(brains)
+        return resampling.relabel_products(x, y, permutations)

@@ -1,0 +1,105 @@
+"""Nulls by relabelling stimuli (Mantel 1967), also for the best of several layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurosim.rsa.bootstrap import common_pairs
+from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.comparators import find_comparator
+from neurosim.rsa.compare import compare_rdms
+from neurosim.rsa.paired import ALTERNATIVES, Alternative
+from neurosim.rsa.rdm import RDMInput, n_stimuli_of
+
+Ints = NDArray[np.int64]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LabelNull:
+    """Scores as observed and under relabelled stimuli.
+
+    Attributes:
+        observed: (n_models, n_brains).
+        null: (n_permutations, n_models, n_brains); all models and brains share the labels.
+    """
+
+    observed: Array
+    null: Array
+
+    def p_value(self, alternative: Alternative = "greater") -> Array:
+        """(n_models, n_brains) p = (1 + count) / (1 + n_permutations): never zero."""
+        return _p_value(self.observed, self.null, alternative)
+
+    def p_value_of_best(self) -> Array:
+        """(n_brains,) p of the best model (layer) against the null of the best: the maximum
+        over models is taken anew in every permutation, so choosing it costs nothing."""
+        return _p_value(self.observed.max(axis=0), self.null.max(axis=1), "greater")
+
+
+def permute_labels(
+    models: RDMInput,
+    brains: RDMInput,
+    method: str | Comparator = "spearman",
+    *,
+    n_permutations: int = 10_000,
+    rng: np.random.Generator | None = None,
+    permutations: ArrayLike | None = None,
+    pair_mask: ArrayLike | None = None,
+) -> LabelNull:
+    """Relabel the stimuli of the models -> ``LabelNull``.
+
+    Pairs are not exchangeable (those of one stimulus share it), so stimuli are relabelled and
+    pairs are never shuffled: shuffling pairs makes the null up to 2.5 times too narrow.
+
+    Args:
+        rng: draws the permutations; or
+        permutations: (n_permutations, n_stimuli): place i takes stimulus p[i].
+        pair_mask: stays with the places (runs are a matter of the measurement). NaN in a brain
+            RDM likewise; a stimulus missing in a model is left out for all.
+    """
+    comparator = find_comparator(method)
+    x, y, used = common_pairs(models, brains, pair_mask)
+    if np.isnan(x).any():
+        raise ValueError(
+            "a model RDM holds NaN, which relabelling would carry to other places: leave the "
+            "silent stimuli out of both sides first (RDM.select, BrainRDMs.select)"
+        )
+    orders = _orders(n_stimuli_of(x.shape[1]), n_permutations, rng, permutations)
+    observed = compare_rdms(x, y, comparator, pair_mask=used)
+    return LabelNull(observed, comparator.relabel(x, y, orders, used))
+
+
+def _p_value(observed: Array, null: Array, alternative: Alternative) -> Array:
+    if alternative not in ALTERNATIVES:
+        raise ValueError(f"unknown alternative {alternative!r}; known: {', '.join(ALTERNATIVES)}")
+    if alternative == "two-sided":
+        observed, null = np.abs(observed), np.abs(null)
+    elif alternative == "less":
+        observed, null = -observed, -null
+    # A relabelling that leaves the RDM as it is must tie with it whatever the rounding.
+    count = np.count_nonzero(null >= observed - 1e-12, axis=0)
+    p = (1.0 + count) / (1.0 + len(null))
+    return np.where(np.isnan(observed), np.nan, p)
+
+
+def _orders(
+    n_stimuli: int,
+    n_permutations: int,
+    rng: np.random.Generator | None,
+    permutations: ArrayLike | None,
+) -> Ints:
+    if (rng is None) == (permutations is None):
+        raise ValueError("give either rng (to draw permutations) or permutations")
+    if rng is not None:
+        return rng.permuted(np.tile(np.arange(n_stimuli), (n_permutations, 1)), axis=1)
+    orders = np.asarray(permutations)
+    if orders.ndim != 2 or not np.array_equal(
+        np.sort(orders, axis=1), np.tile(np.arange(n_stimuli), (len(orders), 1))
+    ):
+        raise ValueError(f"each row of permutations must hold 0 ... {n_stimuli - 1} once")
+    return orders.astype(np.int64)

@@ -1,0 +1,190 @@
+"""Scores under resampled or relabelled stimuli.
+
+A comparator that knows nothing better uses the plain definitions here (write the vectors
+out, then compare); the rank and inner-product comparators have exact faster forms:
+
+- A resample of stimuli is integer weights w_i w_j on pairs (self-pairs left out), so midranks
+  are cumulative weights along an order that is sorted once, not once a resample.
+- Relabelling never changes ranks: rank once, gather.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.rsa.rdm import n_stimuli_of, to_square
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+def resampled_pairs(indices: Ints, n_stimuli: int) -> NDArray[np.intp]:
+    """Condensed positions of all pairs of one resample; pairs of a stimulus with itself are
+    left out, since their dissimilarity is zero by construction."""
+    upper = np.triu_indices(len(indices), 1)
+    a, b = indices[upper[0]], indices[upper[1]]
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    keep = low != high
+    low, high = low[keep], high[keep]
+    return low * (2 * n_stimuli - low - 1) // 2 + high - low - 1
+
+
+def resample_plainly(
+    compare: Any, models: Array, brains: Array, indices: Ints, used: Flags
+) -> Array:
+    """(n_samples, n_models, n_brains) by writing every resampled vector out."""
+    n_stimuli = n_stimuli_of(models.shape[1])
+    scores = np.full((len(indices), len(models), len(brains)), np.nan)
+    for s, sample in enumerate(indices):
+        pairs = resampled_pairs(sample, n_stimuli)
+        pairs = pairs[used[pairs]]
+        if len(pairs) > 1:
+            scores[s] = compare(models[:, pairs], brains[:, pairs])
+    return scores
+
+
+def relabel_plainly(
+    compare: Any, models: Array, brains: Array, permutations: Ints, used: Flags
+) -> Array:
+    """(n_permutations, n_models, n_brains) by writing every relabelled vector out."""
+    squares = to_square(models)
+    upper = np.triu_indices(squares.shape[1], 1)
+    rows, columns = upper[0][used], upper[1][used]
+    everything = None if used.all() else used
+    scores = np.empty((len(permutations), len(models), len(brains)))
+    for s, p in enumerate(permutations):
+        scores[s] = compare(squares[:, p[rows], p[columns]], brains[:, used], everything)
+    return scores
+
+
+class SortedPairs:
+    """The pairs of one RDM in ascending order of dissimilarity, with the runs of ties."""
+
+    def __init__(self, row: Array, used: Flags) -> None:
+        from neurosim.rsa._resample_kernels import run_ends
+
+        places = np.flatnonzero(used)
+        order = places[np.argsort(row[places])].astype(np.int32)
+        upper = np.triu_indices(n_stimuli_of(len(row)), 1)
+        self.order = order
+        self.first = upper[0][order].astype(np.int32)
+        self.second = upper[1][order].astype(np.int32)
+        ends = np.empty(len(order), dtype=np.int32)
+        self.ends = ends[: run_ends(row, order, ends)].copy()
+
+    def weight(self, counts: Ints) -> int:
+        return int(counts[self.first] @ counts[self.second])
+
+
+def resample_ranks(
+    models: Array, brains: Array, indices: Ints, used: Flags, tie_corrected: bool
+) -> Array:
+    """The same as ``resample_plainly`` with Spearman's rho or rho-a, sorting once."""
+    from neurosim.rsa._resample_kernels import resampled_ranks, weighted_product
+
+    n_stimuli = n_stimuli_of(models.shape[1])
+    masked = not used.all()
+    rows = np.concatenate([models, brains]).astype(np.float64)
+    sorts = [SortedPairs(row, used) for row in rows]
+    ranks, squares = np.zeros_like(rows), np.empty(len(rows))
+    scores = np.full((len(indices), len(models), len(brains)), np.nan)
+    for s, sample in enumerate(indices):
+        counts = np.bincount(sample, minlength=n_stimuli)
+        total = sorts[0].weight(counts) if masked else (counts.sum() ** 2 - counts @ counts) // 2
+        if total < 2:
+            continue
+        for r, pairs in enumerate(sorts):
+            squares[r] = resampled_ranks(
+                counts, pairs.order, pairs.first, pairs.second, pairs.ends,
+                (total + 1) / 2, ranks[r],
+            )  # fmt: skip
+        weights = counts.astype(np.float64)
+        for m in range(len(models)):
+            for b in range(len(brains)):
+                product = weighted_product(weights, ranks[m], ranks[len(models) + b])
+                scale = (
+                    np.sqrt(squares[m] * squares[len(models) + b])
+                    if tie_corrected
+                    else (float(total) ** 3 - total) / 12.0
+                )
+                scores[s, m, b] = product / scale if scale > 0 else np.nan
+    return scores
+
+
+def resample_products(
+    models: Array, brains: Array, indices: Ints, used: Flags, centred: bool
+) -> Array:
+    """The same as ``resample_plainly`` with Pearson's r or the cosine, by weighted sums."""
+    n_stimuli = n_stimuli_of(models.shape[1])
+    upper = np.triu_indices(n_stimuli, 1)
+    rows, columns = upper[0][used], upper[1][used]
+    x, y = models[:, used], brains[:, used]
+    scores = np.full((len(indices), len(models), len(brains)), np.nan)
+    for s, sample in enumerate(indices):
+        counts = np.bincount(sample, minlength=n_stimuli).astype(np.float64)
+        weights = counts[rows] * counts[columns]
+        total = weights.sum()
+        if total < 2:
+            continue
+        # Centred by the weighted mean first: the one-pass formula cancels.
+        a = x - (x @ weights / total)[:, None] if centred else x
+        b = y - (y @ weights / total)[:, None] if centred else y
+        scale = np.sqrt(np.outer((a * a) @ weights, (b * b) @ weights))
+        products = (a * weights) @ b.T
+        scores[s] = np.divide(products, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+    return scores
+
+
+def relabel_products(models: Array, brains: Array, permutations: Ints) -> Array:
+    """(n_permutations, n_models, n_brains) sums of products of relabelled model rows with brain
+    rows; both already on the footing on which their product is the score."""
+    from neurosim.rsa._resample_kernels import relabelled_products
+
+    squares = to_square(models)
+    rows = np.ascontiguousarray(brains, dtype=np.float64)
+    scores = np.empty((len(permutations), len(models), len(brains)))
+    for s, p in enumerate(permutations):
+        for m, square in enumerate(squares):
+            relabelled_products(square, rows, p, scores[s, m])
+    return scores
+
+
+def relabel_masked_ranks(
+    models: Array, brains: Array, permutations: Ints, used: Flags, tie_corrected: bool
+) -> Array:
+    """Rank correlation under relabelling when only some places are used: which model pairs
+    fall on them changes with the labels, so ranks are counted along the sorted order."""
+    from neurosim.rsa._resample_kernels import relabelled_masked_ranks
+    from neurosim.rsa.ranks import Ranks
+
+    n_used = int(used.sum())
+    mean = (n_used + 1) / 2
+    n_stimuli = n_stimuli_of(models.shape[1])
+    upper = np.triu_indices(n_stimuli, 1)
+    rows, columns = upper[0][used], upper[1][used]
+    mask = to_square(used).astype(bool)
+    everywhere = np.ones(models.shape[1], dtype=bool)
+    sorts = [SortedPairs(row, everywhere) for row in np.asarray(models, dtype=np.float64)]
+    brain_ranks = Ranks.of(brains[:, used])
+    centred = brain_ranks.doubled / 2.0 - mean
+    ranks = np.zeros((n_stimuli, n_stimuli))
+    scores = np.empty((len(permutations), len(models), len(brains)))
+    for s, p in enumerate(permutations):
+        new_label = np.argsort(p)
+        for m, pairs in enumerate(sorts):
+            squares = relabelled_masked_ranks(
+                new_label, mask, pairs.order, pairs.first, pairs.second, pairs.ends, mean, ranks
+            )
+            products = centred @ ranks[rows, columns]
+            if tie_corrected:
+                scale = np.sqrt(squares * brain_ranks.squares / 4.0)
+            else:
+                scale = np.full(len(brains), (float(n_used) ** 3 - n_used) / 12.0)
+            scores[s, m] = np.divide(
+                products, scale, out=np.full_like(scale, np.nan), where=scale > 0
+            )
+    return scores
