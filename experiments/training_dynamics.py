@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from neurosim.experiments import config
 from neurosim.experiments.config import PRESETS, Comparison
@@ -59,7 +60,7 @@ def settings_from(arguments: argparse.Namespace) -> Comparison:
     ``--epochs`` alone keeps the preset's checkpoints up to it, and adds it as the last.
     """
     preset = PRESETS[arguments.preset]
-    given = {
+    given: dict[str, Any] = {
         field.name: tuple(value) if isinstance(value, list) else value
         for field in dataclasses.fields(Comparison)
         if (value := getattr(arguments, field.name, None)) is not None

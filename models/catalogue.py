@@ -22,6 +22,13 @@ from neurosim.models.feedback import (
 )
 from neurosim.models.learner import Learner, LearnerBuilder, SharedStart
 from neurosim.models.network import Network
+from neurosim.models.pc_rules import (
+    HYBRID_OPTIMISER,
+    SUPERVISED_OPTIMISER,
+    predictive_coding_hybrid_rule,
+    predictive_coding_supervised_rule,
+)
+from neurosim.models.stdp import stdp_part
 from neurosim.plasticity import ErrorTimesPre, Frozen
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
@@ -94,6 +101,23 @@ def _kolen_pollack(start: SharedStart) -> Learner:
     return _whole(error_circuit_rule("kolen-pollack", feedback), net, optimiser)
 
 
+def _pc(start: SharedStart) -> Learner:
+    net = start.network()
+    body = net.part(0, N_CONV)
+    rule = predictive_coding_hybrid_rule(body, start.stream("generative"))
+    return Learner("pc", (Part(rule, body, HYBRID_OPTIMISER), readout_part(net)))
+
+
+def _pc_supervised(start: SharedStart) -> Learner:
+    return _whole(predictive_coding_supervised_rule(), start.network(), SUPERVISED_OPTIMISER)
+
+
+def _stdp(start: SharedStart) -> Learner:
+    net = start.network()
+    part = stdp_part(net, start.stream("thresholds"), calibration_px=start.image_px)
+    return Learner("stdp", (part, readout_part(net)))
+
+
 def _untrained(start: SharedStart) -> Learner:
     return _whole(untrained(), start.network(), BP_OPTIMISER)
 
@@ -114,6 +138,9 @@ RULES: Choices[LearnerBuilder] = Choices(
         "dfa": _dfa,
         "sign-symmetric": _sign_symmetric,
         "kolen-pollack": _kolen_pollack,
+        "pc": _pc,
+        "pc-supervised": _pc_supervised,
+        "stdp": _stdp,
         "frozen-conv": _frozen_conv,
     },
 )

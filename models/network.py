@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -154,12 +155,11 @@ class Linearised:
         if self._memo is None or self._memo[0] is not error:
             gains = self.layer.gain_parameters()
             if self._out is self._current:
-                delta, changes = error, ()
+                pulled: Sequence[Tensor] = (error,)
             else:
-                delta, *changes = torch.autograd.grad(
-                    self._out, (self._current, *gains.values()), error, retain_graph=True
-                )
-            self._memo = (error, delta, dict(zip(gains, changes, strict=True)))
+                leaves = (self._current, *gains.values())
+                pulled = torch.autograd.grad(self._out, leaves, error, retain_graph=True)
+            self._memo = (error, pulled[0], dict(zip(gains, pulled[1:], strict=True)))
         return self._memo[1], self._memo[2]
 
 
@@ -256,20 +256,19 @@ def convolutional_network(
         raise ValueError(
             f"image_px must be a multiple of {2**n_conv} ({n_conv} poolings), got {image_px}"
         )
-    kw = {"generator": generator, "device": device, "dtype": dtype}
+    layer = partial(Layer, generator=generator, device=device, dtype=dtype)
     layers = [
-        Layer(
+        layer(
             f"Conv{i + 1}",
             Conv2d(n_in, n_out, 3, padding=1),
             norm=BatchNorm(n_out, device=device, dtype=dtype),
             pool=2,
-            **kw,
         )
         for i, (n_in, n_out) in enumerate(pairwise(channels))
     ]
     n_features = channels[-1] * (image_px // 2**n_conv) ** 2
-    layers.append(Layer("FC1", Dense(n_features, n_hidden), dropout=dropout, **kw))
-    layers.append(Layer("head", Dense(n_hidden, n_classes), activation=identity, **kw))
+    layers.append(layer("FC1", Dense(n_features, n_hidden), dropout=dropout))
+    layers.append(layer("head", Dense(n_hidden, n_classes), activation=identity))
     return Network(layers)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,7 +62,7 @@ class BatchNorm(nn.Module):
     ) -> None:
         super().__init__()
         self.momentum, self.eps = momentum, eps
-        kw = {"device": device, "dtype": dtype}
+        kw: dict[str, Any] = {"device": device, "dtype": dtype}
         self.gamma = nn.Parameter(torch.ones(n_channels, **kw))
         self.beta = nn.Parameter(torch.zeros(n_channels, **kw))
         self.register_buffer("running_mean", torch.zeros(n_channels, **kw))

@@ -23,21 +23,25 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from neurosim.types import Drive, LayerLike, LocalSignal, NetworkLike, State
+from neurosim.types import Drive, LayerLike, LocalSignal, State
 
 
 class AbstractDynamics(ABC):
-    """Activity under clamped input, the weights held fixed."""
+    """Activity under clamped input, the weights held fixed.
+
+    ``net`` is the kind of network these dynamics run on, a chain of layers (``NetworkLike``);
+    ``point`` is what their own ``operating_point`` returns.
+    """
 
     #: What to write where another solver was asked for; shown in error messages.
     remedy: ClassVar[str]
 
-    def layers(self, net: NetworkLike) -> Sequence[LayerLike]:
+    def layers(self, net: Any) -> Sequence[LayerLike]:
         """The layers whose synapses learn, in the order of ``local_signals``."""
         return net.layers
 
     @abstractmethod
-    def operating_point(self, net: NetworkLike, drive: Drive) -> Any:
+    def operating_point(self, net: Any, drive: Drive) -> Any:
         """What stays fixed while the activity settles; linearises each layer once."""
 
     @abstractmethod

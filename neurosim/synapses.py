@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.grad import conv2d_weight
 
 
 class AbstractSynapse(ABC):
@@ -145,7 +146,5 @@ class ConvTranspose2d(AbstractSynapse):
 
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
         # The adjoint of a transposed convolution swaps the two sides of the convolution.
-        weight = torch.nn.grad.conv2d_weight(
-            post, self.weight_shape, pre, self.stride, self.padding
-        )
+        weight = conv2d_weight(post, self.weight_shape, pre, self.stride, self.padding)
         return weight, post.sum((0, 2, 3))

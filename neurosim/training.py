@@ -79,7 +79,7 @@ class Optimiser:
         options: dict[str, Any] = {"lr": self.lr, "weight_decay": self.weight_decay}
         if self.momentum:
             options["momentum"] = self.momentum
-        return OPTIMISERS[self.kind](parameters, **options)  # type: ignore[call-arg]
+        return OPTIMISERS[self.kind](parameters, **options)
 
 
 class AbstractConstraint(ABC):

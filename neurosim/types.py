@@ -77,8 +77,15 @@ class Settled:
 class LayerLike(Protocol):
     """One synapse with its parameters: what plasticity changes."""
 
-    name: str
-    synapse: AbstractSynapse
+    @property
+    def name(self) -> str:
+        """The name under which changes are reported."""
+        ...
+
+    @property
+    def synapse(self) -> AbstractSynapse:
+        """The geometry of its linear map."""
+        ...
 
     def plastic_parameters(self) -> Mapping[str, Tensor]:
         """Parameter name -> tensor; "weight" and, where present, "bias" and gains."""
