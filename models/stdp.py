@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import final
 
 import torch
@@ -34,34 +33,42 @@ OPTIMISER = Optimiser(kind="sgd", lr=1.0, lr_end=0.1)
 
 @final
 class FilterNorm(AbstractConstraint):
-    """Each filter keeps its initial mean and norm, and no weight exceeds a bound.
+    """Each filter keeps its initial mean and its initial spread, and no weight exceeds a bound.
 
-        w <- w - (mean w - mean w_0);   w <- w |w_0| / |w|;   |w| <= bound_factor / sqrt(fan_in)
+        w <- m_0 + (w - m) |w_0 - m_0| / |w - m|;   |w| <= bound_factor / sqrt(fan_in)
 
-    Additive STDP has no fixed point of its own: the sum of a filter's weights and their norm
-    are what its synapses compete for (Miller & MacKay 1994, 10.1162/neco.1994.6.1.100). Weights
-    that have not moved are left as they are, to the bit.
+    with m the mean of a filter over its inputs and taps. Additive STDP has no fixed point of its
+    own: sum and spread of a filter's weights are what its synapses compete for (Miller & MacKay
+    1994, 10.1162/neco.1994.6.1.100). Weights that have not moved stay as they are, to the bit.
     """
 
     def __init__(self, net: SpikingNetwork, bound_factor: float = 2.5) -> None:
-        self._initial = {layer.name: _mean_and_norm(layer.weight) for layer in net.layers}
         self.bound_factor = bound_factor
+        self._initial = {}
+        for layer in net.layers:
+            mean = _filter_mean(layer.weight)
+            self._initial[layer.name] = mean, _filter_norm(layer.weight - mean)
 
     @torch.no_grad()
     def apply(self, net: SpikingNetwork) -> None:
         for layer in net.layers:
-            mean, norm = self._initial[layer.name]
+            mean, spread = self._initial[layer.name]
             weight = layer.weight
-            weight.sub_(_mean_and_norm(weight)[0] - mean)
-            length = _mean_and_norm(weight)[1]
-            weight.mul_(torch.where(length > 0, norm / length, torch.ones_like(norm)))
+            weight.sub_(_filter_mean(weight) - mean)
+            deviation = weight - mean
+            now = _filter_norm(deviation)
+            # Written as an addition that is exactly 0 where nothing moved.
+            weight.add_(torch.where(now > 0, spread / now - 1, torch.zeros_like(now)) * deviation)
             bound = self.bound_factor / layer.synapse.fan_in**0.5
             weight.clamp_(-bound, bound)
 
 
-def _mean_and_norm(weight: Tensor) -> tuple[Tensor, Tensor]:
-    axes = tuple(range(1, weight.dim()))
-    return weight.mean(axes, keepdim=True), torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
+def _filter_mean(weight: Tensor) -> Tensor:
+    return weight.mean(tuple(range(1, weight.dim())), keepdim=True)
+
+
+def _filter_norm(weight: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.dim())), keepdim=True)
 
 
 def opponent_weight(rgb: Tensor) -> Tensor:
@@ -73,7 +80,7 @@ def opponent_weight(rgb: Tensor) -> Tensor:
     opponent = torch.linalg.inv(rgb.new_tensor(OPPONENT))
     plane = torch.einsum("oikl,ij->ojkl", rgb, opponent)
     weight = torch.cat([plane, -plane], 1)
-    return weight * (_mean_and_norm(rgb)[1] / _mean_and_norm(weight)[1])
+    return weight * (_filter_norm(rgb) / _filter_norm(weight))
 
 
 def spiking_network(

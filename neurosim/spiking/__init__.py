@@ -1,8 +1,8 @@
 """Spiking neurons, encoders, spike timing and trace kernels.
 
-    >>> from neurosim.spiking import AllPairs, weight_change
-    >>> weight_change(AllPairs(), pre_ms=[0.0], post_ms=[10.0]) > 0    # causal potentiates
-    True
+>>> from neurosim.spiking import AllPairs, weight_change
+>>> weight_change(AllPairs(), pre_ms=[0.0], post_ms=[10.0]) > 0    # causal potentiates
+True
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HOMES = {
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:

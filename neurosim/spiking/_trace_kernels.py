@@ -122,14 +122,13 @@ def conv2d(
                             if post[t, b, y, x, o]:
                                 start = x * stride * n_in
                                 for ky in range(kernel):
-                                    row = filtered[y * stride + ky * dilation, t]
+                                    row = filtered[y * stride + ky * dilation, t, start:]
                                     change = out[o, ky]
                                     if dilation == 1:
                                         for i in range(taps):
-                                            change[i] += row[start + i]
+                                            change[i] += row[i]
                                     else:
                                         for kx in range(kernel):
+                                            tap = row[kx * dilation * n_in :]
                                             for c in range(n_in):
-                                                change[kx * n_in + c] += row[
-                                                    start + kx * dilation * n_in + c
-                                                ]
+                                                change[kx * n_in + c] += tap[c]

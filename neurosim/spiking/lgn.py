@@ -87,7 +87,7 @@ class LGN(AbstractFrontEnd):
         signal = centre - around
         spread = signal.std((2, 3), keepdim=True, correction=0)
         # A uniform image has no contrast to divide by and stays silent in that channel.
-        signal = signal / spread.clamp(min=torch.finfo(signal.dtype).eps**0.5)
+        signal = signal / spread.clamp(min=torch.finfo(signal.dtype).eps ** 0.5)
         intensity = torch.cat([signal, -signal], 1).div_(self.saturation_sd).clamp_(0, 1)
         return intensity.contiguous(memory_format=torch.channels_last)
 

@@ -123,7 +123,8 @@ class SnntorchLIF(AbstractCell):
     """``snntorch.Leaky``: ``v <- v exp(-dt / tau) + I``.
 
     With its reset at the same tick (``reset_delay=False``); ``ResetToZero`` is its "zero",
-    ``ResetBySubtraction`` its "subtract".
+    ``ResetBySubtraction`` its "subtract" for as long as one subtraction brings a membrane below
+    threshold (snntorch's delayed reset takes a second one on the next tick where it does not).
     """
 
     @property

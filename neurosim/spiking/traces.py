@@ -265,7 +265,9 @@ def weight_change(
     """
     if not math.isfinite(w):
         raise ValueError(f"w must be finite, got {w}")
-    ticks = [_ticks(name, times, dt_ms) for name, times in (("pre_ms", pre_ms), ("post_ms", post_ms))]
+    ticks = [
+        _ticks(name, times, dt_ms) for name, times in (("pre_ms", pre_ms), ("post_ms", post_ms))
+    ]
     first = min(int(t.min()) for t in ticks)
     trains = np.zeros((2, max(int(t.max()) for t in ticks) - first + 1))
     for train, t in zip(trains, ticks, strict=True):
@@ -284,9 +286,7 @@ def _ticks(name: str, times: ArrayLike, dt_ms: float) -> np.ndarray:
         raise ValueError(f"{name} holds times that are not finite: {values}")
     ticks = np.rint(values / dt_ms).astype(np.int64)
     if len(np.unique(ticks)) != len(ticks):
-        raise ValueError(
-            f"{name} holds two spikes in one tick of {dt_ms} ms: use a smaller dt_ms"
-        )
+        raise ValueError(f"{name} holds two spikes in one tick of {dt_ms} ms: use a smaller dt_ms")
     return ticks
 
 

@@ -20,14 +20,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.models.network import convolutional_network
+from neurosim.models.error_circuit import ErrorCircuit
+from neurosim.models.feedback import Transpose
+from neurosim.models.network import Network, convolutional_network
 from neurosim.models.spiking import SpikingDynamics, SpikingNetwork
 from neurosim.models.stdp import OPTIMISER, stdp_part
+from neurosim.plasticity import ErrorTimesPre
+from neurosim.rule import LearningRule
+from neurosim.solvers import Direct
 from neurosim.spiking.competition import NoCompetition
 from neurosim.spiking.encoders import ENCODERS
 from neurosim.spiking.neurons import CELLS
 from neurosim.streams import generator
-from neurosim.training import Trainer, initial_weights, movement, without_learning
+from neurosim.training import Optimiser, Part, Trainer, initial_weights, movement, without_learning
 
 BATCH = 128
 PENALTIES = (30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4)
@@ -58,8 +63,14 @@ def augment(x: Tensor, g: torch.Generator) -> Tensor:
     return torch.where(flip, x.flip(3), x)
 
 
+def readout(shared: Network) -> Part:
+    """FC1 and head under backpropagation, on the spike counts of Conv3."""
+    rule = LearningRule("bp", ErrorCircuit(Transpose()), Direct(), ErrorTimesPre())
+    return Part(rule, shared.part(3, None), Optimiser(weight_decay=1e-4, clip_norm=1.0))
+
+
 def epoch(trainer: Trainer, x: Tensor, y: Tensor, seed: int, index: int) -> float:
-    """One pass with augmentation; seconds of processor time, of the last rates too."""
+    """One pass with augmentation; returns seconds of processor time."""
     order = torch.randperm(len(x), generator=generator(seed, "order", index))
     crops, spikes = generator(seed, "augmentation", index), generator(seed, "spikes", index)
     started = time.process_time()
@@ -142,9 +153,7 @@ def main() -> None:
         shared = convolutional_network(generator=generator(seed, "init"))
 
         def build(dynamics=dynamics, shared=shared, seed=seed):
-            optimiser = replace(
-                OPTIMISER, lr=args.lr, lr_end=args.lr_end, schedule=args.schedule
-            )
+            optimiser = replace(OPTIMISER, lr=args.lr, lr_end=args.lr_end, schedule=args.schedule)
             return stdp_part(
                 shared, generator(seed, "thresholds"), dynamics=dynamics, optimiser=optimiser
             )
@@ -154,17 +163,16 @@ def main() -> None:
             part = without_learning(build())
             start = initial_weights(part.net)
             line(f"{seed} as initialised", part.net, start, data, args.probe_images)
-            epoch(Trainer([part], n_steps), data[0], data[1], seed, 0)
+            epoch(Trainer([part, readout(shared)], n_steps), data[0], data[1], seed, 0)
             line(f"{seed} no learning, 1 ep", part.net, start, data, args.probe_images)
             part = build()
             part.net.dynamics = replace(dynamics, competition=NoCompetition())
-            part.net.layers
             for layer in part.net.layers:
                 layer.target_rate = 0.06
             part.net.calibrate(data[0][:64], n_rounds=20)
             line(f"{seed} no competition", part.net, start, data, args.probe_images)
         part = build()
-        start, trainer = initial_weights(part.net), Trainer([part], n_steps)
+        start, trainer = initial_weights(part.net), Trainer([part, readout(shared)], n_steps)
         for index in range(args.epochs):
             seconds = epoch(trainer, *data[:2], seed, index)
             label = f"{seed} STDP {index + 1} ep, {seconds:.0f} s"

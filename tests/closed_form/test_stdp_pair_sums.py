@@ -1,0 +1,213 @@
+"""STDP kernels against the double sum over pairs that defines them.
+
+Tolerance 1e-12 (relative to the largest sum): kernels and sums are float64 and differ only in
+the order of a few hundred additions.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurosim.spiking.timing import COINCIDENCE, AllPairs
+from neurosim.spiking.traces import (
+    ByDensity,
+    EventKernel,
+    FusedKernel,
+    MeanOverBatch,
+    MeanOverSpikes,
+    SpikeWindow,
+    SumOverBatch,
+    TraceSTDP,
+    weight_change,
+)
+from neurosim.synapses import Conv2d, Dense
+from neurosim.types import LocalSignal
+
+KERNELS = (EventKernel(), FusedKernel(), ByDensity())
+TIMING = AllPairs(a_plus=0.8, a_minus=0.5, tau_plus_ms=16.8, tau_minus_ms=33.7)
+
+
+def pair_matrix(timing: AllPairs, n_ticks: int, dt_ms: float) -> torch.Tensor:
+    """W at every (post tick, pre tick)."""
+    t = np.arange(n_ticks)
+    return torch.from_numpy(timing.window((t[:, None] - t[None, :]) * dt_ms))
+
+
+def spike_trains(shape: tuple[int, ...], density: float, seed: int) -> torch.Tensor:
+    g = torch.Generator().manual_seed(seed)
+    return (torch.rand(shape, generator=g) < density).double()
+
+
+def distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The largest absolute difference."""
+    return (a - b).abs().max()
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: type(k).__name__)
+@pytest.mark.parametrize("coincidence", list(COINCIDENCE))
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    density=st.sampled_from([0.02, 0.2, 0.9]),
+    dt_ms=st.sampled_from([0.1, 1.0, 7.3]),
+    taus=st.tuples(st.floats(1, 100), st.floats(1, 100)),
+)
+def test_dense_kernel_is_the_double_sum(kernel, coincidence, seed, density, dt_ms, taus):
+    """dw = sum over all pairs of W(lag), ties and bursts included."""
+    timing = AllPairs(0.8, 0.5, *taus, coincidence=coincidence)
+    pre, post = spike_trains((13, 2, 5), density, seed), spike_trains((13, 2, 8), density, seed + 1)
+    change = kernel.change(Dense(5, 8), SpikeWindow(pre, post), timing, dt_ms)
+    expected = torch.einsum("tbo,ts,sbi->oi", post, pair_matrix(timing, 13, dt_ms), pre)
+    assert distance(change, expected) <= 1e-12 * (1 + expected.abs().max())
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: type(k).__name__)
+@pytest.mark.parametrize("coincidence", list(COINCIDENCE))
+@pytest.mark.parametrize(
+    "synapse",
+    [
+        Conv2d(3, 8, 3, padding=1),
+        Conv2d(3, 5, 3),
+        Conv2d(2, 8, 5, stride=2, padding=2),
+        Conv2d(2, 8, 3, padding=2, dilation=2),
+    ],
+    ids=str,
+)
+def test_conv_kernel_is_the_double_sum_at_every_tap(kernel, coincidence, synapse):
+    """The sum over pairs, places and images for each (out, in, tap), any geometry."""
+    timing = AllPairs(0.8, 0.5, 16.8, 33.7, coincidence=coincidence)
+    pre = spike_trains((6, 2, synapse.n_in, 9, 8), 0.2, 1)
+    currents = synapse.forward(pre[0], torch.zeros(synapse.weight_shape).double(), None)
+    post = spike_trains((6, *currents.shape), 0.1, 2)
+    change = kernel.change(synapse, SpikeWindow(pre, post), timing, 2.5)
+    # Patches seen by each place: (time, batch, in * taps, places).
+    patches = torch.nn.functional.unfold(
+        pre.flatten(0, 1), synapse.kernel, synapse.dilation, synapse.padding, synapse.stride
+    ).unflatten(0, (6, 2))
+    matrix = pair_matrix(timing, 6, 2.5)
+    expected = torch.einsum("tbop,ts,sbip->oi", post.flatten(3), matrix, patches)
+    assert distance(change.flatten(1), expected) <= 1e-12 * expected.abs().max()
+
+
+def test_grouped_conv_runs_on_the_fused_kernel_and_is_refused_by_the_event_kernel():
+    """ByDensity falls to the fused call where no event kernel exists; pinning one is an error."""
+    synapse = Conv2d(4, 8, 3, padding=1, groups=2)
+    spikes = SpikeWindow(
+        spike_trains((4, 1, 4, 5, 5), 0.2, 1), spike_trains((4, 1, 8, 5, 5), 0.02, 2)
+    )
+    assert isinstance(ByDensity().choose(synapse, spikes), FusedKernel)
+    with pytest.raises(ValueError, match="FusedKernel"):
+        EventKernel().change(synapse, spikes, TIMING, 1.0)
+
+
+def test_density_chooses_the_kernel():
+    """Sparse spikes go event by event, dense ones through the fused call."""
+    pre = spike_trains((4, 2, 6), 0.3, 0)
+    for density, kind in ((0.01, EventKernel), (0.6, FusedKernel)):
+        post = spike_trains((4, 2, 500), density, 3)
+        assert isinstance(ByDensity().choose(Dense(6, 500), SpikeWindow(pre, post)), kind)
+
+
+def test_float32_kernels_agree_with_float64():
+    """float32 runs in float32: equal to 1e-5 of the largest change (24-bit mantissa, ~300 adds)."""
+    pre, post = spike_trains((20, 4, 30), 0.2, 0), spike_trains((20, 4, 16), 0.1, 1)
+    exact = EventKernel().change(Dense(30, 16), SpikeWindow(pre, post), TIMING, 1.0)
+    for kernel in KERNELS:
+        rounded = kernel.change(Dense(30, 16), SpikeWindow(pre.float(), post.byte()), TIMING, 1.0)
+        assert rounded.dtype == torch.float32
+        assert distance(rounded.double(), exact) <= 1e-5 * exact.abs().max()
+
+
+# ORACLES: A+ = A- = .01, tau = 20 ms, dt = 1 ms; eight digits are printed there.
+@pytest.mark.parametrize(
+    ("coincidence", "lag_ms", "expected"),
+    [
+        ("none", -10, -0.00606531),
+        ("none", 10, 0.00606531),
+        ("none", 0, 0.0),
+        ("potentiate", 0, 0.01),
+        ("both", 0, 0.0),
+    ],
+)
+@pytest.mark.parametrize("dt_ms", [0.1, 1.0])
+def test_one_pair_gives_the_window(coincidence, lag_ms, expected, dt_ms):
+    """Causal potentiates, acausal depresses, with the closed-form size."""
+    timing = AllPairs(0.01, 0.01, 20.0, 20.0, coincidence)
+    change = weight_change(timing, [50.0], [50.0 + lag_ms], dt_ms=dt_ms)
+    assert change == pytest.approx(expected, abs=5e-9)
+    assert change == pytest.approx(float(timing.window(lag_ms)), abs=1e-12)
+
+
+def test_many_spikes_sum_over_all_pairs():
+    """weight_change equals the sum of the window over all pairs of times, none left out."""
+    pre, post = np.array([-12.0, 0.0, 3.5, 40.0]), np.array([0.0, 3.0, 9.1])
+    timing = AllPairs(0.01, 0.012, 16.8, 33.7, "potentiate")
+    expected = timing.window(post[:, None] - pre[None, :]).sum()
+    assert weight_change(timing, pre, post, dt_ms=0.1) == pytest.approx(expected, abs=1e-14)
+
+
+def test_tick_by_tick_equals_the_whole_window():
+    """Observing one tick at a time leaves the same change as the kernel on the whole window."""
+
+    class Layer:
+        name, synapse = "one", Dense(5, 8)
+
+        def plastic_parameters(self):
+            return {}
+
+    pre, post = spike_trains((13, 2, 5), 0.2, 0), spike_trains((13, 2, 8), 0.2, 1)
+    stdp = TraceSTDP(TIMING, 1.0, SumOverBatch(), EventKernel())
+    memory = stdp.begin(Layer())
+    for a, b in zip(pre, post, strict=True):
+        memory = stdp.observe(Layer(), memory, LocalSignal(a, b))
+    whole = EventKernel().change(Dense(5, 8), SpikeWindow(pre, post), TIMING, 1.0)
+    assert torch.equal(stdp.delta(Layer(), memory)["weight"], whole)
+
+
+def test_reductions_are_the_stated_shares_of_the_sum():
+    """sum; sum / batch; sum / (spikes of that unit x sqrt(fan_in)), a silent unit unchanged."""
+    pre, post = spike_trains((9, 4, 5), 0.3, 0), spike_trains((9, 4, 8), 0.2, 1)
+    post[:, :, 3] = 0
+    spikes, synapse = SpikeWindow(pre, post), Dense(5, 8)
+    total = EventKernel().change(synapse, spikes, TIMING, 1.0)
+    assert torch.equal(SumOverBatch()(total, synapse, spikes), total)
+    assert torch.equal(MeanOverBatch()(total, synapse, spikes), total / 4)
+    per_spike = MeanOverSpikes()(total, synapse, spikes)
+    assert per_spike[3].abs().max() == 0
+    share = total[0] / (post[:, :, 0].sum() * math.sqrt(5))
+    assert distance(per_spike[0], share) <= 1e-14 * share.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"tau_plus_ms": 0.0}, "tau_plus_ms"),
+        ({"tau_minus_ms": float("nan")}, "tau_minus_ms"),
+        ({"a_plus": float("inf")}, "a_plus"),
+        ({"coincidence": "potentate"}, "potentiate"),
+    ],
+)
+def test_impossible_timing_is_refused_by_name(options, word):
+    """Each bad parameter is named; a misspelt policy lists the known ones."""
+    with pytest.raises(ValueError, match=word):
+        AllPairs(**options)
+
+
+@pytest.mark.parametrize(
+    ("pre", "post", "word"),
+    [
+        ([], [1.0], "pre_ms is empty"),
+        ([0.0], [float("nan")], "not finite"),
+        ([0.0, 0.04], [1.0], "two spikes in one tick"),
+    ],
+)
+def test_impossible_spike_times_are_refused(pre, post, word):
+    """Empty, NaN and doubled spikes have one clear error each."""
+    with pytest.raises(ValueError, match=word):
+        weight_change(AllPairs(), pre, post)
