@@ -1,0 +1,129 @@
+"""Figure 4: how much the seed matters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neurosim.experiments.figure_data import Headline, View
+from neurosim.experiments.figure_panels import (
+    Scale,
+    band,
+    not_trained_note,
+    off_axis_note,
+    reference_handles,
+    references,
+    rule_axis,
+    rule_label,
+    zero_line,
+)
+from neurosim.experiments.figure_style import (
+    ZERO_POINT_MARKER,
+    epoch_axis,
+    new_figure,
+    panel_title,
+    placard,
+    rule_handles,
+    rule_style,
+    styled,
+    what_rules_mean,
+)
+
+_A_ROW = 5
+
+
+@styled
+def seed_variability(headline: Headline) -> Figure:
+    """Figure 4: every seed of every rule; the spread by epoch; how seeds pair at the end."""
+    view = headline.view(headline.rois[0])
+    rules, scale, several = view.rules, Scale.of([view]), view.rows["seed"].nunique() > 1
+    zero = any(len(view.statistics_only(rule)) for rule in rules)
+    n_rows, n_columns = int(np.ceil(len(rules) / _A_ROW)), min(len(rules), _A_ROW)
+    figure = new_figure(
+        headline,
+        title=f"Seed by seed: {view.roi}",
+        subtitle=headline.in_words(),
+        body_in=1.85 * n_rows + 2.55,
+        legend=[*rule_handles(rules, zero_point=zero), *reference_handles(view.references)],
+        notes=[
+            "A, C: one line a seed, the same weights at the start and the same images for all "
+            "rules of a seed" + " (crosses: statistics-only)." * zero,
+            "B: standard deviation over seeds with n − 1." * several,
+            f"{view.bounds_in_words()}{' (shaded)' * scale.band_inside}.",
+            off_axis_note(scale, [view]),
+            not_trained_note(view, headline.last),
+            what_rules_mean(rules) + ".",
+        ],
+    )
+    grid = figure.add_gridspec(n_rows + 1, 1, height_ratios=[1.0] * n_rows + [1.35])
+    first: Axes | None = None
+    for row in range(n_rows):
+        cells = grid[row].subgridspec(1, n_columns)
+        for column, rule in enumerate(rules[row * _A_ROW : (row + 1) * _A_ROW]):
+            axes = figure.add_subplot(cells[column], sharey=first)
+            axes.tick_params(labelleft=column == 0)
+            _spaghetti(axes, view, rule, scale, zero=zero)
+            epoch_axis(axes, headline.epochs, width_in=8.2 / n_columns, label="epoch")
+            name = rule_label(rule, view.not_trained(headline.last))
+            panel_title(axes, "A" if first is None else "", name)
+            if column == 0:
+                axes.set_ylabel("Spearman ρ")
+            first = first or axes
+    lower = grid[n_rows].subgridspec(1, 2)
+    b, c = figure.add_subplot(lower[0]), figure.add_subplot(lower[1])
+    if several:
+        _spread(b, view, rules)
+        epoch_axis(b, headline.epochs, width_in=3.8)
+    else:
+        placard(b, "one seed: the spread over seeds is unknown")
+    panel_title(b, "B", "spread over seeds")
+    _pairs(c, view, rules, headline.last)
+    panel_title(c, "C", f"the same seeds under every rule, epoch {headline.last}")
+    return figure
+
+
+def _spaghetti(axes: Axes, view: View, rule: str, scale: Scale, *, zero: bool) -> None:
+    style, curve = rule_style(rule), view.curve(rule)
+    epochs = curve.index.to_numpy(dtype=float)
+    axes.set_ylim(scale.low, scale.high)
+    zero_line(axes)
+    band(axes, view)
+    references(axes, scale, view.references, label=False)
+    for seed in curve:
+        axes.plot(epochs, curve[seed], color=style.colour, lw=1.0, alpha=0.8, marker=style.marker,
+                  ms=2.8, mew=0, gid=f"seed:{rule}:{seed}")  # fmt: skip
+    if zero:
+        values = view.statistics_only(rule)
+        places = 0.5 + (np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else 0)
+        axes.plot(np.broadcast_to(places, len(values)), values, ls="none", marker=ZERO_POINT_MARKER,
+                  ms=5, color=style.colour, mec="white", mew=0.5, zorder=5)  # fmt: skip
+
+
+def _spread(axes: Axes, view: View, rules: Sequence[str]) -> None:
+    for rule in rules:
+        style, spread = rule_style(rule), view.curve(rule).std(axis=1, ddof=1)
+        axes.plot(spread.index.to_numpy(dtype=float), spread.to_numpy(), color=style.colour, lw=1.6,
+                  marker=style.marker, ms=4.8, mew=0, gid=f"sd:{rule}")  # fmt: skip
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("sd of ρ")
+
+
+def _pairs(axes: Axes, view: View, rules: Sequence[str], epoch: int) -> None:
+    """One grey line a seed through its final score under every rule; gid ``pair:<seed>``."""
+    not_trained = view.not_trained(epoch)
+    ends = {rule: view.curve(rule).reindex([epoch]).iloc[0] for rule in rules}
+    scores = pd.DataFrame(ends)[list(rules)]
+    for seed, of_seed in scores.iterrows():
+        axes.plot(range(len(rules)), of_seed, color="#b5b5b5", lw=0.9, zorder=1, gid=f"pair:{seed}")
+    for x, rule in enumerate(rules):
+        style = rule_style(rule)
+        face = "white" if rule == "untrained" or rule in not_trained else style.colour
+        axes.plot([x] * len(scores), scores[rule], ls="none", marker=style.marker, ms=4.8,
+                  color=style.colour, mfc=face, mew=1, zorder=2)  # fmt: skip
+    zero_line(axes)
+    rule_axis(axes, rules, not_trained)
+    axes.set_ylabel("Spearman ρ")
