@@ -21,16 +21,26 @@ if TYPE_CHECKING:
     from neurosim.rsa.compare import PreparedRDMs as PreparedRDMs
     from neurosim.rsa.compare import compare_rdms as compare_rdms
     from neurosim.rsa.compare import prepare_rdms as prepare_rdms
+    from neurosim.rsa.control import partial_correlation as partial_correlation
+    from neurosim.rsa.control import semipartial_correlation as semipartial_correlation
+    from neurosim.rsa.control import variance_partitioning as variance_partitioning
+    from neurosim.rsa.dispersion import generalised_procrustes as generalised_procrustes
+    from neurosim.rsa.dispersion import halves_by_dispersion as halves_by_dispersion
     from neurosim.rsa.dissimilarities import DISSIMILARITIES as DISSIMILARITIES
     from neurosim.rsa.distances import Dissimilarity as Dissimilarity
     from neurosim.rsa.effect_size import cohens_d as cohens_d
+    from neurosim.rsa.encoding import encode as encode
+    from neurosim.rsa.layer_choice import choose_layer as choose_layer
     from neurosim.rsa.lowlevel import REFERENCES as REFERENCES
     from neurosim.rsa.lowlevel import reference_rdms as reference_rdms
+    from neurosim.rsa.multiplicity import adjust_p as adjust_p
+    from neurosim.rsa.multiplicity import pairwise_differences as pairwise_differences
     from neurosim.rsa.multivariate_noise import Crossnobis as Crossnobis
     from neurosim.rsa.multivariate_noise import Mahalanobis as Mahalanobis
     from neurosim.rsa.multivariate_noise import noise_precision as noise_precision
     from neurosim.rsa.noise import group_reliability as group_reliability
     from neurosim.rsa.noise import noise_ceiling as noise_ceiling
+    from neurosim.rsa.noise import split_half_reliability as split_half_reliability
     from neurosim.rsa.paired import sign_flip_floor as sign_flip_floor
     from neurosim.rsa.paired import sign_flip_test as sign_flip_test
     from neurosim.rsa.permutation import LabelNull as LabelNull
@@ -40,9 +50,15 @@ if TYPE_CHECKING:
     from neurosim.rsa.rdm import compute_rdm as compute_rdm
     from neurosim.rsa.rdm import to_condensed as to_condensed
     from neurosim.rsa.rdm import to_square as to_square
+    from neurosim.rsa.reweighting import feature_components as feature_components
+    from neurosim.rsa.reweighting import reweighted_rsa as reweighted_rsa
+    from neurosim.rsa.second_order import alignment_patterns as alignment_patterns
     from neurosim.rsa.spike_distances import VanRossum as VanRossum
     from neurosim.rsa.spike_distances import VictorPurpura as VictorPurpura
     from neurosim.rsa.spike_rates import PoissonKL as PoissonKL
+    from neurosim.rsa.things import load_npy_rdms as load_npy_rdms
+    from neurosim.rsa.things import load_things_fmri as load_things_fmri
+    from neurosim.rsa.transport import gromov_wasserstein as gromov_wasserstein
 
 _HOME = {
     "alignment": ("alignment_table",),
@@ -51,14 +67,23 @@ _HOME = {
     "comparator": ("Comparator",),
     "comparators": ("COMPARATORS",),
     "compare": ("PreparedRDMs", "compare_rdms", "prepare_rdms"),
+    "control": ("partial_correlation", "semipartial_correlation", "variance_partitioning"),
+    "dispersion": ("generalised_procrustes", "halves_by_dispersion"),
     "dissimilarities": ("DISSIMILARITIES",),
     "distances": ("Dissimilarity",),
     "effect_size": ("cohens_d",),
+    "encoding": ("encode",),
+    "layer_choice": ("choose_layer",),
+    "multiplicity": ("adjust_p", "pairwise_differences"),
+    "reweighting": ("feature_components", "reweighted_rsa"),
+    "second_order": ("alignment_patterns",),
+    "things": ("load_npy_rdms", "load_things_fmri"),
+    "transport": ("gromov_wasserstein",),
     "lowlevel": ("REFERENCES", "reference_rdms"),
     "multivariate_noise": ("Crossnobis", "Mahalanobis", "noise_precision"),
     "spike_distances": ("VanRossum", "VictorPurpura"),
     "spike_rates": ("PoissonKL",),
-    "noise": ("group_reliability", "noise_ceiling"),
+    "noise": ("group_reliability", "noise_ceiling", "split_half_reliability"),
     "paired": ("sign_flip_floor", "sign_flip_test"),
     "permutation": ("LabelNull", "permute_labels"),
     "rdm": ("RDM", "UndefinedPatternWarning", "compute_rdm", "to_condensed", "to_square"),

@@ -107,3 +107,31 @@ def mean_rdm(subject_rdms: RDMInput) -> Array:
     if not present.any():
         return np.full(rows.shape[1], np.nan)
     return rows[present].mean(axis=0, dtype=np.float64)
+
+
+def split_half_reliability(
+    measurements: RDMInput,
+    method: str | Comparator = "spearman",
+    *,
+    n_splits: int = 100,
+    rng: np.random.Generator,
+    pair_mask: ArrayLike | None = None,
+) -> float:
+    """Reliability of the mean of all measurements (subjects or sessions) from random halves.
+
+    The mean score between the means of two halves of n // 2, stepped up to n by
+    Spearman-Brown with factor n / (n // 2). With an odd n one is left out of each split.
+    """
+    comparator = find_comparator(method)
+    rows = complete_rows(measurements, pair_mask)
+    n = len(rows)
+    if n < 2:
+        return float("nan")
+    half = n // 2
+    scores = []
+    for _ in range(n_splits):
+        order = rng.permutation(n)
+        a, b = rows[order[:half]], rows[order[half : 2 * half]]
+        means = [x.mean(axis=0, dtype=np.float64)[None] for x in (a, b)]
+        scores.append(comparator(*means)[0, 0])
+    return spearman_brown(float(np.mean(scores)), n / half)

@@ -1,0 +1,174 @@
+"""What is left of a score when reference RDMs are taken out, and who shares what with whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neurosim.rsa.bootstrap import common_pairs
+from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.comparators import find_comparator
+from neurosim.rsa.correlations import InnerProduct, RankCorrelation
+from neurosim.rsa.rdm import RDMInput, as_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_PREDICTORS = 10  # 2^10 regressions
+
+
+def partial_correlation(
+    x: RDMInput,
+    y: RDMInput,
+    controls: RDMInput,
+    method: str | Comparator = "spearman",
+    *,
+    pair_mask: ArrayLike | None = None,
+) -> Array:
+    """(n_x, n_y) correlation of x and y, both less what ``controls`` predict of them.
+
+    Rows are put on the footing of the method (ranks, or values for ``pearson``), regressed on
+    the controls on the same footing and a constant, and the residuals correlated.
+
+    Args:
+        controls: one or several reference RDMs, (n_controls, n_pairs).
+        pair_mask: True = use the pair. A pair that is NaN anywhere is left out for all.
+
+    NaN where the controls leave nothing of a row.
+    """
+    a, b, basis = _on_footing(x, y, controls, method, pair_mask)
+    return _residual(a, basis) @ _residual(b, basis).T
+
+
+def semipartial_correlation(
+    x: RDMInput,
+    y: RDMInput,
+    controls: RDMInput,
+    method: str | Comparator = "spearman",
+    *,
+    pair_mask: ArrayLike | None = None,
+) -> Array:
+    """(n_x, n_y) correlation of y, as it is, with x less what ``controls`` predict of x.
+
+    Its square is the share of y's variance that x adds to the controls.
+    """
+    a, b, basis = _on_footing(x, y, controls, method, pair_mask)
+    return _residual(a, basis) @ _residual(b, basis[:0]).T
+
+
+def _on_footing(
+    x: RDMInput,
+    y: RDMInput,
+    controls: RDMInput,
+    method: str | Comparator,
+    pair_mask: ArrayLike | None,
+) -> tuple[Array, Array, Array]:
+    """Centred x and y, and an orthonormal basis of the centred controls, as rows."""
+    comparator = find_comparator(method)
+    if not isinstance(comparator, RankCorrelation) and comparator != InnerProduct("pearson", True):
+        raise ValueError(
+            f"controlling is a regression of ranks or values: use spearman or pearson, "
+            f"not {comparator.name}"
+        )
+    controlling = as_rows(controls, "controls")
+    others = np.concatenate([np.asarray(as_rows(y, "y"), dtype=np.float64), controlling])
+    a, rest, used = common_pairs(x, others, pair_mask)
+    rows = comparator.normalise(np.concatenate([a, rest])[:, used])
+    rows -= rows.mean(axis=1, keepdims=True)
+    n_x, n_controls = len(a), len(controlling)
+    basis = _basis(rows[len(rows) - n_controls :])
+    return rows[:n_x], rows[n_x : len(rows) - n_controls], basis
+
+
+def _basis(rows: Array) -> Array:
+    """Orthonormal rows that span the centred rows; collinear ones count once."""
+    _, values, vectors = np.linalg.svd(rows, full_matrices=False)
+    return np.asarray(vectors[values > 1e-10 * values.max(initial=0.0)])
+
+
+def _residual(rows: Array, basis: Array) -> Array:
+    """Unit rows orthogonal to the basis; NaN where nothing is left."""
+    left = rows - (rows @ basis.T) @ basis
+    norms = np.linalg.norm(left, axis=1)
+    norms[norms <= 1e-10 * np.linalg.norm(rows, axis=1)] = np.nan
+    return np.asarray(left / norms[:, None])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Explained variance of one RDM, split among predictors.
+
+    Attributes:
+        r2: predictors of a regression (a subset, in order) -> its R^2.
+        commonality: subset -> the part of the variance that exactly these share: unique
+            for one predictor; may be negative (suppression). Adds up to the R^2 of all.
+    """
+
+    r2: dict[tuple[str, ...], float]
+    commonality: dict[tuple[str, ...], float]
+
+    def table(self) -> pd.DataFrame:
+        """One row a subset: predictors, n_predictors, r2, commonality, share."""
+        import pandas as pd
+
+        total = self.r2[max(self.r2, key=len)]
+        return pd.DataFrame(
+            {
+                "predictors": [" & ".join(subset) for subset in self.r2],
+                "n_predictors": [len(subset) for subset in self.r2],
+                "r2": list(self.r2.values()),
+                "commonality": [self.commonality[subset] for subset in self.r2],
+                "share": [self.commonality[subset] / total for subset in self.r2],
+            }
+        )
+
+
+def variance_partitioning(
+    target: RDMInput,
+    predictors: Mapping[str, RDMInput],
+    method: str | Comparator = "spearman",
+    *,
+    pair_mask: ArrayLike | None = None,
+) -> Partition:
+    """Commonality analysis of one target RDM (Mood 1971; Newton & Spurrell 1967).
+
+    With R^2(S) the variance explained by the predictors S and U all of them, the part common
+    to exactly S is sum over T within S of (-1)^(|S| - |T| + 1) (R^2(U) - R^2(T u (U - S))),
+    signs such that the parts add up to R^2(U).
+    """
+    names = tuple(predictors)
+    if not 1 <= len(names) <= _MOST_PREDICTORS:
+        raise ValueError(f"give 1 to {_MOST_PREDICTORS} predictors; got {len(names)}")
+    rows = np.concatenate([as_rows(p, name) for name, p in predictors.items()])
+    if len(rows) != len(names):
+        raise ValueError("each predictor is one RDM")
+    y, x, _ = _on_footing(target, rows, rows, method, pair_mask)
+    if len(y) != 1:
+        raise ValueError(f"one target RDM; got {len(y)}")
+    unit = y[0] / np.linalg.norm(y[0])
+    subsets = [s for k in range(1, len(names) + 1) for s in combinations(range(len(names)), k)]
+    explained: dict[tuple[int, ...], float] = {(): 0.0}
+    for subset in subsets:
+        explained[subset] = float(np.sum((_basis(x[list(subset)]) @ unit) ** 2))
+    everything = subsets[-1]
+    common = {}
+    for subset in subsets:
+        others = tuple(i for i in everything if i not in subset)
+        total = 0.0
+        for k in range(len(subset) + 1):
+            for part in combinations(subset, k):
+                total += (-1) ** (len(part) + 1) * explained[tuple(sorted(part + others))]
+        common[subset] = total
+
+    def named(subset: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(names[i] for i in subset)
+
+    return Partition(
+        {named(s): explained[s] for s in subsets}, {named(s): common[s] for s in subsets}
+    )

@@ -1,0 +1,94 @@
+"""Feature-reweighted RSA: how well the best non-negative mix of component RDMs does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurosim.rsa.bootstrap import common_pairs
+from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.comparators import find_comparator
+from neurosim.rsa.rdm import RDMInput, n_stimuli_of, to_condensed
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Reweighting:
+    """Attributes:
+    scores: (n_folds,) score of the weighted RDM on the pairs of held-out stimuli.
+    plain_scores: (n_folds,) the same of the unweighted sum, on the same pairs.
+    weights: (n_folds, n_components) non-negative, from the other stimuli.
+    """
+
+    scores: Array
+    plain_scores: Array
+    weights: Array
+
+
+def feature_components(patterns: ArrayLike) -> Array:
+    """(n_features, n_pairs) squared difference of each feature: components of the squared
+    Euclidean RDM, which is their sum."""
+    x = np.asarray(patterns, dtype=np.float64)
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f"patterns are (n_stimuli >= 2, n_features); got shape {x.shape}")
+    first, second = np.triu_indices(len(x), 1)
+    return np.asarray(((x[first] - x[second]) ** 2).T)
+
+
+def reweighted_rsa(
+    components: RDMInput,
+    target: RDMInput,
+    method: str | Comparator = "spearman",
+    *,
+    n_folds: int = 5,
+    ridge: float = 0.0,
+    rng: np.random.Generator,
+    pair_mask: ArrayLike | None = None,
+) -> Reweighting:
+    """Cross-validated non-negative weights (Khaligh-Razavi & Kriegeskorte 2014,
+    doi:10.1371/journal.pcbi.1003915; Kaniuth & Hebart 2022,
+    doi:10.1016/j.neuroimage.2022.119294).
+
+    Stimuli, not pairs, are split into folds: weights come from the pairs among the training
+    stimuli and are scored on the pairs among the held-out ones, so no stimulus is on both
+    sides. Weights w >= 0 minimise |z(target) - sum_k w_k d_k - c|^2 + ridge n_train |w|^2 with
+    components divided by their standard deviation.
+
+    Args:
+        components: (n_components, n_pairs), e.g. ``feature_components`` or layer RDMs.
+    """
+    from scipy.optimize import nnls
+
+    comparator = find_comparator(method)
+    d, y, used = common_pairs(components, target, pair_mask)
+    if len(y) != 1:
+        raise ValueError(f"one target RDM; got {len(y)}")
+    n = n_stimuli_of(d.shape[1])
+    if not 2 <= n_folds <= n // 3:
+        raise ValueError(f"n_folds is 2 ... {n // 3} (three stimuli a fold); got {n_folds}")
+    folds = rng.permutation(n) % n_folds
+    scores, plain, weights = [], [], []
+    for fold in range(n_folds):
+        train = _pairs_among(folds != fold) & used
+        test = _pairs_among(folds == fold) & used
+        x, t = d[:, train], y[0, train]
+        spread = x.std(axis=1)
+        spread[spread == 0] = np.inf
+        x = (x - x.mean(axis=1, keepdims=True)) / spread[:, None]
+        t = (t - t.mean()) / t.std()
+        # Normal equations: components are few beside pairs.
+        gram = x @ x.T + ridge * x.shape[1] * np.eye(len(x))
+        lower = np.linalg.cholesky(gram + 1e-10 * np.trace(gram) / len(gram) * np.eye(len(gram)))
+        w, _ = nnls(lower.T, np.linalg.solve(lower, x @ t))
+        w = w / spread
+        weights.append(w)
+        scores.append(comparator((w @ d[:, test])[None], y[:, test])[0, 0])
+        plain.append(comparator(d[:, test].sum(axis=0)[None], y[:, test])[0, 0])
+    return Reweighting(np.array(scores), np.array(plain), np.array(weights))
+
+
+def _pairs_among(kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return to_condensed(np.outer(kept, kept)) > 0
