@@ -6,7 +6,7 @@ batch: rules that use other batch sizes still see the same image with the same c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +58,10 @@ class FlipAndCrop:
         return cropped.permute(0, 3, 1, 2).contiguous()
 
 
-AUGMENTATIONS = Choices("augmentation", {"none": NoAugmentation(), "flip-crop": FlipAndCrop()})
+Augmentation = Callable[[Tensor, Tensor, Tensor], Tensor]
+AUGMENTATIONS: Choices[Augmentation] = Choices(
+    "augmentation", {"none": NoAugmentation(), "flip-crop": FlipAndCrop()}
+)
 
 
 def epoch_batches(

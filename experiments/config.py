@@ -108,7 +108,11 @@ class Comparison:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Comparison:
         """The inverse of ``dataclasses.asdict`` after a round through JSON."""
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()})
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in settings.items()
+        }
+        return cls(**given)
 
 
 PRESETS: Choices[Comparison] = Choices(

@@ -201,7 +201,7 @@ class Trainer:
                     # Counters stay float32 scalars on the CPU, as torch keeps them.
                     key: torch.as_tensor(value, dtype=torch.float32)
                     if key == "step"
-                    else torch.as_tensor(value).to(parameter)
+                    else torch.as_tensor(value).to(parameter, copy=True)
                     for key, value in kept.items()
                 }
 
