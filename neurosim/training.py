@@ -199,7 +199,7 @@ class Trainer:
                 parameter = named[name]
                 optimiser.state[parameter] = {
                     # Counters stay float32 scalars on the CPU, as torch keeps them.
-                    key: torch.as_tensor(value, dtype=torch.float32)
+                    key: torch.as_tensor(value, dtype=torch.float32).clone()
                     if key == "step"
                     else torch.as_tensor(value).to(parameter, copy=True)
                     for key, value in kept.items()
