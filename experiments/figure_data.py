@@ -12,6 +12,11 @@ import pandas as pd
 from neurosim.experiments.results import decompose, selection
 
 REFERENCE = "reference:"
+#: The columns that a ``View`` keeps.
+_SHOWN = [
+    "rule", "seed", "epoch", "statistics_only", "roi", "layer", "rho", "noise_lower",
+    "noise_upper", "trained",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,16 @@ class Headline:
 
     def view(self, roi: str, layer: str | None = None) -> View:
         """One ROI and layer (default: this choice's layer)."""
-        layer = layer or self.layer
-        rows = self.models
-        return View(
-            rows[(rows["roi"] == roi) & (rows["layer"] == layer)], self._references(roi), roi, layer
-        )
+        key = roi, layer or self.layer
+        if key not in self._views:
+            rows = self.models
+            chosen = rows[(rows["roi"] == key[0]) & (rows["layer"] == key[1])]
+            self._views[key] = View(chosen[_SHOWN], self._references(roi), *key)
+        return self._views[key]
+
+    @cached_property
+    def _views(self) -> dict[tuple[str, str], View]:
+        return {}
 
     def _references(self, roi: str) -> dict[str, float]:
         rows = self.table[
@@ -148,12 +158,12 @@ class View:
     roi: str
     layer: str
 
-    @property
+    @cached_property
     def rules(self) -> list[str]:
         """In the order of the table."""
         return list(self.rows["rule"].unique())
 
-    @property
+    @cached_property
     def bounds(self) -> tuple[float, float] | None:
         """Lower and upper noise bound; None where the data give none (one subject)."""
         pairs = self.rows[["noise_lower", "noise_upper"]].dropna()
@@ -161,16 +171,18 @@ class View:
             return None
         return float(pairs["noise_lower"].iloc[0]), float(pairs["noise_upper"].iloc[0])
 
-    def bounds_in_words(self) -> str:
-        """The noise bounds as text."""
-        if self.bounds is None:
-            return f"{self.roi}: no noise bounds"
-        return f"{self.roi} noise bounds {self.bounds[0]:.3f} to {self.bounds[1]:.3f}"
-
     def curve(self, rule: str) -> pd.DataFrame:
         """rho: one row an epoch, one column a seed."""
-        rows = self.rows[(self.rows["rule"] == rule) & ~self.rows["statistics_only"]]
-        return rows.pivot(index="epoch", columns="seed", values="rho").astype(float)
+        return self._curves[rule]
+
+    @cached_property
+    def _curves(self) -> dict[str, pd.DataFrame]:
+        rows = self.rows[~self.rows["statistics_only"]]
+        return {
+            rule: of_rule.pivot(index="epoch", columns="seed", values="rho").astype(float)
+            for rule in self.rules
+            for of_rule in [rows[rows["rule"] == rule]]
+        }
 
     def change(self, rule: str) -> pd.DataFrame:
         """rho minus that of epoch 0, as ``curve``; empty without an epoch 0."""
@@ -179,8 +191,12 @@ class View:
 
     def statistics_only(self, rule: str) -> pd.Series:
         """The second zero point: one value a seed (may be empty)."""
-        rows = self.rows[(self.rows["rule"] == rule) & self.rows["statistics_only"]]
+        rows = self._zero_rows[self._zero_rows["rule"] == rule]
         return rows.set_index("seed")["rho"].astype(float).dropna()
+
+    @cached_property
+    def _zero_rows(self) -> pd.DataFrame:
+        return self.rows[self.rows["statistics_only"]]
 
     def normalisation_part(self, rule: str) -> pd.Series:
         """statistics-only minus start: one value a seed (may be empty)."""
@@ -208,7 +224,9 @@ class View:
         return (rows["trained"] == "not trained").groupby(rows["epoch"]).mean()
 
     def not_trained(self, epoch: int) -> dict[str, str]:
-        """Rule -> "2 of 3 seeds" for the rules that learn, and yet left this layer as it was."""
+        """Rule -> "2 of 3 seeds", for rules that had trained and yet left the layer as it was."""
+        if epoch == 0:
+            return {}
         rows = self.rows[(self.rows["epoch"] == epoch) & ~self.rows["statistics_only"]]
         found = {}
         for rule, of_rule in rows[rows["rule"] != "untrained"].groupby("rule", sort=False):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from neurosim.experiments.figure_data import Headline, extent
-from neurosim.experiments.figure_panels import not_trained_note, rule_label, test_note
+from neurosim.experiments.figure_panels import noise_note, not_trained_note, rule_label, test_note
 from neurosim.experiments.figure_style import (
     FAINT,
     INK,
@@ -58,7 +58,7 @@ def decomposition(headline: Headline) -> Figure:
             "The untrained network learns nothing: its learning part is what further passes do to "
             "the statistics, and a measure of how sharp this split is." * ("untrained" in rules),
             test_note(tests, "p of the learning part") + ".",
-            "; ".join(headline.view(roi).bounds_in_words() for roi in headline.rois) + ".",
+            noise_note([headline.view(roi) for roi in headline.rois]) + ".",
             not_trained_note(view, last),
             what_rules_mean(rules) + ".",
         ],
@@ -95,7 +95,7 @@ def _bar_key(axes: Axes) -> None:
     axes.legend(
         handles=[
             Patch(fc=_NORMALISATION, ec="#857d6c", hatch="////", label="normalisation part"),
-            Patch(fc="#6d8fae", label="learning part (colour of the rule)"),
+            Patch(fc="#4d4d4d", label="learning part (colour of the rule)"),
         ],
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),

@@ -102,7 +102,7 @@ def zero_points(
 
 
 def references(axes: Axes, scale: Scale, values: Mapping[str, float], *, label: bool) -> None:
-    """Reference models as named lines; one that lies outside is named at the edge."""
+    """Reference models as named lines; for one outside the scale see ``off_axis_note``."""
     inside = {name: v for name, v in values.items() if scale.holds(v)}
     for name, value in inside.items():
         axes.axhline(value, color="#555555", lw=0.9, ls=REFERENCE_DASHES.get(name, "-."), zorder=1,
@@ -114,10 +114,6 @@ def references(axes: Axes, scale: Scale, values: Mapping[str, float], *, label: 
         above = max(value, above + 0.075 * span)
         axes.text(1.02, above, name, transform=axes.get_yaxis_transform(), va="center",
                   fontsize=7.5, color="#555555")  # fmt: skip
-    outside = [f"{name} {v:.3f}" for name, v in values.items() if name not in inside]
-    if outside:
-        axes.text(1.0, 0.0, "off the axis: " + ", ".join(outside), transform=axes.transAxes,
-                  ha="right", va="bottom", fontsize=7.5, color="#555555")  # fmt: skip
 
 
 def reference_handles(values: Mapping[str, float]) -> list[Line2D]:
@@ -126,6 +122,14 @@ def reference_handles(values: Mapping[str, float]) -> list[Line2D]:
         Line2D([], [], color="#555555", lw=0.9, ls=REFERENCE_DASHES.get(name, "-."), label=name)
         for name in values
     ]
+
+
+def noise_note(views: Sequence[View]) -> str:
+    """The noise bounds of these regions, in words."""
+    found = [f"{v.roi} {v.bounds[0]:.3f} to {v.bounds[1]:.3f}" for v in views if v.bounds]
+    missing = [v.roi for v in views if not v.bounds]
+    parts = [f"Noise bounds: {', '.join(found)}"] if found else []
+    return "; ".join([*parts, *(f"{roi} has none" for roi in missing)])
 
 
 def off_axis_note(scale: Scale, views: Sequence[View]) -> str:

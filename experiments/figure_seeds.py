@@ -13,6 +13,7 @@ from neurosim.experiments.figure_data import Headline, View
 from neurosim.experiments.figure_panels import (
     Scale,
     band,
+    noise_note,
     not_trained_note,
     off_axis_note,
     reference_handles,
@@ -53,7 +54,7 @@ def seed_variability(headline: Headline) -> Figure:
             "A, C: one line a seed, the same weights at the start and the same images for all "
             "rules of a seed" + " (crosses: statistics-only)." * zero,
             "B: standard deviation over seeds with n − 1." * several,
-            f"{view.bounds_in_words()}{' (shaded)' * scale.band_inside}.",
+            f"{noise_note([view])}{' (shaded)' * scale.band_inside}.",
             off_axis_note(scale, [view]),
             not_trained_note(view, headline.last),
             what_rules_mean(rules) + ".",

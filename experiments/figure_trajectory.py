@@ -18,6 +18,7 @@ from neurosim.experiments.figure_panels import (
     change_tests,
     curves,
     finals,
+    noise_note,
     not_trained_note,
     off_axis_note,
     reference_handles,
@@ -64,6 +65,8 @@ def trajectory(headline: Headline) -> Figure:
         notes=[
             f"{OPEN_MARKER_NOTE}.",
             f"{ZERO_POINT_NOTE}." * zero,
+            "" if view.bounds else f"{noise_note([view])}.",
+            off_axis_note(scale, [view]),
             not_trained_note(view, last),
             test_note(tests, "C, change from epoch 0") + ".",
             what_rules_mean(view.rules) + ".",
@@ -174,8 +177,7 @@ def early_against_late(headline: Headline) -> Figure:
             f"{OPEN_MARKER_NOTE}.",
             f"A, small marks: seeds after epoch {headline.last}; stars: reference models.",
             f"{ZERO_POINT_NOTE}." * zero,
-            f"{early.bounds_in_words()}, {late.bounds_in_words()}: read the difference against "
-            "these, for ρ is limited by how reliable a region is.",
+            f"{noise_note([early, late])}: ρ can only be as high as a region is reliable.",
             not_trained_note(early, headline.last, mark=""),
             what_rules_mean(rules) + ".",
         ],
@@ -233,6 +235,6 @@ def _paths(axes: Axes, early: View, late: View, rules: Sequence[str]) -> None:
                           fontsize=7.5, color="#555555", zorder=9)  # fmt: skip
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(6))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"Spearman ρ with {early.roi}")
     axes.set_ylabel(f"Spearman ρ with {late.roi}")
