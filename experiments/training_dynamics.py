@@ -97,12 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(settings: Comparison, folder, arguments: argparse.Namespace) -> None:
     """Check everything, run the cells, write and print the results."""
-    from neurosim.experiments.data import load_stimuli, load_training_images
-
-    images = load_training_images(
-        settings.training, arguments.data_dir, download=arguments.download
-    )
-    stimuli = load_stimuli(settings.stimuli, arguments.data_dir, download=arguments.download)
+    images, stimuli = _load_both(settings, arguments)
     for seed in settings.seeds:
         images.subset(settings.n_train, settings.n_test, seed)
     _check_device(arguments.device)
@@ -123,6 +118,25 @@ def run(settings: Comparison, folder, arguments: argparse.Namespace) -> None:
     from neurosim.experiments.report import write_results
 
     print(write_results(folder, settings, stimuli, HEADLINE_LAYER))
+
+
+def _load_both(settings: Comparison, arguments: argparse.Namespace):
+    """Training images and stimuli; everything that is missing is told at once."""
+    from neurosim.experiments.data import DataError, load_stimuli, load_training_images
+
+    where = {"data_dir": arguments.data_dir, "download": arguments.download}
+    found, missing = [], []
+    for load, name in (
+        (load_training_images, settings.training),
+        (load_stimuli, settings.stimuli),
+    ):
+        try:
+            found.append(load(name, **where))
+        except DataError as error:
+            missing.append(str(error))
+    if missing:
+        raise ValueError("\n".join(missing))
+    return found
 
 
 def _check_device(name: str) -> None:

@@ -1,0 +1,238 @@
+"""The full comparison as a user runs it: resume, workers, refusals, the table."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from neurosim.experiments import cells, execute, report
+from neurosim.experiments.config import PRESETS, Comparison
+from neurosim.experiments.evaluate import ChangedStateError, Evaluation
+from neurosim.experiments.results import FIRST_COLUMNS, read_csv
+from neurosim.experiments.training_dynamics import main, parser, settings_from
+
+SMALL = [
+    "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "2",
+    "--evaluation-px", "32", "--normalisation", "running", "calibrated", "--readouts", "gap",
+]  # fmt: skip
+
+
+def run(out: Path, *extra: str, rules: tuple[str, ...] = ("bp", "untrained")) -> int:
+    return main([*SMALL, "--out", str(out), "--workers", "1", "--rules", *rules, *extra])
+
+
+@pytest.fixture(autouse=True)
+def without_figures(monkeypatch):
+    """Figures have tests of their own; drawing them takes longer than these runs."""
+    monkeypatch.setattr(report, "draw_all", lambda *args, **kw: None)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "run"
+    assert run(out) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def table(finished) -> pd.DataFrame:
+    return read_csv(finished / "results.csv")
+
+
+def test_the_table_has_every_axis(table):
+    assert list(table.columns[: len(FIRST_COLUMNS)]) == FIRST_COLUMNS
+    assert set(table["rule"]) >= {"bp", "untrained", "reference:luminance", "reference:pixels"}
+    bp = table[table["rule"] == "bp"]
+    assert set(bp["layer"]) == {"Conv1", "Conv2", "Conv3", "FC1"}
+    assert set(bp["epoch"]) == {0, 1, 2}
+    assert set(bp["normalisation"]) == {"running", "calibrated"}
+    assert set(bp["readout"]) == {"gap", "units"}
+    assert set(bp["convention"]) == {"subject_mean", "mean_rdm"}
+    assert bp["rho"].between(-1, 1).all()
+    assert table["simulated"].all()
+    axes = ["rule", "seed", "epoch", "statistics_only", "px", "normalisation", "readout", "layer",
+            "roi", "convention"]  # fmt: skip
+    assert not table.duplicated(axes).any(), "one row for each place on the grid"
+
+
+def test_the_statistics_only_zero_point_moved_no_weight(table):
+    rows = table[table["statistics_only"].fillna(False).astype(bool)]
+    assert set(rows["rule"]) == {"bp", "untrained"}
+    assert (rows["displacement"] == 0).all()
+    start = table[(table["epoch"] == 0) & (table["normalisation"] == "running")]
+    after = rows[rows["normalisation"] == "running"]
+    keys = ["layer", "roi", "convention"]
+    of_bp = [t[t["rule"] == "bp"].set_index(keys)["rho"].sort_index() for t in (start, after)]
+    assert not np.allclose(*of_bp), "the statistics must have moved"
+
+
+def test_statistics_alone_are_the_same_for_every_rule_of_one_network(table):
+    """Same weights, same images, same order: bp at learning rate 0 is the untrained network."""
+    rows = table[table["statistics_only"].fillna(False).astype(bool)]
+    bp, untrained = (rows[rows["rule"] == rule]["rho"].to_numpy() for rule in ("bp", "untrained"))
+    assert np.array_equal(bp, untrained)
+
+
+def test_running_again_computes_nothing(finished, monkeypatch):
+    before = {p: p.stat().st_mtime_ns for p in (finished / "cells").iterdir()}
+    text = (finished / "results.csv").read_bytes()
+    monkeypatch.setattr(cells.Cell, "run", lambda self: pytest.fail("a cell was computed twice"))
+    assert run(finished) == 0
+    assert {p: p.stat().st_mtime_ns for p in (finished / "cells").iterdir()} == before
+    assert (finished / "results.csv").read_bytes() == text
+
+
+def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch):
+    """Interrupted in the middle of epoch 2, after the checkpoint of epoch 1 was written."""
+    plain = cells.Cell._train_epoch
+
+    def interrupted(self, learner, trainer, epoch):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return plain(self, learner, trainer, epoch)
+
+    monkeypatch.setattr(cells.Cell, "_train_epoch", interrupted)
+    assert run(tmp_path) == 130
+    assert not (tmp_path / "results.csv").exists()
+    epochs = []
+
+    def counted(self, learner, trainer, epoch):
+        epochs.append((self.rule, epoch))
+        return plain(self, learner, trainer, epoch)
+
+    monkeypatch.setattr(cells.Cell, "_train_epoch", counted)
+    assert run(tmp_path) == 0
+    assert ("bp", 2) in epochs
+    assert ("bp", 1) not in epochs, "the finished checkpoint was computed again"
+    assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
+
+
+def test_workers_give_the_numbers_of_one_process(finished, tmp_path):
+    assert run(tmp_path, "--workers", "2") == 0
+    assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
+
+
+def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
+    text = (finished / "results.csv").read_bytes()
+    assert run(finished, "--batch-size", "16") == 2
+    message = capsys.readouterr().err
+    assert "batch_size: 32 there, 16 asked" in message
+    assert "another --out" in message
+    assert (finished / "results.csv").read_bytes() == text
+
+
+def test_rules_and_seeds_may_be_added(tmp_path, monkeypatch):
+    assert run(tmp_path, rules=("untrained",)) == 0
+    seen = []
+    plain = cells.Cell.run
+    monkeypatch.setattr(cells.Cell, "run", lambda self: (seen.append(self.rule), plain(self)))
+    assert run(tmp_path, rules=("untrained", "frozen-conv")) == 0
+    assert seen == ["frozen-conv"]
+
+
+def test_one_failing_cell_does_not_take_the_others_along(tmp_path, monkeypatch, capsys):
+    plain = cells.Cell.run
+
+    def failing(self):
+        if self.rule == "bp":
+            raise ArithmeticError("a weight change is not finite")
+        plain(self)
+
+    monkeypatch.setattr(cells.Cell, "run", failing)
+    assert run(tmp_path) == 1
+    message = capsys.readouterr().err
+    assert "1 of 2 cells failed" in message
+    assert "bp seed 42: a weight change is not finite" in message
+    assert cells.is_finished(tmp_path / "cells" / "untrained-seed42.h5")
+
+
+def test_a_damaged_cell_is_named(finished, tmp_path, capsys):
+    target = tmp_path / "cells" / "bp-seed42.h5"
+    target.parent.mkdir()
+    whole = (finished / "cells" / "bp-seed42.h5").read_bytes()
+    target.write_bytes(whole[: len(whole) // 2])
+    assert run(tmp_path, rules=("bp",)) == 1
+    message = capsys.readouterr().err
+    assert "bp-seed42.h5" in message
+    assert "move it away" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--rules", "bq"], "unknown rules 'bq'"),
+        (["--rules", "bp", "bp"], "names an entry twice"),
+        (["--evaluation-px", "64"], "must hold the training size 32"),
+        (["--checkpoints", "1", "2"], "must start at 0 and end at epochs"),
+        (["--epochs", "0"], "epochs must be at least 1"),
+        (["--n-train", "99999"], "99999 training images"),
+        (["--n-train", "10"], "less than one batch"),
+        (["--workers", "0"], "--workers must be at least 1"),
+        (["--device", "cuda:7"], "device 'cuda:7' cannot be used here"),
+        (["--normalisation", "batch"], "unknown normalisation 'batch'"),
+        (["--schedule", "cos"], "did you mean 'cosine'"),
+        (["--preset", "brain92", "--data-dir", "/nonexistent"], "/nonexistent"),
+        (["--preset", "paper"], "THINGS"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(arguments, told, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(execute, "run_cells", lambda *a: pytest.fail("work was started"))
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert told in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_epochs_alone_keeps_the_presets_checkpoints():
+    given = settings_from(parser().parse_args(["--preset", "paper", "--epochs", "7"]))
+    assert given.checkpoints == (0, 1, 2, 5, 7)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_a_round_through_json(name):
+    import dataclasses
+    import json
+
+    settings = PRESETS[name]
+    assert Comparison.from_dict(json.loads(json.dumps(dataclasses.asdict(settings)))) == settings
+
+
+def test_help_answers_at_once():
+    """Under 1.5 s is promised; the best of three, so that other load does not decide."""
+    script = Path(execute.__file__).with_name("training_dynamics.py")
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, script, "--help"], capture_output=True, check=True)
+        seconds.append(time.perf_counter() - started)
+    assert b"--preset" in done.stdout
+    assert min(seconds) < 1.5
+
+
+def test_an_evaluation_that_changes_the_learner_is_an_error(finished):
+    from neurosim.experiments.data import load_stimuli
+    from neurosim.models.catalogue import RULES
+    from neurosim.models.learner import SharedStart
+
+    learner = RULES["bp"](SharedStart(1))
+    evaluation = Evaluation.prepare(
+        load_stimuli("demo"), px=(32,), calibration=torch.zeros(2, 3, 32, 32),
+        policies=("running",), readouts=("gap",),
+    )  # fmt: skip
+    evaluation.table(learner)
+    net = learner.parts[0].net
+    plain = net.represent
+
+    def leaking(x, statistics):
+        net.layers[0].norm.running_mean += 1
+        return plain(x, statistics)
+
+    object.__setattr__(net, "represent", leaking)
+    with pytest.raises(ChangedStateError, match="changed its weights or statistics"):
+        evaluation.table(learner)
