@@ -1,13 +1,16 @@
 """Hybrid predictive coding: recognition starts the relaxation, generation judges it.
 
-    E = sum_(l<L) p_l/2 |r_l - m_l|^2 + lambda/2 sum_l |r_l - r_ff,l|^2,    m_l = g(P_(l+1) r_(l+1))
-    dr_l/dt = -p_l e_l + P_l^T g'_(l-1) p_(l-1) e_(l-1) - lambda (r_l - r_ff,l)
+    E = sum_(l<L) p_l/2 |e_l|^2 + sum_l lambda/2 |d_l|^2 + kappa/2 c_l^T C_l c_l
+    e_l = r_l - g(P_(l+1) r_(l+1)),      d_l = r_l - r_ff,l,      c_l = r_l - <r_ff,l>
+    dr_l/dt = -p_l e_l + P_l^T g'_(l-1) p_(l-1) e_(l-1) - lambda d_l - kappa C_l c_l
     dP_(l+1) = g'_l p_l e_l r_(l+1)^T
     dW_l = f'_l (r_l - f_l(W_l r_(l-1))) r_(l-1)^T
 
 The image ``r_0`` is clamped, activity starts at the feed-forward sweep, and no label takes part
 (Rao & Ballard 1999, doi:10.1038/4580; Tscshantz et al. 2023, doi:10.1371/journal.pcbi.1011280).
-``|e_0|^2`` is measured by a metric that whitens images. Sums run over units and batch.
+``|e_0|^2`` is measured by a metric that whitens images; C is lateral inhibition, without which
+the features collapse onto the few dimensions that explain most of an image. Sums run over units
+and batch.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from torch import Tensor
 from neurosim.dynamics import AbstractEnergy
 from neurosim.models.displaced import DisplacedLayer, SweptLayer, sweep
 from neurosim.models.generative import GenerativeLayer, HighPass, generative_layers
+from neurosim.models.lateral import LateralInhibition
 from neurosim.models.network import Layer, Network
 from neurosim.synapses import AbstractSynapse
 from neurosim.types import Drive, LayerLike, LocalSignal, State
@@ -29,7 +33,7 @@ from neurosim.types import Drive, LayerLike, LocalSignal, State
 
 @dataclass(frozen=True)
 class RecognitionSynapse:
-    """A layer's weight alone: gamma, beta and the bias under a normalisation stay fixed."""
+    """A layer without gamma, beta and the bias that its normalisation cancels: they are fixed."""
 
     layer: Layer
 
@@ -42,7 +46,10 @@ class RecognitionSynapse:
         return self.layer.synapse
 
     def plastic_parameters(self) -> Mapping[str, Tensor]:
-        return {"weight": self.layer.weight}
+        learning: dict[str, Tensor] = {"weight": self.layer.weight}
+        if self.layer.bias is not None and self.layer.norm is None:
+            learning["bias"] = self.layer.bias
+        return learning
 
 
 class Explained:
@@ -52,6 +59,7 @@ class Explained:
         values: ``r_0 .. r_L``.
         errors: ``p_l e_l`` for l < L, the image's through its metric.
         at_synapse: the same at the generative synapse, through ``g'``.
+        restoring: ``lambda d_l + kappa C_l c_l``, which holds each layer back.
         energy: ``E``.
     """
 
@@ -73,8 +81,11 @@ class Explained:
             self.energy += 0.5 * (error * weighted).sum()
             self.errors.append(weighted)
             self.at_synapse.append(torch.autograd.grad(predicted, current, weighted)[0])
-        for d in moved:
-            self.energy += 0.5 * rule.prior * d.square().sum()
+        self.restoring: list[Tensor] = []
+        for inhibit, d, value in zip(point.lateral, moved, self.values[1:], strict=True):
+            inhibition, lateral_energy = inhibit(value)
+            self.restoring.append(rule.prior * d + rule.lateral * inhibition)
+            self.energy += 0.5 * rule.prior * d.square().sum() + rule.lateral * lateral_energy
 
 
 class ImagePoint:
@@ -82,6 +93,7 @@ class ImagePoint:
 
     def __init__(self, swept: tuple[SweptLayer, ...]) -> None:
         self.swept = swept
+        self.lateral = tuple(LateralInhibition(layer.out) for layer in swept)
         self._last: tuple[State, Explained] | None = None
 
     def at(self, rule: HybridPredictiveCoding, state: State) -> Explained:
@@ -102,12 +114,14 @@ class HybridPredictiveCoding(AbstractEnergy):
         generative: ``P_1 .. P_L``, lowest first.
         precisions: ``p_0 .. p_(L-1)``.
         prior: ``lambda``, how strongly activity holds to the sweep.
+        lateral: ``kappa``, strength of the inhibition between channels; 0: none.
         image_metric: how the image error is measured.
     """
 
     generative: tuple[GenerativeLayer, ...]
     precisions: tuple[float, ...] = (1.0, 0.1, 0.1)
     prior: float = 1.0
+    lateral: float = 0.03
     image_metric: HighPass = field(default_factory=HighPass)
 
     def __post_init__(self) -> None:
@@ -116,10 +130,10 @@ class HybridPredictiveCoding(AbstractEnergy):
                 f"{len(self.generative)} generative layers need as many precisions, got "
                 f"{self.precisions}"
             )
-        if not all(p > 0 for p in self.precisions) or self.prior < 0:
+        if not all(p > 0 for p in self.precisions) or min(self.prior, self.lateral) < 0:
             raise ValueError(
-                f"precisions must be positive and the prior not negative, got {self.precisions} "
-                f"and {self.prior}"
+                "precisions must be positive, prior and lateral not negative, got "
+                f"{self.precisions}, {self.prior} and {self.lateral}"
             )
 
     @classmethod
@@ -148,14 +162,14 @@ class HybridPredictiveCoding(AbstractEnergy):
         return point.at(self, state).energy
 
     def flow(self, point: ImagePoint, state: State) -> State:
-        explained, moved = point.at(self, state), state["displacement"]
+        explained = point.at(self, state)
         velocity = []
-        for index, (layer, d) in enumerate(zip(self.generative, moved, strict=True)):
+        for index, layer in enumerate(self.generative):
             pulled = layer.synapse.carry_back(
                 explained.at_synapse[index], layer.weight, explained.values[index + 1]
             )
-            velocity.append(pulled - self.prior * d)
-            if index + 1 < len(moved):
+            velocity.append(pulled - explained.restoring[index])
+            if index + 1 < len(self.generative):
                 velocity[-1] -= explained.errors[index + 1]
         return {"displacement": tuple(velocity)}
 

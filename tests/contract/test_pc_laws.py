@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from neurosim.convergence import EnergyPlateau, Horizon, Steady
 from neurosim.models.error_circuit import ErrorCircuit
 from neurosim.models.feedback import Transpose
 from neurosim.models.generative import HighPass
+from neurosim.models.lateral import LateralInhibition
 from neurosim.models.network import Network, convolutional_network, dense_network
 from neurosim.models.pc_hybrid import HybridPredictiveCoding
 from neurosim.models.pc_rules import (
@@ -49,7 +51,8 @@ def drive(target: bool = True) -> Drive:
 def forms() -> dict[str, tuple[object, Network]]:
     """Both energies, on the stretch of layers each learns."""
     net = conv_net()
-    hybrid = HybridPredictiveCoding.like(net.part(0, 3), torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    hybrid = HybridPredictiveCoding.like(net.part(0, 3), generator, lateral=0.3)
     supervised = PredictiveCoding(output_precision=0.7, precisions=(1.0, 0.5, 2.0, 1.5))
     return {"supervised": (supervised, net), "hybrid": (hybrid, net.part(0, 3))}
 
@@ -239,6 +242,27 @@ def test_image_metric_is_symmetric_and_positive(strength):
     flat = torch.ones(1, 3, 9, 9, dtype=DTYPE)
     for image in (a, b, flat):
         assert float((image * metric(image)).sum()) > 0
+
+
+def test_lateral_inhibition_is_the_correlation_and_decorrelates():
+    """C is numpy's corrcoef (1e-12: another order of sums), positive, and one step against it
+    lowers the correlation between two channels that share a cause."""
+    generator = torch.Generator().manual_seed(0)
+    common, own = torch.randn(2, 20, 4, 5, 5, generator=generator, dtype=DTYPE)
+    activity = common[:, :1] + own
+    inhibit = LateralInhibition(activity)
+
+    def correlation(x: torch.Tensor) -> np.ndarray:
+        return np.corrcoef(x.transpose(0, 1).flatten(1).numpy())
+
+    np.testing.assert_allclose(inhibit.weight, correlation(activity), atol=1e-12)
+    inhibition, energy = inhibit(activity)
+    assert float(energy) > 0
+    after = correlation(activity - 0.1 * inhibition)
+    assert np.abs(np.triu(after, 1)).sum() < np.abs(np.triu(inhibit.weight.numpy(), 1)).sum()
+    silent = activity.clone()
+    silent[:, 2] = 0.0
+    assert torch.isfinite(LateralInhibition(silent).weight).all()
 
 
 def test_a_solver_that_cannot_run_predictive_coding_is_refused_with_the_remedy():
