@@ -34,7 +34,8 @@ def winner_take_all(
                 place = voltage[b, y, x]
                 strongest = place[0] * inverse_threshold[0]
                 for m in range(1, n_maps):
-                    strongest = max(strongest, place[m] * inverse_threshold[m])
+                    strength = place[m] * inverse_threshold[m]
+                    strongest = strength if strength > strongest else strongest
                 if strongest <= one:
                     continue
                 for m in range(n_maps):

@@ -78,8 +78,14 @@ class WinnerTakeAll(AbstractCompetition):
         spikes = torch.zeros(v.shape, dtype=torch.uint8)
         pooled = torch.zeros((batch, height // pool, width // pool, maps), dtype=v.dtype)
         n_spikes = torch.zeros(maps, dtype=torch.int64)
-        arrays = (v, 1 / threshold, spikes, pooled, n_spikes)
-        winner_take_all(*(a.numpy() for a in arrays), pool)
+        winner_take_all(
+            v.numpy(),
+            (1 / threshold).numpy(),
+            spikes.numpy(),
+            pooled.numpy(),
+            n_spikes.numpy(),
+            pool,
+        )
         return Fired(
             spikes.permute(0, 3, 1, 2), pooled.permute(0, 3, 1, 2), v.permute(0, 3, 1, 2), n_spikes
         )

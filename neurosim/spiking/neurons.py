@@ -181,16 +181,16 @@ class NorseLIF(AbstractCell):
 
         # Python floats: a default of norse is a float32 tensor, which would round a float64 run.
         return LIParameters(
-            tau_syn_inv=1 / self.dt_ms,  # type: ignore[arg-type]
-            tau_mem_inv=1 / self.tau_mem_ms,  # type: ignore[arg-type]
-            v_leak=0.0,  # type: ignore[arg-type]
+            tau_syn_inv=1 / self.dt_ms,
+            tau_mem_inv=1 / self.tau_mem_ms,
+            v_leak=0.0,
         )
 
     def integrate(self, current: Tensor, voltage: Tensor) -> Tensor:
         from norse.torch.functional.leaky_integrator import LIState, li_feed_forward_step
 
         drive = current * (self.tau_mem_ms / self.dt_ms)
-        state = LIState(v=voltage, i=0.0)  # type: ignore[arg-type]
+        state = LIState(v=voltage, i=0.0)
         return li_feed_forward_step(drive, state, self._parameters, dt=self.dt_ms)[0]
 
     def fire(self, voltage: Tensor, threshold: Tensor) -> Tensor:

@@ -149,7 +149,7 @@ class EventKernel(AbstractKernel):
 class ByDensity(AbstractKernel):
     """Events below ``threshold`` (postsynaptic spikes a place and tick), the fused call above."""
 
-    threshold: float = 0.05
+    threshold: float = 0.1
 
     def choose(self, synapse: AbstractSynapse, spikes: SpikeWindow) -> AbstractKernel:
         """The kernel this one would run."""
