@@ -163,7 +163,14 @@ class Cell:
         self.report(float(self.settings.epochs), "done")
 
     def _fresh_learner(self) -> Learner:
-        start = SharedStart(self.seed, self.settings.training_px, self.data.n_classes, self.device)
+        start = SharedStart(
+            self.seed,
+            self.settings.training_px,
+            self.data.n_classes,
+            cell=self.settings.cell,
+            encoder=self.settings.encoder,
+            device=self.device,
+        )
         return RULES[self.rule](start).with_schedule(self.settings.schedule)
 
     def _train_epoch(self, learner: Learner, trainer: Trainer, epoch: int) -> EpochLog:

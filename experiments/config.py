@@ -22,6 +22,8 @@ POLICY_NAMES = ("identity", "running", "calibrated", "calibrated-at-px")
 READOUT_NAMES = ("gap", "4x4", "full")
 AUGMENTATION_NAMES = ("flip-crop", "none")
 SCHEDULE_NAMES = ("cosine", "constant")
+CELL_NAMES = ("snntorch-lif", "norse-lif")
+ENCODER_NAMES = ("current", "bernoulli", "poisson", "latency")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Comparison:
         checkpoints: epochs after which everything is evaluated; 0 and ``epochs`` included.
         evaluation_px: sizes of the stimuli, px; the training size must be among them.
         normalisation: policies of evaluation; ``readouts``: readouts of the conv layers.
+        cell, encoder: spiking cell and encoder of the rule ``stdp``.
         n_calibration: clean training images that the calibrated policies read.
     """
 
@@ -49,6 +52,8 @@ class Comparison:
     batch_size: int = 128
     augmentation: str = "flip-crop"
     schedule: str = "cosine"
+    cell: str = CELL_NAMES[0]
+    encoder: str = ENCODER_NAMES[0]
     training_px: int = 32
     evaluation_px: tuple[int, ...] = (32, 160)
     normalisation: tuple[str, ...] = ("identity", "running", "calibrated")
@@ -62,6 +67,8 @@ class Comparison:
             ("readouts", self.readouts, READOUT_NAMES),
             ("augmentation", (self.augmentation,), AUGMENTATION_NAMES),
             ("schedule", (self.schedule,), SCHEDULE_NAMES),
+            ("cell", (self.cell,), CELL_NAMES),
+            ("encoder", (self.encoder,), ENCODER_NAMES),
         ):
             if not value:
                 raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")

@@ -46,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch-size", type=int)
     p.add_argument("--augmentation", help=", ".join(config.AUGMENTATION_NAMES))
     p.add_argument("--schedule", help=", ".join(config.SCHEDULE_NAMES))
+    p.add_argument("--cell", help="of stdp: " + ", ".join(config.CELL_NAMES))
+    p.add_argument("--encoder", help="of stdp: " + ", ".join(config.ENCODER_NAMES))
     p.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: all cores")
     p.add_argument("--device", default="cpu", help="cpu, cuda or mps; default: %(default)s")
     p.add_argument("--data-dir", type=Path, help="default: $NEUROSIM_DATA, else the user's cache")

@@ -28,10 +28,13 @@ from neurosim.models.pc_rules import (
     predictive_coding_hybrid_rule,
     predictive_coding_supervised_rule,
 )
+from neurosim.models.spiking import SpikingDynamics
 from neurosim.models.stdp import stdp_part
 from neurosim.plasticity import ErrorTimesPre, Frozen
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
+from neurosim.spiking.encoders import ENCODERS
+from neurosim.spiking.neurons import CELLS
 from neurosim.training import Optimiser, Part
 
 #: RECIPE of the comparison: Adam, coupled weight decay, cosine to 0, changes clipped to norm 1.
@@ -114,7 +117,12 @@ def _pc_supervised(start: SharedStart) -> Learner:
 
 def _stdp(start: SharedStart) -> Learner:
     net = start.network()
-    part = stdp_part(net, start.stream("thresholds"), calibration_px=start.image_px)
+    dynamics = SpikingDynamics(
+        cell=CELLS[start.cell](tau_mem_ms=20.0, dt_ms=5.0), encoder=ENCODERS[start.encoder]()
+    )
+    part = stdp_part(
+        net, start.stream("thresholds"), dynamics=dynamics, calibration_px=start.image_px
+    )
     return Learner("stdp", (part, readout_part(net)))
 
 

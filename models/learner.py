@@ -22,11 +22,14 @@ class SharedStart:
     """What all rules of one seed begin with: the same weights, drawn from the same stream.
 
     seed: names every random stream of the learner.
+    cell, encoder: names of the spiking cell and the encoder, for rules that spike.
     """
 
     seed: int
     image_px: int = 32
     n_classes: int = 10
+    cell: str = "snntorch-lif"
+    encoder: str = "current"
     device: torch.device | None = None
     dtype: torch.dtype | None = None
 

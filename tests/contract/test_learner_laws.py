@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from neurosim.experiments import config
-from neurosim.experiments.batches import epoch_batches
+from neurosim.experiments.batches import AUGMENTATIONS, epoch_batches
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import Learner, SharedStart
 from neurosim.models.normalisation import Batch, Running
 from neurosim.models.policies import POLICIES
 from neurosim.models.readouts import READOUTS
+from neurosim.spiking.encoders import ENCODERS
+from neurosim.spiking.neurons import CELLS
 from neurosim.streams import generator
 from neurosim.training import SCHEDULES, Trainer, without_learning
 
@@ -61,6 +63,9 @@ def test_the_command_line_knows_the_catalogue_and_the_registries():
     assert set(config.POLICY_NAMES) == set(POLICIES)
     assert set(config.READOUT_NAMES) == set(READOUTS)
     assert set(config.SCHEDULE_NAMES) == set(SCHEDULES)
+    assert set(config.AUGMENTATION_NAMES) == set(AUGMENTATIONS)
+    assert set(config.CELL_NAMES) == set(CELLS)
+    assert set(config.ENCODER_NAMES) == set(ENCODERS)
 
 
 def test_all_rules_of_a_seed_start_from_the_same_weights(rule):
@@ -177,6 +182,15 @@ def test_a_stored_learner_goes_on_as_the_first_would_have(rule):
     for t in (trainer, resumed):
         t.step(*batch(9), generator(7, "noise", 9))
     assert first.fingerprint() == second.fingerprint()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_stdp_learns_with_every_cell_and_encoder(cell, encoder):
+    learner = RULES["stdp"](replace(START, cell=cell, encoder=encoder))
+    before = copied(learner)
+    steps(learner)
+    assert not torch.equal(learner.tensors()["Conv1.weight"], before["Conv1.weight"])
 
 
 def test_a_learner_refuses_tensors_of_another():

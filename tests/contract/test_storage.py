@@ -1,0 +1,99 @@
+"""Trees of arrays in HDF5: they read back the same, and appear whole or not at all."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from neurosim.storage import (
+    DamagedFileError,
+    read_tree,
+    whole_or_nothing,
+    write_text,
+    write_tree,
+)
+from neurosim.streams import generator
+
+VALUES = st.one_of(
+    arrays(st.sampled_from([np.float32, np.float64, np.int64, np.bool_]), array_shapes(max_side=3)),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
+    st.integers(-(2**62), 2**62),
+    st.booleans(),
+)
+KEYS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=6)
+TREES = st.dictionaries(KEYS, st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3)))
+
+
+def same(a, b) -> bool:
+    if isinstance(a, dict):
+        return set(a) == set(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return type(a) is type(b) and a == b
+
+
+@settings(deadline=None, max_examples=40)
+@given(tree=TREES)
+def test_a_tree_reads_back_the_same(tmp_path_factory, tree):
+    path = tmp_path_factory.mktemp("tree") / "tree.h5"
+    write_tree(path, tree)
+    assert same(tree, read_tree(path))
+
+
+def test_tensors_and_lists_of_text_are_stored(tmp_path):
+    path = tmp_path / "tree.h5"
+    write_tree(path, {"t": torch.arange(3.0), "names": ["a", "ß"], "none": []})
+    tree = read_tree(path)
+    assert np.array_equal(tree["t"], [0, 1, 2])
+    assert tree["names"] == ["a", "ß"]
+
+
+@pytest.mark.parametrize("value", [object(), [object()], {1, 2}, 1j])
+def test_what_cannot_be_stored_is_refused_and_leaves_nothing(tmp_path, value):
+    with pytest.raises(TypeError, match="can be stored"):
+        write_tree(tmp_path / "tree.h5", {"a": 1, "bad": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def fail():
+        with whole_or_nothing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@settings(deadline=None, max_examples=30)
+@given(cut=st.floats(0, 0.99))
+def test_a_truncated_file_is_named(tmp_path_factory, cut):
+    path = tmp_path_factory.mktemp("cut") / "tree.h5"
+    write_tree(path, {"a": np.arange(2000.0), "b": {"c": "text"}})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(cut * len(whole))])
+    with pytest.raises(DamagedFileError, match=r"tree\.h5 .*move it away"):
+        read_tree(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_tree(tmp_path / "nowhere.h5")
+
+
+def test_streams_differ_by_seed_name_and_epoch_and_by_nothing_else():
+    def draw(*key):
+        return torch.rand(4, generator=generator(*key)).tolist()
+
+    keys = [(1, "order", 1), (2, "order", 1), (1, "spikes", 1), (1, "order", 2)]
+    draws = [draw(*key) for key in keys]
+    assert all(a != b for i, a in enumerate(draws) for b in draws[:i])
+    torch.manual_seed(5)
+    assert [draw(*key) for key in keys] == draws, "the global seed has no say"
