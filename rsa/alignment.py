@@ -65,7 +65,7 @@ def alignment_table(
     for position, (label, value) in enumerate((labels or {}).items()):
         if label in table.columns:
             raise ValueError(f"the label {label!r} is a column of the table; name it otherwise")
-        table.insert(position, label, value)  # type: ignore[arg-type]
+        table.insert(position, label, value)
     return table
 
 

@@ -166,7 +166,7 @@ def common_pairs(
             "both must be of the same stimuli in the same order"
         )
     mask = as_pair_mask(pair_mask, x.shape[1])
-    used = ~(np.isnan(x).any(axis=0) | np.isnan(y).any(axis=0))
+    used = np.asarray(~(np.isnan(x).any(axis=0) | np.isnan(y).any(axis=0)))
     if mask is not None:
         used &= mask
     if np.count_nonzero(used) < 2:

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 
 from neurosim.rsa.comparator import Array
 
+ALPHAS = tuple(10.0**k for k in range(-2, 7))
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ def encode(
     features: ArrayLike | Mapping[str, ArrayLike],
     responses: ArrayLike,
     *,
-    alphas: ArrayLike = tuple(10.0 ** np.arange(-2, 7)),
+    alphas: ArrayLike = ALPHAS,
     n_folds: int = 5,
     n_inner_folds: int = 5,
     n_iter: int = 50,
@@ -57,6 +59,7 @@ def encode(
     """
     y = np.asarray(responses, dtype=np.float64)
     bands = _bands(features, y)
+    penalties = np.asarray(alphas, dtype=np.float64)
     n = len(y)
     if not 2 <= n_folds <= n // 2:
         raise ValueError(f"n_folds is 2 ... {n // 2}; got {n_folds}")
@@ -67,9 +70,7 @@ def encode(
         scaled = [_standardised(band, train) for band in bands]
         mean = y[train].mean(axis=0)
         seed = int(rng.integers(2**31))
-        model = _ridge(
-            len(bands), np.asarray(alphas, dtype=np.float64), n_inner_folds, n_iter, seed
-        )
+        model = _ridge(len(bands), penalties, n_inner_folds, n_iter, seed)
         x_train: Any = [x[train] for x in scaled] if len(bands) > 1 else scaled[0][train]
         x_test: Any = [x[test] for x in scaled] if len(bands) > 1 else scaled[0][test]
         model.fit(x_train, y[train] - mean)
@@ -113,8 +114,8 @@ def _ridge(n_bands: int, alphas: Array, n_inner_folds: int, n_iter: int, seed: i
         ) from error
     inner = KFold(n_inner_folds, shuffle=True, random_state=seed)
     if n_bands == 1:
-        return RidgeCV(alphas=alphas, cv=inner)
-    search = {"n_iter": n_iter, "alphas": alphas, "progress_bar": False}
+        return RidgeCV(alphas=alphas, cv=inner, solver_params={"warn": False})
+    search = {"n_iter": n_iter, "alphas": alphas, "progress_bar": False, "warn": False}
     return GroupRidgeCV(groups="input", cv=inner, random_state=seed, solver_params=search)
 
 

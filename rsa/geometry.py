@@ -66,7 +66,7 @@ def _solve_v(row: Array, used: Flags | None) -> Array:
     return _conjugate_gradient(v, row)
 
 
-def _conjugate_gradient(apply, target: Array) -> Array:  # type: ignore[no-untyped-def]
+def _conjugate_gradient(apply, target: Array) -> Array:
     """Solve apply(x) = target, symmetric positive definite, to rounding."""
     x = np.zeros_like(target)
     residual = target.copy()

@@ -13,6 +13,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa.gabor import gabor_maps
 from neurosim.rsa.rdm import RDM, compute_rdm
 
 Array = NDArray[np.float64]
@@ -75,15 +76,54 @@ def mean_luminance(images: Images) -> Array:
     return linear_luminance(images).mean(axis=(1, 2))[:, None]
 
 
+def mean_rgb(images: Images) -> Array:
+    """(n, 3) mean of each channel as coded."""
+    return images.mean(axis=(1, 2), dtype=np.float64)
+
+
+def colour_histogram(images: Images, n_bins: int = 8) -> Array:
+    """(n, n_bins^3) share of the pixels in each cell of the RGB cube."""
+    cell = (images.astype(np.int64) * n_bins) >> 8
+    codes = ((cell[..., 0] * n_bins + cell[..., 1]) * n_bins + cell[..., 2]).reshape(
+        len(images), -1
+    )
+    counts = [np.bincount(row, minlength=n_bins**3) for row in codes]
+    return np.stack(counts) / codes.shape[1]
+
+
 def pixels(images: Images) -> Array:
     """(n, height * width * 3) the pixel values as they are coded."""
     return images.reshape(len(images), -1).astype(np.float64)
+
+
+def silhouette(images: Images, tolerance: int = 12) -> Array:
+    """(n, height * width) 1 where a pixel differs from the background by more than
+    ``tolerance`` in any channel; the background is the median colour of the border (ours).
+
+    For objects cut out on a plain ground; on photographs it is a coarse figure map.
+    """
+    border = np.concatenate(
+        [images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1
+    )
+    ground = np.median(border, axis=1)[:, None, None, :]
+    figure = (np.abs(images - ground) > tolerance).any(axis=-1)
+    return figure.reshape(len(images), -1).astype(np.float64)
+
+
+def gabor_energy(images: Images) -> Array:
+    """(n, n_filters * grid^2) energy of the luminance through the default Gabor bank."""
+    return gabor_maps(linear_luminance(images) ** (1 / 2.2)).reshape(len(images), -1)
 
 
 REFERENCES: dict[str, Reference] = {
     r.name: r
     for r in (
         Reference("luminance", mean_luminance, "euclidean"),
+        # Grey images have no correlation over three equal channels.
+        Reference("mean-rgb", mean_rgb, "euclidean"),
+        Reference("colour-histogram", colour_histogram, "correlation"),
         Reference("pixels", pixels, "correlation"),
+        Reference("silhouette", silhouette, "correlation"),
+        Reference("gabor", gabor_energy, "correlation"),
     )
 }

@@ -20,6 +20,7 @@ from neurosim.rsa.rdm import n_stimuli_of, to_square
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.floating]
 
 
 def resampled_pairs(indices: Ints, n_stimuli: int) -> NDArray[np.intp]:
@@ -33,9 +34,7 @@ def resampled_pairs(indices: Ints, n_stimuli: int) -> NDArray[np.intp]:
     return low * (2 * n_stimuli - low - 1) // 2 + high - low - 1
 
 
-def resample_plainly(
-    compare: Any, models: Array, brains: Array, indices: Ints, used: Flags
-) -> Array:
+def resample_plainly(compare: Any, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
     """(n_samples, n_models, n_brains) by writing every resampled vector out."""
     n_stimuli = n_stimuli_of(models.shape[1])
     scores = np.full((len(indices), len(models), len(brains)), np.nan)
@@ -48,7 +47,7 @@ def resample_plainly(
 
 
 def relabel_plainly(
-    compare: Any, models: Array, brains: Array, permutations: Ints, used: Flags
+    compare: Any, models: Rows, brains: Rows, permutations: Ints, used: Flags
 ) -> Array:
     """(n_permutations, n_models, n_brains) by writing every relabelled vector out."""
     squares = to_square(models)
@@ -64,7 +63,7 @@ def relabel_plainly(
 class SortedPairs:
     """The pairs of one RDM in ascending order of dissimilarity, with the runs of ties."""
 
-    def __init__(self, row: Array, used: Flags) -> None:
+    def __init__(self, row: Rows, used: Flags) -> None:
         from neurosim.rsa._resample_kernels import run_ends
 
         places = np.flatnonzero(used)
@@ -74,14 +73,14 @@ class SortedPairs:
         self.first = upper[0][order].astype(np.int32)
         self.second = upper[1][order].astype(np.int32)
         ends = np.empty(len(order), dtype=np.int32)
-        self.ends = ends[: run_ends(row, order, ends)].copy()
+        self.ends = ends[: run_ends(np.asarray(row, np.float64), order, ends)].copy()
 
     def weight(self, counts: Ints) -> int:
         return int(counts[self.first] @ counts[self.second])
 
 
 def resample_ranks(
-    models: Array, brains: Array, indices: Ints, used: Flags, tie_corrected: bool
+    models: Rows, brains: Rows, indices: Ints, used: Flags, tie_corrected: bool
 ) -> Array:
     """The same as ``resample_plainly`` with Spearman's rho or rho-a, sorting once."""
     from neurosim.rsa._resample_kernels import resampled_ranks, weighted_product
@@ -116,7 +115,7 @@ def resample_ranks(
 
 
 def resample_products(
-    models: Array, brains: Array, indices: Ints, used: Flags, centred: bool
+    models: Rows, brains: Rows, indices: Ints, used: Flags, centred: bool
 ) -> Array:
     """The same as ``resample_plainly`` with Pearson's r or the cosine, by weighted sums."""
     n_stimuli = n_stimuli_of(models.shape[1])
@@ -139,7 +138,7 @@ def resample_products(
     return scores
 
 
-def relabel_products(models: Array, brains: Array, permutations: Ints) -> Array:
+def relabel_products(models: Rows, brains: Rows, permutations: Ints) -> Array:
     """(n_permutations, n_models, n_brains) sums of products of relabelled model rows with brain
     rows; both already on the footing on which their product is the score."""
     from neurosim.rsa._resample_kernels import relabelled_products
@@ -154,7 +153,7 @@ def relabel_products(models: Array, brains: Array, permutations: Ints) -> Array:
 
 
 def relabel_masked_ranks(
-    models: Array, brains: Array, permutations: Ints, used: Flags, tie_corrected: bool
+    models: Rows, brains: Rows, permutations: Ints, used: Flags, tie_corrected: bool
 ) -> Array:
     """Rank correlation under relabelling when only some places are used: which model pairs
     fall on them changes with the labels, so ranks are counted along the sorted order."""

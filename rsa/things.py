@@ -167,7 +167,7 @@ def load_things_fmri(
     )
 
 
-def _choice(known: Mapping[str, Callable], name: str, what: str) -> Callable:  # type: ignore[type-arg]
+def _choice(known: Mapping[str, Callable], name: str, what: str) -> Callable:
     if name not in known:
         raise ValueError(f"unknown {what} {name!r}; known: {', '.join(known)}")
     return known[name]

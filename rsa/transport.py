@@ -111,7 +111,7 @@ def _transport(x: Array, y: Array, epsilon: float) -> Transport:
     return Transport(float(np.sqrt(max(cost, 0.0))), plan, diagonal)
 
 
-def _import_pot():  # type: ignore[no-untyped-def]
+def _import_pot():
     try:
         from ot import gromov
     except ImportError as error:

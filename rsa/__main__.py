@@ -1,0 +1,109 @@
+"""``python -m neurosim.rsa compare A B ...``: RDM files in, a table out, no code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        table = compare_files(
+            options.files,
+            options.method,
+            n_permutations=options.permutations,
+            n_bootstrap=options.bootstrap,
+            seed=options.seed,
+        )
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.csv:
+        from neurosim.rsa._files import write_whole
+
+        write_whole(options.csv, lambda path: table.to_csv(path, index=False))
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m neurosim.rsa", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    compare = commands.add_parser(
+        "compare",
+        help="score the RDMs of the first file against those of the others",
+        description="Score every RDM of the first file against every RDM of the other files "
+        "(.npy, .npz, .h5, .csv, .tsv, .txt; square or condensed). Stimuli must be in the same "
+        "order in all.",
+    )
+    compare.add_argument("files", nargs="+", metavar="FILE", help="two or more RDM files")
+    compare.add_argument("--method", default="spearman", help="default %(default)s")
+    compare.add_argument(
+        "--permutations",
+        type=int,
+        default=0,
+        metavar="N",
+        help="p by relabelling stimuli N times, (k + 1) / (N + 1), one-sided for similarities",
+    )
+    compare.add_argument(
+        "--bootstrap",
+        type=int,
+        default=0,
+        metavar="N",
+        help="95%% interval by resampling stimuli N times",
+    )
+    compare.add_argument("--seed", type=int, default=0, help="of both, default %(default)s")
+    compare.add_argument("--csv", metavar="FILE", help="also write the table there")
+    return parser
+
+
+def compare_files(
+    files: Sequence[str],
+    method: str = "spearman",
+    *,
+    n_permutations: int = 0,
+    n_bootstrap: int = 0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The table the command prints: columns a, b, method, score[, lower, upper][, p], n_pairs."""
+    import numpy as np
+    import pandas as pd
+
+    from neurosim.rsa.bootstrap import bootstrap_stimuli
+    from neurosim.rsa.comparators import find_comparator
+    from neurosim.rsa.compare import compare_rdms
+    from neurosim.rsa.permutation import permute_labels
+    from neurosim.rsa.rdm_files import load_rdms
+
+    if len(files) < 2:
+        raise ValueError("compare needs at least two files")
+    comparator = find_comparator(method)
+    models = load_rdms(files[0])
+    others = {name: row for file in files[1:] for name, row in load_rdms(file).items()}
+    rows = []
+    for a, x in models.items():
+        for b, y in others.items():
+            row: dict[str, object] = {"a": a, "b": b, "method": comparator.name}
+            row["score"] = float(compare_rdms(x, y, comparator)[0, 0])
+            if n_bootstrap:
+                rng = np.random.default_rng(seed)
+                boot = bootstrap_stimuli(x, y, comparator, n_samples=n_bootstrap, rng=rng)
+                row["lower"], row["upper"] = (float(v[0, 0]) for v in boot.interval())
+            if n_permutations:
+                rng = np.random.default_rng(seed)
+                null = permute_labels(x, y, comparator, n_permutations=n_permutations, rng=rng)
+                closer = "greater" if comparator.larger_is_closer else "less"
+                row["p"] = float(null.p_value(closer)[0, 0])  # type: ignore[arg-type]
+            row["n_pairs"] = int(np.count_nonzero(~np.isnan(x) & ~np.isnan(y)))
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
