@@ -13,7 +13,7 @@ from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwor
 from neurosim.rule import LearningRule
 from neurosim.solvers import Ticks
 from neurosim.spiking.lgn import OPPONENT
-from neurosim.spiking.timing import AbstractPairTiming, AllPairs
+from neurosim.spiking.timing import AllPairs
 from neurosim.spiking.traces import MeanOverSpikes, TraceSTDP
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint, Optimiser, Part
@@ -135,7 +135,7 @@ def stdp_part(
     generator: torch.Generator,
     *,
     dynamics: SpikingDynamics | None = None,
-    timing: AbstractPairTiming = TIMING,
+    timing: AllPairs = TIMING,
     optimiser: Optimiser = OPTIMISER,
     calibration: Tensor | None = None,
     calibration_px: int = 32,

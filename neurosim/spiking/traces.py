@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from neurosim.plasticity import AbstractPlasticity, Changes
-from neurosim.spiking.timing import AbstractPairTiming, AllPairs
+from neurosim.spiking.timing import AllPairs
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 from neurosim.types import LayerLike, LocalSignal
 
@@ -216,7 +216,7 @@ class TraceSTDP(AbstractPlasticity):
     window needs the ticks that are still to come.
     """
 
-    timing: AbstractPairTiming
+    timing: AllPairs
     dt_ms: float
     reduction: AbstractReduction = field(default_factory=MeanOverBatch)
     kernel: AbstractKernel = field(default_factory=ByDensity)
@@ -239,13 +239,12 @@ class TraceSTDP(AbstractPlasticity):
         if not pre:
             return {}
         spikes = SpikeWindow(_stack(pre), _stack(post))
-        assert isinstance(self.timing, AllPairs)
         change = self.kernel.change(layer.synapse, spikes, self.timing, self.dt_ms)
         return {"weight": self.reduction(change, layer.synapse, spikes)}
 
 
 def weight_change(
-    timing: AbstractPairTiming,
+    timing: AllPairs,
     pre_ms: ArrayLike,
     post_ms: ArrayLike,
     *,
@@ -274,7 +273,6 @@ def weight_change(
         train[t - first] = 1
     pre, post = (torch.from_numpy(train).view(-1, 1, 1) for train in trains)
     stdp = TraceSTDP(timing, dt_ms, SumOverBatch(), EventKernel())
-    assert isinstance(stdp.timing, AllPairs)
     return float(stdp.kernel.change(Dense(1, 1), SpikeWindow(pre, post), stdp.timing, dt_ms))
 
 
