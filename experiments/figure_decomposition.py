@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from neurosim.experiments.figure_data import Headline, extent
-from neurosim.experiments.figure_panels import noise_note, not_trained_note, rule_label, test_note
+from neurosim.experiments.figure_panels import noise_note, not_trained_note, p_note, rule_label
 from neurosim.experiments.figure_style import (
     FAINT,
     INK,
@@ -55,9 +55,9 @@ def decomposition(headline: Headline) -> Figure:
             "Upper bar: normalisation part = statistics-only (the same passes, learning rate 0) − "
             "epoch 0. Lower bar: learning part = trained − statistics-only. It starts where the "
             "upper one ends, and ends at the whole change (black). Circles: seeds.",
-            "The untrained network learns nothing: its learning part is what further passes do to "
+            "The untrained network learns nothing: its learning part is what later passes do to "
             "the statistics, and a measure of how sharp this split is." * ("untrained" in rules),
-            test_note(tests, "p of the learning part") + ".",
+            p_note(tests, "p of the learning part") + ".",
             noise_note([headline.view(roi) for roi in headline.rois]) + ".",
             not_trained_note(view, last),
             what_rules_mean(rules) + ".",

@@ -25,6 +25,8 @@ from neurosim.experiments.results import STAR_LEVELS, SeedTest
 
 #: A bound or reference this many data ranges away is drawn apart, so that the data stay readable.
 _NEAR = 0.45
+#: More rules than this are labelled steeply.
+_FEW = 6
 OPEN_MARKER_NOTE = (
     "Markers: means over seeds; open where the layer's weights had moved under 1 % or changed in "
     "length only; thin lines: seeds"
@@ -195,14 +197,15 @@ def change_tests(view: View, rules: Sequence[str], epoch: int) -> dict[str, Seed
     }
 
 
-def test_marks(axes: Axes, tests: Mapping[str, SeedTest]) -> None:
+def p_marks(axes: Axes, tests: Mapping[str, SeedTest]) -> None:
     """p of each rule, with its stars, in a row over the rules of ``finals``."""
     axes.set_axis_off()
     axes.set_xlim(-0.6, len(tests) - 0.4)
     for x, test in enumerate(tests.values()):
         if np.isfinite(test.p):
             axes.text(x, 0.1, f"{test.stars}\n{p_value(test.p)}", ha="center", va="bottom",
-                      fontsize=7.5, linespacing=0.9, color=INK, gid="test")  # fmt: skip
+                      fontsize=7.5, linespacing=0.9, color=INK, gid="test",
+                      rotation=0 if len(tests) <= _FEW else 90)  # fmt: skip
     if any(np.isfinite(test.p) for test in tests.values()):
         axes.text(-0.65, 0.1, "p", ha="right", va="bottom", fontsize=7.5, color=INK)  # fmt: skip
 
@@ -213,7 +216,7 @@ def rule_axis(axes: Axes, rules: Sequence[str], not_trained: Mapping[str, str]) 
     axes.set_xlim(-0.6, len(rules) - 0.4)
     axes.tick_params(axis="x", length=0)
     for text in axes.get_xticklabels():
-        text.set(rotation=38, ha="right", rotation_mode="anchor")
+        text.set(rotation=38 if len(rules) <= _FEW else 65, ha="right", rotation_mode="anchor")
 
 
 def rule_label(rule: str, not_trained: Mapping[str, str]) -> str:
@@ -221,7 +224,7 @@ def rule_label(rule: str, not_trained: Mapping[str, str]) -> str:
     return rule_style(rule).label + "†" * (rule in not_trained)
 
 
-def test_note(tests: Mapping[str, SeedTest], what: str) -> str:
+def p_note(tests: Mapping[str, SeedTest], what: str) -> str:
     """The test, and the floor that no p can fall below."""
     n = max((test.n for test in tests.values()), default=0)
     if n < 2:

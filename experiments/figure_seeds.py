@@ -24,6 +24,7 @@ from neurosim.experiments.figure_panels import (
 )
 from neurosim.experiments.figure_style import (
     ZERO_POINT_MARKER,
+    ZERO_POINT_NOTE,
     epoch_axis,
     new_figure,
     panel_title,
@@ -51,8 +52,9 @@ def seed_variability(headline: Headline) -> Figure:
         body_in=1.85 * n_rows + 2.55,
         legend=[*rule_handles(rules, zero_point=zero), *reference_handles(view.references)],
         notes=[
-            "A, C: one line a seed, the same weights at the start and the same images for all "
-            "rules of a seed" + " (crosses: statistics-only)." * zero,
+            "A, C: one line a seed; all rules of a seed see the same images in the same order, and "
+            "start from the same weights where they share a network.",
+            f"{ZERO_POINT_NOTE}." * zero,
             "B: standard deviation over seeds with n − 1." * several,
             f"{noise_note([view])}{' (shaded)' * scale.band_inside}.",
             off_axis_note(scale, [view]),

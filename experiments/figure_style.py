@@ -74,6 +74,10 @@ _SPARE_MARKERS = ("p", "8", "d", "H")
 #: Share of an epoch axis that lies between epoch 0 and 1.
 _FIRST_EPOCH = 0.3
 ZERO_POINT_MARKER = "X"
+ZERO_POINT_NOTE = (
+    "Statistics-only: the same passes with learning rate 0, so only running statistics changed "
+    "(of normalisation; in a spiking network, firing thresholds)"
+)
 REFERENCE_DASHES = {"luminance": (0, (1, 1.5)), "pixels": (0, (4, 2))}
 
 

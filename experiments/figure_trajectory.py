@@ -21,10 +21,10 @@ from neurosim.experiments.figure_panels import (
     noise_note,
     not_trained_note,
     off_axis_note,
+    p_marks,
+    p_note,
     reference_handles,
     references,
-    test_marks,
-    test_note,
     zero_line,
     zero_points,
 )
@@ -32,6 +32,7 @@ from neurosim.experiments.figure_style import (
     BAND_TEXT,
     FAINT,
     ZERO_POINT_MARKER,
+    ZERO_POINT_NOTE,
     epoch_axis,
     new_figure,
     panel_title,
@@ -40,11 +41,6 @@ from neurosim.experiments.figure_style import (
     rule_style,
     styled,
     what_rules_mean,
-)
-
-ZERO_POINT_NOTE = (
-    "Statistics-only: the same passes with learning rate 0, so only the normalisation statistics "
-    "changed"
 )
 
 
@@ -68,7 +64,7 @@ def trajectory(headline: Headline) -> Figure:
             "" if view.bounds else f"{noise_note([view])}.",
             off_axis_note(scale, [view]),
             not_trained_note(view, last),
-            test_note(tests, "C, change from epoch 0") + ".",
+            p_note(tests, "C, change from epoch 0") + ".",
             what_rules_mean(view.rules) + ".",
         ],
     )
@@ -101,16 +97,17 @@ def trajectory(headline: Headline) -> Figure:
     panel_title(b, "B", "change from epoch 0")
 
     finals(c, view, view.rules, last)
-    test_marks(top_c, tests)
+    p_marks(top_c, tests)
     panel_title(top_c, "C", f"score after epoch {last}")
     return figure
 
 
 @styled
 def all_regions(headline: Headline) -> Figure:
-    """Figure 2: every ROI (rows) and layer (columns), on one scale."""
+    """Figure 2: every ROI (rows, each on a scale of its own) and layer (columns)."""
     views = {(r, la): headline.view(r, la) for r in headline.rois for la in headline.layers}
-    rules, scale = headline.rules, Scale.of(list(views.values()))
+    rules = headline.rules
+    scales = {roi: Scale.of([views[roi, la] for la in headline.layers]) for roi in headline.rois}
     zero = any(len(view.statistics_only(rule)) for view in views.values() for rule in rules)
     n_rows, n_columns = len(headline.rois), len(headline.layers)
     figure = new_figure(
@@ -123,20 +120,21 @@ def all_regions(headline: Headline) -> Figure:
             *reference_handles(views[headline.rois[0], headline.layers[0]].references),
         ],
         notes=[
-            f"{OPEN_MARKER_NOTE}. Shaded: noise bounds, where they reach into the axis.",
+            f"{OPEN_MARKER_NOTE}.",
+            "Each region has its own scale. Shaded: noise bounds, where they reach into the axis.",
             f"{ZERO_POINT_NOTE}." * zero,
-            off_axis_note(scale, [headline.view(roi) for roi in headline.rois]),
+            *(off_axis_note(scale, [headline.view(roi)]) for roi, scale in scales.items()),
             what_rules_mean(rules) + ".",
         ],
     )
-    grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(n_rows, n_columns, sharex=True, sharey="row", squeeze=False)
     for row, roi in enumerate(headline.rois):
         for column, layer in enumerate(headline.layers):
             axes, view = grid[row][column], views[roi, layer]
-            axes.set_ylim(scale.low, scale.high)
+            axes.set_ylim(scales[roi].low, scales[roi].high)
             zero_line(axes)
             band(axes, view)
-            references(axes, scale, view.references, label=False)
+            references(axes, scales[roi], view.references, label=False)
             curves(axes, view, rules)
             zero_points(axes, view, rules, size=5)
             label = "epoch" * (row == n_rows - 1)
