@@ -16,9 +16,12 @@ from neurosim.synapses import AbstractSynapse, ConvTranspose2d
 
 @dataclass(frozen=True)
 class GenerativeLayer:
-    """``m_(l-1) = g(P_l r_l + c_l)``: a prediction of the layer below.
+    """``m_(l-1) = g(gain (P_l r_l + c_l))``: a prediction of the layer below.
 
-    The synapse undoes a pooling by 2: a transposed convolution of 4x4 taps and stride 2.
+    The synapse undoes a pooling by 2: a transposed convolution of 4x4 taps and stride 2. The
+    gain makes generation learn faster than recognition: under an optimiser whose steps have a
+    fixed size (Adam), ``gain P`` moves gain times as fast as the recognition weights do. Where
+    both learn alike, recognition follows a prediction that is still wrong and collapses.
     """
 
     name: str
@@ -26,24 +29,33 @@ class GenerativeLayer:
     weight: Tensor
     bias: Tensor
     activation: Activation
+    gain: float
 
     def plastic_parameters(self) -> Mapping[str, Tensor]:
         return {"weight": self.weight, "bias": self.bias}
 
     def current(self, above: Tensor) -> Tensor:
-        """``P r + c``."""
-        return self.synapse.forward(above, self.weight, self.bias)
+        """``gain (P r + c)``."""
+        return self.gain * self.synapse.forward(above, self.weight, self.bias)
+
+    def carry_back(self, error: Tensor, like: Tensor) -> Tensor:
+        """``gain P^T error`` in the shape of ``like``."""
+        return self.gain * self.synapse.carry_back(error, self.weight, like)
 
 
-def generative_layers(net: Network, generator: torch.Generator) -> tuple[GenerativeLayer, ...]:
+def generative_layers(
+    net: Network, generator: torch.Generator, gain: float = 20.0
+) -> tuple[GenerativeLayer, ...]:
     """One for each layer of a chain of pooled convolutions, lowest first.
 
-    The image is predicted linearly, activities through the layer's own activation. Weights
-    start as ``U(-1/sqrt(fan_in), 1/sqrt(fan_in))``, biases at 0.
+    The image is predicted linearly, activities through the layer's own activation. ``gain P``
+    starts as ``U(-1/sqrt(fan_in), 1/sqrt(fan_in))``, biases at 0.
 
     Raises:
-        ValueError: a layer is no convolution with pooling by 2.
+        ValueError: a layer is no convolution with pooling by 2; the gain is not positive.
     """
+    if not gain > 0:
+        raise ValueError(f"gain must be positive, got {gain}")
     layers = []
     activation: Activation = identity
     for layer in net.layers:
@@ -54,14 +66,19 @@ def generative_layers(net: Network, generator: torch.Generator) -> tuple[Generat
             )
         n_out, n_in = layer.synapse.weight_shape[:2]
         synapse = ConvTranspose2d(n_out, n_in, kernel=4, stride=2, padding=1)
-        bound = 1 / math.sqrt(synapse.fan_in)
+        bound = 1 / (gain * math.sqrt(synapse.fan_in))
         draw = torch.empty(
             synapse.weight_shape, dtype=layer.weight.dtype, device=generator.device
         ).uniform_(-bound, bound, generator=generator)
         weight = draw.to(layer.weight.device)
         layers.append(
             GenerativeLayer(
-                f"generative.{layer.name}", synapse, weight, weight.new_zeros(n_in), activation
+                f"generative.{layer.name}",
+                synapse,
+                weight,
+                weight.new_zeros(n_in),
+                activation,
+                gain,
             )
         )
         activation = layer.activation

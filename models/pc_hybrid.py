@@ -1,8 +1,8 @@
 """Hybrid predictive coding: recognition starts the relaxation, generation judges it.
 
-    E = sum_(l<L) p_l/2 |e_l|^2 + sum_l lambda/2 |d_l|^2 + kappa/2 c_l^T C_l c_l
+    E = sum_(l<L) p_l/2 |e_l|^2 + sum_l lambda/2 |d_l|^2 + kappa_l/2 c_l^T C_l c_l
     e_l = r_l - g(P_(l+1) r_(l+1)),      d_l = r_l - r_ff,l,      c_l = r_l - <r_ff,l>
-    dr_l/dt = -p_l e_l + P_l^T g'_(l-1) p_(l-1) e_(l-1) - lambda d_l - kappa C_l c_l
+    dr_l/dt = -p_l e_l + P_l^T g'_(l-1) p_(l-1) e_(l-1) - lambda d_l - kappa_l C_l c_l
     dP_(l+1) = g'_l p_l e_l r_(l+1)^T
     dW_l = f'_l (r_l - f_l(W_l r_(l-1))) r_(l-1)^T
 
@@ -58,8 +58,8 @@ class Explained:
     Attributes:
         values: ``r_0 .. r_L``.
         errors: ``p_l e_l`` for l < L, the image's through its metric.
-        at_synapse: the same at the generative synapse, through ``g'``.
-        restoring: ``lambda d_l + kappa C_l c_l``, which holds each layer back.
+        at_synapse: the same before the activation ``g``, through its derivative.
+        restoring: ``lambda d_l + kappa_l C_l c_l``, which holds each layer back.
         energy: ``E``.
     """
 
@@ -82,10 +82,12 @@ class Explained:
             self.errors.append(weighted)
             self.at_synapse.append(torch.autograd.grad(predicted, current, weighted)[0])
         self.restoring: list[Tensor] = []
-        for inhibit, d, value in zip(point.lateral, moved, self.values[1:], strict=True):
+        for inhibit, strength, d, value in zip(
+            point.lateral, rule.lateral, moved, self.values[1:], strict=True
+        ):
             inhibition, lateral_energy = inhibit(value)
-            self.restoring.append(rule.prior * d + rule.lateral * inhibition)
-            self.energy += 0.5 * rule.prior * d.square().sum() + rule.lateral * lateral_energy
+            self.restoring.append(rule.prior * d + strength * inhibition)
+            self.energy += 0.5 * rule.prior * d.square().sum() + strength * lateral_energy
 
 
 class ImagePoint:
@@ -114,23 +116,25 @@ class HybridPredictiveCoding(AbstractEnergy):
         generative: ``P_1 .. P_L``, lowest first.
         precisions: ``p_0 .. p_(L-1)``.
         prior: ``lambda``, how strongly activity holds to the sweep.
-        lateral: ``kappa``, strength of the inhibition between channels; 0: none.
+        lateral: ``kappa_1 .. kappa_L``, strength of the inhibition between channels; 0: none.
+            Weak in the first layer, from which the image is read.
         image_metric: how the image error is measured.
     """
 
     generative: tuple[GenerativeLayer, ...]
     precisions: tuple[float, ...] = (1.0, 0.1, 0.1)
     prior: float = 1.0
-    lateral: float = 0.03
+    lateral: tuple[float, ...] = (0.03, 0.3, 0.3)
     image_metric: HighPass = field(default_factory=HighPass)
 
     def __post_init__(self) -> None:
-        if len(self.precisions) != len(self.generative):
-            raise ValueError(
-                f"{len(self.generative)} generative layers need as many precisions, got "
-                f"{self.precisions}"
-            )
-        if not all(p > 0 for p in self.precisions) or min(self.prior, self.lateral) < 0:
+        for name in ("precisions", "lateral"):
+            values = getattr(self, name)
+            if len(values) != len(self.generative):
+                raise ValueError(
+                    f"{len(self.generative)} generative layers need as many {name}, got {values}"
+                )
+        if not all(p > 0 for p in self.precisions) or min(self.prior, *self.lateral) < 0:
             raise ValueError(
                 "precisions must be positive, prior and lateral not negative, got "
                 f"{self.precisions}, {self.prior} and {self.lateral}"
@@ -165,9 +169,7 @@ class HybridPredictiveCoding(AbstractEnergy):
         explained = point.at(self, state)
         velocity = []
         for index, layer in enumerate(self.generative):
-            pulled = layer.synapse.carry_back(
-                explained.at_synapse[index], layer.weight, explained.values[index + 1]
-            )
+            pulled = layer.carry_back(explained.at_synapse[index], explained.values[index + 1])
             velocity.append(pulled - explained.restoring[index])
             if index + 1 < len(self.generative):
                 velocity[-1] -= explained.errors[index + 1]
@@ -182,6 +184,8 @@ class HybridPredictiveCoding(AbstractEnergy):
             layer = swept.at_rest if below is None else DisplacedLayer(swept, below)
             delta, _ = layer.pull_to_weights((d - layer.change) * unit)
             signals.append(LocalSignal(layer.pre, delta))
-        for above, error in zip(explained.values[1:], explained.at_synapse, strict=True):
-            signals.append(LocalSignal(above, error * unit))
+        for generative, above, error in zip(
+            self.generative, explained.values[1:], explained.at_synapse, strict=True
+        ):
+            signals.append(LocalSignal(above, error * (unit * generative.gain)))
         return signals

@@ -52,7 +52,7 @@ def forms() -> dict[str, tuple[object, Network]]:
     """Both energies, on the stretch of layers each learns."""
     net = conv_net()
     generator = torch.Generator().manual_seed(3)
-    hybrid = HybridPredictiveCoding.like(net.part(0, 3), generator, lateral=0.3)
+    hybrid = HybridPredictiveCoding.like(net.part(0, 3), generator, lateral=(0.1, 0.3, 0.2))
     supervised = PredictiveCoding(output_precision=0.7, precisions=(1.0, 0.5, 2.0, 1.5))
     return {"supervised": (supervised, net), "hybrid": (hybrid, net.part(0, 3))}
 
