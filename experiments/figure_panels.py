@@ -152,7 +152,8 @@ def band(axes: Axes, view: View, *, label: bool = False) -> None:
     axes.axhspan(*view.bounds, color=BAND, lw=0, zorder=0, gid="band")
     if label:
         top = min(view.bounds[1], axes.get_ylim()[1])
-        axes.text(0.99, top, "noise bounds", transform=axes.get_yaxis_transform(), ha="right",
+        bounds = f"noise bounds {view.bounds[0]:.3f} to {view.bounds[1]:.3f}"
+        axes.text(0.99, top, bounds, transform=axes.get_yaxis_transform(), ha="right",
                   va="top", fontsize=7.5, color=BAND_TEXT)  # fmt: skip
 
 

@@ -133,6 +133,7 @@ def test_references_and_noise_bounds_stand_at_their_values(drawn: dict[str, Figu
     for name, rho in (("luminance", 0.01), ("pixels", 0.06)):
         assert {line.get_ydata()[0] for line in _found(figure, f"reference:{name}")} == {rho}
         assert name in _words(figure)
+    assert "noise bounds 0.247 to 0.399" in _words(figure)
     for band in _found(figure, "band"):
         assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((0.247, 0.399))
 
