@@ -118,6 +118,17 @@ def test_strict_predictive_coding_tends_to_bp_with_the_output_precision():
     assert 0.2 < errors[1e-3] / 1e-3 < 5
 
 
+def test_it_tends_to_bp_through_normalisation_pooling_and_dropout_too():
+    """The statistics of the batch are part of the energy, so that the limit is exact there as
+    well: 1e-3 at pi = 1e-4, the error being of order pi."""
+    net, drive = small_conv_net()
+    bp = run_batch(BP, copy.deepcopy(net), drive()).changes
+    dynamics = PredictiveCoding(output_precision=1e-4)
+    solver = RK4(dt=0.4, until=Steady(rtol=1e-6, atol=1e-15, max_steps=100))
+    rule = LearningRule("pc", dynamics, solver, ErrorTimesPre())
+    assert relative_error(run_batch(rule, net, drive()).changes, bp) < 1e-3
+
+
 def test_fixed_prediction_equals_bp_after_as_many_steps_as_hidden_layers():
     """Millidge 2022: gamma = 1 and T >= L - 1; fewer steps leave the first layer unmoved."""
     net, drive = tanh_net()
