@@ -7,7 +7,6 @@ is rewritten whole at each checkpoint, with all that is needed to go on from the
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -141,24 +140,23 @@ class Cell:
         n_batches = len(data.x_train) // settings.batch_size
         self.trainer = Trainer(self.learner.parts, n_batches * settings.epochs)
         self.n_batches = n_batches
-        self.epoch, self.seconds = 0, 0.0
+        self.epoch = 0
         self.tables: list[pd.DataFrame] = []
         self.weights: dict[str, Mapping[str, Any]] = {}
 
     def run(self) -> None:
         """Train to the last checkpoint, going on from the file where there is one."""
-        started = time.perf_counter()
         if self.path.is_file():
             self._load()
         else:
-            self._checkpoint(EpochLog(), started)
-            self._statistics_only()
+            self._checkpoint(EpochLog())
             self._save()
         for epoch in range(self.epoch + 1, self.settings.epochs + 1):
             log = self._train_epoch(self.learner, self.trainer, epoch)
             self.epoch = epoch
             if epoch in self.settings.checkpoints:
-                self._checkpoint(log, started)
+                self._checkpoint(log)
+                self._statistics_only(epoch)
                 self._save()
         self.report(float(self.settings.epochs), "done")
 
@@ -195,13 +193,17 @@ class Cell:
                 log.measured.setdefault(quantity, {}).update(by_layer)
         return log
 
-    def _statistics_only(self) -> None:
-        """The second zero point: one epoch of the same passes at learning rate 0."""
-        learner = self._fresh_learner().without_learning()
-        log = self._train_epoch(learner, Trainer(learner.parts, self.n_batches), 1)
-        self._evaluate(learner, log, epoch=1, statistics_only=True)
+    def _statistics_only(self, epoch: int) -> None:
+        """The second zero point: the passes of this epoch at learning rate 0.
 
-    def _checkpoint(self, log: EpochLog, started: float) -> None:
+        From the initial network, so that it needs no state of its own: running statistics
+        forget earlier epochs within a few dozen batches.
+        """
+        learner = self._fresh_learner().without_learning()
+        log = self._train_epoch(learner, Trainer(learner.parts, self.n_batches), epoch)
+        self._evaluate(learner, log, epoch=epoch, statistics_only=True)
+
+    def _checkpoint(self, log: EpochLog) -> None:
         self._evaluate(self.learner, log, epoch=self.epoch, statistics_only=False)
         self.weights[f"epoch_{self.epoch}"] = {
             name: tensor.cpu().numpy().copy() for name, tensor in self.learner.tensors().items()

@@ -190,13 +190,14 @@ class View:
         return curve - curve.loc[0] if 0 in curve.index else curve.iloc[:0]
 
     def statistics_only(self, rule: str) -> pd.Series:
-        """The second zero point: one value a seed (may be empty)."""
+        """The second zero point after the first passes: one value a seed (may be empty)."""
         rows = self._zero_rows[self._zero_rows["rule"] == rule]
         return rows.set_index("seed")["rho"].astype(float).dropna()
 
     @cached_property
     def _zero_rows(self) -> pd.DataFrame:
-        return self.rows[self.rows["statistics_only"]]
+        rows = self.rows[self.rows["statistics_only"]]
+        return rows[rows["epoch"] == rows["epoch"].min()]
 
     def normalisation_part(self, rule: str) -> pd.Series:
         """statistics-only minus start: one value a seed (may be empty)."""

@@ -98,7 +98,7 @@ def decompose(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a (rule, seed, layer, roi, epoch > 0): ``start`` (as initialised),
-        ``statistics_only_rho``, ``rho``; ``normalisation_part`` = statistics_only - start,
+        ``statistics_only_rho`` (of the same epoch's passes), ``rho``; ``normalisation_part`` = statistics_only - start,
         ``learning_part`` = rho - statistics_only, ``change`` = rho - start. Without a start or a
         ``statistics-only`` row, what needs it is NaN.
 
@@ -109,9 +109,10 @@ def decompose(rows: pd.DataFrame) -> pd.DataFrame:
     keys = ["rule", "seed", "layer", "roi"]
     flag = _flag(rows)
     zero = rows[(rows["epoch"] == 0) & ~flag].set_index(keys)["rho"].rename("start")
-    statistics = rows[flag].set_index(keys)["rho"].rename("statistics_only_rho")
+    passes = [*keys, "epoch"]
+    statistics = rows[flag].set_index(passes)["rho"].rename("statistics_only_rho")
     later = rows[(rows["epoch"] > 0) & ~flag]
-    out = later.join(zero, on=keys, validate="m:1").join(statistics, on=keys, validate="m:1")
+    out = later.join(zero, on=keys, validate="m:1").join(statistics, on=passes, validate="m:1")
     out = out.assign(
         normalisation_part=out["statistics_only_rho"] - out["start"],
         learning_part=out["rho"] - out["statistics_only_rho"],

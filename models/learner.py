@@ -11,8 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.models.feed_forward import FeedForward
 from neurosim.models.network import Layer, Network, convolutional_network
 from neurosim.models.normalisation import Running, StatisticsOf
+from neurosim.plasticity import Frozen
+from neurosim.rule import LearningRule
+from neurosim.solvers import Direct
 from neurosim.streams import generator
 from neurosim.training import Part, without_learning
 
@@ -108,8 +112,18 @@ class Learner:
         return Learner(self.name, tuple(parts))
 
     def without_learning(self) -> Learner:
-        """The same passes at learning rate 0."""
-        return Learner(self.name, tuple(without_learning(part) for part in self.parts))
+        """The same passes at learning rate 0.
+
+        Under frozen synapses a layered network only sweeps forward: what its errors would
+        have relaxed to moves no statistic, and is not computed.
+        """
+        return Learner(self.name, tuple(_without_learning(part) for part in self.parts))
+
+
+def _without_learning(part: Part) -> Part:
+    if isinstance(part.net, Network):
+        return replace(part, rule=LearningRule(part.rule.name, FeedForward(), Direct(), Frozen()))
+    return without_learning(part)
 
 
 LearnerBuilder = Callable[[SharedStart], Learner]

@@ -78,7 +78,11 @@ def test_all_rules_of_a_seed_start_from_the_same_weights(rule):
 
 
 def test_learning_rate_zero_leaves_the_untrained_network(rule):
-    """Both ways of not learning: learning rate 0, and the same passes with frozen synapses."""
+    """Both ways of not learning: learning rate 0, and the same passes with frozen synapses.
+
+    Statistics and thresholds move, and in both ways alike; 1e-6 because predictive coding
+    computes its sweep by operators of its own (float32).
+    """
     learner = fresh(rule)
     still = Learner(
         rule,
@@ -93,8 +97,8 @@ def test_learning_rate_zero_leaves_the_untrained_network(rule):
     for name, tensor in still.tensors().items():
         if not name.endswith(("running_mean", "running_var", "threshold")):
             assert torch.equal(tensor, before[name]), name
-        # Statistics and thresholds move, and in both ways alike.
-        assert torch.equal(tensor, frozen.tensors()[name]), name
+    for name, tensor in frozen.tensors().items():
+        torch.testing.assert_close(tensor, still.tensors()[name], rtol=1e-5, atol=1e-6)
 
 
 def test_a_learning_rule_moves_every_weight_it_claims(rule):
