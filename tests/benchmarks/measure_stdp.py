@@ -35,6 +35,7 @@ from neurosim.streams import generator
 from neurosim.training import Optimiser, Part, Trainer, initial_weights, movement, without_learning
 
 BATCH = 128
+CONTROLS = ("initial", "no-learning", "no-competition")
 PENALTIES = (30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4)
 
 
@@ -139,7 +140,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=OPTIMISER.lr)
     parser.add_argument("--lr-end", type=float, default=OPTIMISER.lr_end)
     parser.add_argument("--schedule", default=OPTIMISER.schedule)
-    parser.add_argument("--controls", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--controls", nargs="*", choices=CONTROLS, default=CONTROLS)
     parser.add_argument("--every-epoch", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -159,12 +160,14 @@ def main() -> None:
             )
 
         n_steps = args.epochs * (len(data[0]) // BATCH)
-        if args.controls:
-            part = without_learning(build())
-            start = initial_weights(part.net)
+        part = without_learning(build())
+        start = initial_weights(part.net)
+        if "initial" in args.controls:
             line(f"{seed} as initialised", part.net, start, data, args.probe_images)
+        if "no-learning" in args.controls:
             epoch(Trainer([part, readout(shared)], n_steps), data[0], data[1], seed, 0)
             line(f"{seed} no learning, 1 ep", part.net, start, data, args.probe_images)
+        if "no-competition" in args.controls:
             part = build()
             part.net.dynamics = replace(dynamics, competition=NoCompetition())
             for layer in part.net.layers:
