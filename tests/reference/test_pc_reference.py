@@ -119,14 +119,18 @@ def test_strict_predictive_coding_tends_to_bp_with_the_output_precision():
 
 
 def test_it_tends_to_bp_through_normalisation_pooling_and_dropout_too():
-    """The statistics of the batch are part of the energy, so that the limit is exact there as
-    well: 1e-3 at pi = 1e-4, the error being of order pi."""
+    """The statistics of the batch are part of the energy, so that the limit holds there as
+    well: an error linear in pi (10 %: what is left of the relaxation after 400 steps)."""
     net, drive = small_conv_net()
     bp = run_batch(BP, copy.deepcopy(net), drive()).changes
-    dynamics = PredictiveCoding(output_precision=1e-4)
-    solver = RK4(dt=0.4, until=Steady(rtol=1e-6, atol=1e-15, max_steps=100))
-    rule = LearningRule("pc", dynamics, solver, ErrorTimesPre())
-    assert relative_error(run_batch(rule, net, drive()).changes, bp) < 1e-3
+    solver = Euler(0.3, until=Horizon(400))
+    errors = {}
+    for pi in (1e-2, 1e-3):
+        dynamics = PredictiveCoding(output_precision=pi)
+        rule = LearningRule("pc", dynamics, solver, ErrorTimesPre())
+        errors[pi] = relative_error(run_batch(rule, copy.deepcopy(net), drive()).changes, bp)
+    assert errors[1e-3] == pytest.approx(errors[1e-2] / 10, rel=0.1)
+    assert errors[1e-3] < 1e-3
 
 
 def test_fixed_prediction_equals_bp_after_as_many_steps_as_hidden_layers():
