@@ -30,6 +30,17 @@ def doubled_midranks(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> 
     return squares
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def centred_products(a: np.ndarray, b: np.ndarray, mean: int, out: np.ndarray) -> None:
+    """out[i, j] = sum_k (a_ik - mean)(b_jk - mean), without making float64 copies."""
+    for i in range(len(a)):
+        for j in range(len(b)):
+            total = 0.0
+            for k in range(a.shape[1]):
+                total += float(a[i, k] - mean) * float(b[j, k] - mean)
+            out[i, j] = total
+
+
 @njit(cache=True, nogil=True)
 def tied_pairs(same_as_next: np.ndarray) -> int:
     """How many pairs are tied, from which sorted neighbours are equal."""

@@ -29,7 +29,10 @@ class RankCorrelation(Comparator):
         return Ranks.of(rows)
 
     def score(self, a: Ranks, b: Ranks) -> Array:
-        products = a.products(b)
+        return self._scaled(a.products(b), a, b)
+
+    def _scaled(self, products: Array, a: Ranks, b: Ranks) -> Array:
+        """Sums of products (..., n_a, n_b) of centred midranks -> scores."""
         if not self.tie_corrected:
             n = float(a.doubled.shape[1])
             return products * 12.0 / (n**3 - n)
@@ -48,16 +51,12 @@ class RankCorrelation(Comparator):
             return resampling.relabel_masked_ranks(
                 models, brains, permutations, used, self.tie_corrected
             )
-        x, y = self._unit(models), self._unit(brains)
-        return resampling.relabel_products(x, y, permutations)
-
-    def _unit(self, rows: Rows) -> Array:
-        """Midranks, centred and scaled so that their product is the score."""
-        ranks = Ranks.of(rows)
-        n = float(rows.shape[1])
-        squares = ranks.squares / 4.0 if self.tie_corrected else np.full(len(rows), (n**3 - n) / 12)
-        squares = np.where(squares > 0, squares, np.nan)
-        return np.asarray((ranks.doubled - (n + 1)) / 2.0 / np.sqrt(squares)[:, None])
+        x, y = Ranks.of(models), Ranks.of(brains)
+        n = models.shape[1]
+        products = resampling.relabel_products(
+            x.doubled - np.int32(n + 1), y.doubled - np.int32(n + 1), permutations
+        )
+        return self._scaled(products / 4.0, x, y)
 
 
 @final

@@ -56,7 +56,7 @@ def plot_rdm(
     if categories is None:
         ax.set_xlabel("stimulus")
         ax.set_ylabel("stimulus")
-    ax.set_title(title)
+    ax.set_title(title, pad=14 if categories is not None else None)
     return ax
 
 

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+_FEW = 3  # rows; from four on, BLAS on converted blocks is faster
 _BLOCK = 8192  # pairs converted to float64 at a time: they stay in the cache
 
 
@@ -38,8 +39,13 @@ class Ranks:
 
     def products(self, other: Ranks) -> NDArray[np.float64]:
         """(n_self, n_other) sums of products of ranks about their means."""
+        from neurosim.rsa._rank_kernels import centred_products
+
         n = self.doubled.shape[1]
         total = np.zeros((len(self.doubled), len(other.doubled)))
+        if len(self.doubled) <= _FEW:
+            centred_products(self.doubled, other.doubled, n + 1, total)
+            return total / 4.0
         for start in range(0, n, _BLOCK):
             part = slice(start, start + _BLOCK)
             a = self.doubled[:, part].astype(np.float64)

@@ -10,6 +10,8 @@ out, then compare); the rank and inner-product comparators have exact faster for
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,22 @@ def relabel_plainly(
     return scores
 
 
+def in_threads(work: Callable[[range], None], n: int) -> None:
+    """Share ``range(n)`` among as many threads as numba may use (NUMBA_NUM_THREADS); the
+    kernels let go of the interpreter, and every item is computed alone, whoever does it."""
+    import numba
+
+    n_threads = min(numba.config.NUMBA_NUM_THREADS, max(1, n // 16))
+    if n_threads == 1:
+        work(range(n))
+        return
+    bounds = np.linspace(0, n, n_threads + 1).astype(int)
+    with ThreadPoolExecutor(n_threads) as pool:
+        parts = [range(bounds[t], bounds[t + 1]) for t in range(n_threads)]
+        for done in [pool.submit(work, part) for part in parts]:
+            done.result()
+
+
 class SortedPairs:
     """The pairs of one RDM in ascending order of dissimilarity, with the runs of ties."""
 
@@ -67,16 +85,24 @@ class SortedPairs:
         from neurosim.rsa._resample_kernels import run_ends
 
         places = np.flatnonzero(used)
-        order = places[np.argsort(row[places])].astype(np.int32)
+        order = places[np.argsort(row[places])]
         upper = np.triu_indices(n_stimuli_of(len(row)), 1)
-        self.order = order
-        self.first = upper[0][order].astype(np.int32)
-        self.second = upper[1][order].astype(np.int32)
+        self.order = order.astype(np.uint32)
+        self.first = upper[0][order].astype(np.uint16)
+        self.second = upper[1][order].astype(np.uint16)
         ends = np.empty(len(order), dtype=np.int32)
-        self.ends = ends[: run_ends(np.asarray(row, np.float64), order, ends)].copy()
+        self.ends = ends[: run_ends(np.asarray(row, np.float64), self.order, ends)].copy()
 
-    def weight(self, counts: Ints) -> int:
-        return int(counts[self.first] @ counts[self.second])
+
+def _pair_weights(counts: NDArray[np.int32], used: SortedPairs | None) -> tuple[int, float]:
+    """The number T of pairs of a resample, and sum (W^3 - W) of their weights W = w_i w_j."""
+    if used is not None:
+        from neurosim.rsa._resample_kernels import pair_weights
+
+        return pair_weights(counts, used.first, used.second)
+    w = counts.astype(np.int64)
+    total = int(w.sum() ** 2 - w @ w) // 2
+    return total, float(int((w**3).sum()) ** 2 - int((w**6).sum())) / 2 - total
 
 
 def resample_ranks(
@@ -89,28 +115,38 @@ def resample_ranks(
     masked = not used.all()
     rows = np.concatenate([models, brains]).astype(np.float64)
     sorts = [SortedPairs(row, used) for row in rows]
-    ranks, squares = np.zeros_like(rows), np.empty(len(rows))
+    all_counts = np.array([np.bincount(i, minlength=n_stimuli) for i in indices], dtype=np.int32)
     scores = np.full((len(indices), len(models), len(brains)), np.nan)
-    for s, sample in enumerate(indices):
-        counts = np.bincount(sample, minlength=n_stimuli)
-        total = sorts[0].weight(counts) if masked else (counts.sum() ** 2 - counts @ counts) // 2
-        if total < 2:
-            continue
-        for r, pairs in enumerate(sorts):
-            squares[r] = resampled_ranks(
-                counts, pairs.order, pairs.first, pairs.second, pairs.ends,
-                (total + 1) / 2, ranks[r],
-            )  # fmt: skip
-        weights = counts.astype(np.float64)
-        for m in range(len(models)):
-            for b in range(len(brains)):
-                product = weighted_product(weights, ranks[m], ranks[len(models) + b])
-                scale = (
-                    np.sqrt(squares[m] * squares[len(models) + b])
-                    if tie_corrected
-                    else (float(total) ** 3 - total) / 12.0
+
+    def work(part: range) -> None:
+        # Pairs that are not used have weight, so their rank must be the mean to count nothing.
+        ranks, squares = np.empty(rows.shape, dtype=np.int32), np.empty(len(rows))
+        for s in part:
+            counts = all_counts[s]
+            total, untied = _pair_weights(counts, sorts[0] if masked else None)
+            if total < 2:
+                continue
+            if masked:
+                ranks[:, ~used] = total + 1
+            for r, pairs in enumerate(sorts):
+                cubes = resampled_ranks(
+                    counts, pairs.order, pairs.first, pairs.second, pairs.ends, ranks[r]
                 )
-                scores[s, m, b] = product / scale if scale > 0 else np.nan
+                if np.isnan(cubes):
+                    cubes = untied
+                squares[r] = (float(total) ** 3 - total - cubes) / 12.0
+            weights = counts.astype(np.float64)
+            for m in range(len(models)):
+                for b in range(len(models), len(rows)):
+                    product = weighted_product(weights, ranks[m], ranks[b], total + 1) / 4.0
+                    scale = (
+                        np.sqrt(squares[m] * squares[b])
+                        if tie_corrected
+                        else (float(total) ** 3 - total) / 12.0
+                    )
+                    scores[s, m, b - len(models)] = product / scale if scale > 0 else np.nan
+
+    in_threads(work, len(indices))
     return scores
 
 
@@ -140,15 +176,20 @@ def resample_products(
 
 def relabel_products(models: Rows, brains: Rows, permutations: Ints) -> Array:
     """(n_permutations, n_models, n_brains) sums of products of relabelled model rows with brain
-    rows; both already on the footing on which their product is the score."""
+    rows, float64 or int32; both already on the footing on which their product is the score."""
     from neurosim.rsa._resample_kernels import relabelled_products
 
-    squares = to_square(models)
-    rows = np.ascontiguousarray(brains, dtype=np.float64)
+    squares = to_square(models).astype(models.dtype)
+    rows = np.ascontiguousarray(brains)
     scores = np.empty((len(permutations), len(models), len(brains)))
-    for s, p in enumerate(permutations):
-        for m, square in enumerate(squares):
-            relabelled_products(square, rows, p, scores[s, m])
+    orders = permutations.astype(np.uint32)
+
+    def work(part: range) -> None:
+        for s in part:
+            for m, square in enumerate(squares):
+                relabelled_products(square, rows, orders[s], scores[s, m])
+
+    in_threads(work, len(orders))
     return scores
 
 
@@ -176,7 +217,7 @@ def relabel_masked_ranks(
         new_label = np.argsort(p)
         for m, pairs in enumerate(sorts):
             squares = relabelled_masked_ranks(
-                new_label, mask, pairs.order, pairs.first, pairs.second, pairs.ends, mean, ranks
+                new_label, mask, pairs.first, pairs.second, pairs.ends, mean, ranks
             )
             products = centred @ ranks[rows, columns]
             if tie_corrected:

@@ -1,0 +1,93 @@
+"""``python -m neurosim.rsa compare``: files of every kind, one table, errors in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from neurosim.rsa import BrainRDMs, compare_rdms, compute_rdm, to_square
+from neurosim.rsa.__main__ import compare_files, main
+from neurosim.rsa.rdm_files import RDMFileError, load_rdms
+
+RNG = np.random.default_rng(0)
+X = compute_rdm(RNG.normal(size=(9, 5))).dissimilarities
+Y = compute_rdm(RNG.normal(size=(9, 5))).dissimilarities
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    paths = {name: tmp_path / name for name in ("x.npy", "y.csv", "named.tsv", "many.npz", "b.h5")}
+    np.save(paths["x.npy"], to_square(X))
+    np.savetxt(paths["y.csv"], to_square(Y), delimiter=",")
+    names = [f"s{i}" for i in range(9)]
+    pd.DataFrame(to_square(Y), names, names).to_csv(paths["named.tsv"], sep="\t")
+    np.savez(paths["many.npz"], first=X, second=np.stack([X, Y]))
+    rdms = np.stack([X, Y]).reshape(1, 2, -1).astype(np.float32)
+    BrainRDMs(rdms, ("a",), ("V1", "IT"), tuple(names)).save(paths["b.h5"])
+    return paths
+
+
+def test_every_kind_of_file_is_read(files: dict[str, Path]) -> None:
+    for name in ("y.csv", "named.tsv"):
+        (row,) = load_rdms(files[name]).values()
+        np.testing.assert_allclose(row, Y, atol=1e-12)
+    assert list(load_rdms(files["many.npz"])) == ["many/first", "many/second/0", "many/second/1"]
+    assert list(load_rdms(files["b.h5"])) == ["b/a/V1", "b/a/IT"]
+
+
+def test_the_table_says_what_the_functions_say(files: dict[str, Path]) -> None:
+    table = compare_files(
+        [str(files["x.npy"]), str(files["y.csv"]), str(files["b.h5"])],
+        n_permutations=99,
+        n_bootstrap=50,
+    )
+    assert list(table.b) == ["y", "b/a/V1", "b/a/IT"]
+    assert table.score[0] == pytest.approx(compare_rdms(X, Y)[0, 0], abs=1e-12)
+    assert table.score[1] == pytest.approx(1.0)
+    assert table.p[1] == 0.01
+    assert (table.lower <= table.score).all()
+    assert (table.n_pairs == 36).all()
+
+
+def test_as_a_command(files: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    command = [sys.executable, "-m", "neurosim.rsa", "compare", str(files["x.npy"])]
+    done = subprocess.run(
+        [*command, str(files["y.csv"]), "--csv", str(out)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{compare_rdms(X, Y)[0, 0]:.4f}" in done.stdout
+    assert pd.read_csv(out).score[0] == pytest.approx(compare_rdms(X, Y)[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\x93NUMPY\x01", "x.npy: holds no RDM"), (None, "no file"), (b"", "x.npy: holds no RDM")],
+)
+def test_errors_are_one_line(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str], content: bytes | None, message: str
+) -> None:
+    files["x.npy"].unlink()
+    if content is not None:
+        files["x.npy"].write_bytes(content)
+    assert main(["compare", str(files["x.npy"]), str(files["y.csv"])]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_what_is_no_rdm_is_refused(tmp_path: Path, files: dict[str, Path]) -> None:
+    (tmp_path / "text.csv").write_text("a,b\n1,x\n")
+    with pytest.raises(RDMFileError, match=r"text\.csv: .*not a number"):
+        load_rdms(tmp_path / "text.csv")
+    (tmp_path / "a.mat").write_bytes(b"x")
+    with pytest.raises(RDMFileError, match="unknown ending"):
+        load_rdms(tmp_path / "a.mat")
+    np.save(tmp_path / "small.npy", X[:28])
+    with pytest.raises(ValueError, match="same stimuli"):
+        compare_files([str(files["x.npy"]), str(tmp_path / "small.npy")])
