@@ -100,7 +100,8 @@ def _kolen_pollack(start: SharedStart) -> Learner:
     net = start.network()
     feedback = KolenPollack.like(net, start.stream("feedback"))
     # Decay must be decoupled: coupled decay would enter Adam's moments of W and B differently.
-    optimiser = replace(FA_OPTIMISER, kind="adamw", weight_decay=1e-2)
+    # 1e-3 a step at the start: B and W meet within the few hundred steps of a short training.
+    optimiser = replace(FA_OPTIMISER, kind="adamw", weight_decay=1.0)
     return _whole(error_circuit_rule("kolen-pollack", feedback), net, optimiser)
 
 
