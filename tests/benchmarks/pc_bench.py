@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from neurosim.models.learner import Learner
-from neurosim.models.normalisation import Fixed, Running, StatisticsOf
+from neurosim.models.normalisation import Fixed, Running, Statistics, StatisticsOf
 from neurosim.streams import generator
 from neurosim.training import BatchLog, Trainer
 
@@ -95,9 +95,11 @@ def accuracy(learner: Learner, images: Images) -> float:
 
 
 @torch.no_grad()
-def calibrated(learner: Learner, x: Tensor) -> dict[str, Fixed]:
+def calibrated(learner: Learner, x: Tensor) -> dict[str, Statistics]:
     """Statistics of each normalised layer pooled over clean training images."""
-    statistics: dict[str, Fixed] = {}
+    statistics: dict[str, Statistics] = {
+        layer.name: Running() for part in learner.parts for layer in part.net.layers
+    }
     for layer in learner.normalised_layers():
         if layer.norm is None:
             break
