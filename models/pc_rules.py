@@ -16,10 +16,10 @@ from neurosim.rule import LearningRule
 from neurosim.solvers import AbstractSolver, Euler, Ticks
 from neurosim.training import Optimiser
 
-#: No decay: it would shrink weights that the local changes leave alone.
-SUPERVISED_OPTIMISER = Optimiser("adamw", lr=1e-3)
+#: As backpropagation's but without decay, which would shrink weights that no change reaches.
+SUPERVISED_OPTIMISER = Optimiser("adam", lr=1e-3, clip_norm=1.0)
 #: Recognition moves slowly behind generation, whose gain of 20 makes its rate 3e-3.
-HYBRID_OPTIMISER = Optimiser("adamw", lr=1.5e-4)
+HYBRID_OPTIMISER = Optimiser("adam", lr=1.5e-4)
 
 
 def predictive_coding_supervised_rule(

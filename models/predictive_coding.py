@@ -6,7 +6,8 @@
 
 (Whittington & Bogacz 2017, doi:10.1162/NECO_a_00949.) Sums run over units and batch. Nodes are
 layer outputs; their state is the displacement from the feed-forward sweep, with which the
-relaxation starts.
+relaxation starts. Batch statistics are part of ``f_l`` while learning, the dropout mask is the
+sweep's.
 """
 
 from __future__ import annotations

@@ -43,6 +43,11 @@ def small_conv_net():
     return net, lambda: Drive(x, target, torch.Generator().manual_seed(5))
 
 
+def random_like(tensor: torch.Tensor, seed: int = 7) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
+
+
 def relative_error(ours, theirs) -> float:
     """Over all changes at once."""
     assert ours.keys() == theirs.keys()
@@ -120,8 +125,8 @@ def test_strict_predictive_coding_tends_to_bp_with_the_output_precision():
 
 def test_it_tends_to_bp_through_normalisation_pooling_and_dropout_too():
     """The statistics of the batch are part of the energy, so that the limit holds there as
-    well: an error linear in pi (10 %: what is left of the
-    relaxation after 400 steps). Above 1e-3 some units cross their thresholds here."""
+    well: an error linear in pi (10 %: what is left of the relaxation after 400 steps). Above
+    1e-3 some units cross their thresholds here."""
     net, drive = small_conv_net()
     bp = run_batch(BP, copy.deepcopy(net), drive()).changes
     solver = Euler(0.3, until=Horizon(400))
@@ -187,7 +192,7 @@ def test_sweep_is_the_forward_pass_that_other_rules_linearise():
     twin = copy.deepcopy(net)
     for ours, theirs in zip(sweep(net, drive()), twin.linearise(drive()), strict=True):
         torch.testing.assert_close(ours.out, theirs.out, rtol=0, atol=1e-12)
-        error = torch.randn_like(ours.out)
+        error = random_like(ours.out)
         for got, expected in zip(
             ours.at_rest.pull_to_weights(error), theirs.pull(error), strict=True
         ):
@@ -201,11 +206,11 @@ def test_displaced_layer_pulls_back_as_autograd_does():
     net, drive = small_conv_net()
     x = drive().x
     swept = sweep(net, Drive(x, learning=False))[1]
-    below = 0.1 * torch.randn_like(swept.pre)
+    below = 0.1 * random_like(swept.pre)
     displaced = DisplacedLayer(swept, below)
     values = (swept.pre + below).requires_grad_()
     out = swept.layer.respond(swept.layer.current(values), Running())
-    error = torch.randn_like(out)
+    error = random_like(out)
     torch.testing.assert_close(displaced.out, out.detach(), rtol=0, atol=1e-11)
     expected = torch.autograd.grad(out, values, error)[0]
     torch.testing.assert_close(displaced.carry_back(error), expected, rtol=0, atol=1e-11)
