@@ -134,7 +134,7 @@ PRESETS: Choices[Comparison] = Choices(
             seeds=(42,),
             epochs=2,
             checkpoints=(0, 1, 2),
-            batch_size=64,
+            batch_size=32,
             evaluation_px=(32, 96),
             n_calibration=256,
         ),

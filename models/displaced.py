@@ -41,7 +41,7 @@ class SweptLayer:
             )
         self._keep: Tensor | None = None
         if drive.learning and layer.dropout:
-            self._keep = layer._keep_mask(self.respond(self.current), drive.generator)
+            self._keep = layer.keep_mask(self.respond(self.current), drive.generator)
         self.at_rest = DisplacedLayer(self)
         self.out = self.at_rest.out
 

@@ -107,10 +107,11 @@ class Layer(nn.Module):
         if self.pool > 1:
             x = F.max_pool2d(x, self.pool)
         if self.dropout and isinstance(statistics, Batch):
-            x = x * self._keep_mask(x, generator)
+            x = x * self.keep_mask(x, generator)
         return x
 
-    def _keep_mask(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+    def keep_mask(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        """A dropout mask in the shape of ``x``: 0, or ``1 / (1 - dropout)``."""
         if generator is None:
             raise ValueError(
                 f"layer {self.name} drops out {self.dropout:.0%} of its units and needs a "
