@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="p by relabelling stimuli N times, (k + 1) / (N + 1), one-sided for similarities",
+        help="one-sided p by relabelling stimuli N times, (k + 1) / (N + 1)",
     )
     compare.add_argument(
         "--bootstrap",
@@ -98,8 +98,7 @@ def compare_files(
             if n_permutations:
                 rng = np.random.default_rng(seed)
                 null = permute_labels(x, y, comparator, n_permutations=n_permutations, rng=rng)
-                closer = "greater" if comparator.larger_is_closer else "less"
-                row["p"] = float(null.p_value(closer)[0, 0])  # type: ignore[arg-type]
+                row["p"] = float(null.p_value()[0, 0])
             row["n_pairs"] = int(np.count_nonzero(~np.isnan(x) & ~np.isnan(y)))
             rows.append(row)
     return pd.DataFrame(rows)

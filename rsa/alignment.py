@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurosim.rsa.brain import BrainRDMs
-from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.comparator import Array, Comparator, Rows
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.distances import Dissimilarity
 from neurosim.rsa.rdm import RDM, compute_quietly
@@ -188,9 +188,11 @@ def _row(
     }
 
 
-def _n_pairs(rdm: RDM, rows: np.ndarray, brain: BrainRDMs) -> int:
+def _n_pairs(rdm: RDM, rows: Rows, brain: BrainRDMs) -> int:
     """The fewest pairs that were compared with any of these brain RDMs."""
-    used = ~np.isnan(rows) & ~np.isnan(rdm.dissimilarities)
+    used = ~np.isnan(rdm.dissimilarities)
     if brain.pair_mask is not None:
         used &= brain.pair_mask
-    return int(used.sum(axis=1).min())
+    if brain.is_complete():
+        return int(np.count_nonzero(used))
+    return int((used & ~np.isnan(rows)).sum(axis=1).min())

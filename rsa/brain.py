@@ -106,6 +106,13 @@ class BrainRDMs:
         """(n_subjects, n_rois) True where the subject has the ROI."""
         return np.asarray(~np.isnan(self.rdms).all(axis=2))
 
+    def is_complete(self) -> bool:
+        """Whether every subject has every pair of the ROIs that he or she has."""
+        key = ("complete", None)
+        if key not in self._kept:
+            self._kept[key] = not np.isnan(self.rdms[self.has_roi()]).any()
+        return self._kept[key]
+
     def mean_rdm(self, roi: str) -> Array:
         """(n_pairs,) average over the subjects who have the ROI; NaN where one lacks a pair."""
         return mean_rdm(self.of_roi(roi))

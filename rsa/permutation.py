@@ -26,19 +26,29 @@ class LabelNull:
     Attributes:
         observed: (n_models, n_brains).
         null: (n_permutations, n_models, n_brains); all models and brains share the labels.
+        larger_is_closer: False for distances.
     """
 
     observed: Array
     null: Array
+    larger_is_closer: bool = True
 
-    def p_value(self, alternative: Alternative = "greater") -> Array:
-        """(n_models, n_brains) p = (1 + count) / (1 + n_permutations): never zero."""
-        return _p_value(self.observed, self.null, alternative)
+    def p_value(self, alternative: Alternative | None = None) -> Array:
+        """(n_models, n_brains) p = (1 + count) / (1 + n_permutations): never zero.
+
+        By default one-sided for being closer than chance: ``greater`` for similarities, ``less``
+        for distances.
+        """
+        return _p_value(self.observed, self.null, alternative or self._closer())
 
     def p_value_of_best(self) -> Array:
-        """(n_brains,) p of the best model (layer) against the null of the best: the maximum
+        """(n_brains,) p of the best model (layer) against the null of the best: the best
         over models is taken anew in every permutation, so choosing it costs nothing."""
-        return _p_value(self.observed.max(axis=0), self.null.max(axis=1), "greater")
+        best = np.max if self.larger_is_closer else np.min
+        return _p_value(best(self.observed, axis=0), best(self.null, axis=1), self._closer())
+
+    def _closer(self) -> Alternative:
+        return "greater" if self.larger_is_closer else "less"
 
 
 def permute_labels(
@@ -71,7 +81,8 @@ def permute_labels(
         )
     orders = _orders(n_stimuli_of(x.shape[1]), n_permutations, rng, permutations)
     observed = compare_rdms(x, y, comparator, pair_mask=used)
-    return LabelNull(observed, comparator.relabel(x, y, orders, used))
+    null = comparator.relabel(x, y, orders, used)
+    return LabelNull(observed, null, comparator.larger_is_closer)
 
 
 def _p_value(observed: Array, null: Array, alternative: Alternative) -> Array:

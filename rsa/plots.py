@@ -102,7 +102,7 @@ def plot_mds(
     _category_order(groups, len(points))
     for k, name in enumerate(dict.fromkeys(groups)):
         own = points[[g == name for g in groups]]
-        ax.scatter(*own.T, s=22, color=PALETTE[k % len(PALETTE)], label=name, lw=0)
+        ax.scatter(own[:, 0], own[:, 1], s=22, color=PALETTE[k % len(PALETTE)], label=name, lw=0)
     if categories is not None:
         ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.set_aspect("equal", "datalim")

@@ -67,7 +67,7 @@ def in_threads(work: Callable[[range], None], n: int) -> None:
     kernels let go of the interpreter, and every item is computed alone, whoever does it."""
     import numba
 
-    n_threads = min(numba.config.NUMBA_NUM_THREADS, max(1, n // 16))
+    n_threads = min(int(numba.config.NUMBA_NUM_THREADS), max(1, n // 16))  # type: ignore[attr-defined]
     if n_threads == 1:
         work(range(n))
         return
@@ -79,7 +79,12 @@ def in_threads(work: Callable[[range], None], n: int) -> None:
 
 
 class SortedPairs:
-    """The pairs of one RDM in ascending order of dissimilarity, with the runs of ties."""
+    """The pairs in use of one RDM, in ascending order of dissimilarity.
+
+    Attributes:
+        order: their condensed positions; first, second: their two stimuli.
+        ends: where each run of ties ends.
+    """
 
     def __init__(self, row: Rows, used: Flags) -> None:
         from neurosim.rsa._resample_kernels import run_ends
@@ -119,7 +124,7 @@ def resample_ranks(
     scores = np.full((len(indices), len(models), len(brains)), np.nan)
 
     def work(part: range) -> None:
-        # Pairs that are not used have weight, so their rank must be the mean to count nothing.
+        # The product runs over all pairs: those not in use stand at the mean, and add nothing.
         ranks, squares = np.empty(rows.shape, dtype=np.int32), np.empty(len(rows))
         for s in part:
             counts = all_counts[s]
@@ -174,7 +179,7 @@ def resample_products(
     return scores
 
 
-def relabel_products(models: Rows, brains: Rows, permutations: Ints) -> Array:
+def relabel_products(models: NDArray[Any], brains: NDArray[Any], permutations: Ints) -> Array:
     """(n_permutations, n_models, n_brains) sums of products of relabelled model rows with brain
     rows, float64 or int32; both already on the footing on which their product is the score."""
     from neurosim.rsa._resample_kernels import relabelled_products

@@ -146,6 +146,8 @@ def test_label_null_is_wider_than_shuffled_pairs_and_p_is_never_zero() -> None:
     shuffled = [compare_rdms(rng.permutation(x.dissimilarities), y)[0, 0] for _ in range(300)]
     assert null.null.std() > 1.5 * np.std(shuffled)
     assert permute_labels(x, x, n_permutations=50, rng=rng).p_value()[0, 0] == 1 / 51
+    distance = permute_labels(x, x, "procrustes", n_permutations=20, rng=rng)
+    assert distance.p_value()[0, 0] == distance.p_value_of_best()[0] == 1 / 21  # closer is less
     identity = np.arange(40)[None]
     assert permute_labels(x, y, permutations=identity).p_value()[0, 0] == 1.0  # ties count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from neurosim.rsa import BrainRDMs, compare_rdms, compute_rdm, to_square
 from neurosim.rsa.__main__ import compare_files, main
+from neurosim.rsa.brain_files import BrainFileError
 from neurosim.rsa.rdm_files import RDMFileError, load_rdms
 
 RNG = np.random.default_rng(0)
@@ -91,3 +93,17 @@ def test_what_is_no_rdm_is_refused(tmp_path: Path, files: dict[str, Path]) -> No
     np.save(tmp_path / "small.npy", X[:28])
     with pytest.raises(ValueError, match="same stimuli"):
         compare_files([str(files["x.npy"]), str(tmp_path / "small.npy")])
+
+
+@pytest.mark.parametrize("name", ["x.npy", "y.csv", "many.npz"])
+@pytest.mark.parametrize("seed", range(15))
+def test_damaged_files_raise_the_documented_errors_only(
+    files: dict[str, Path], name: str, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    content = bytearray(files[name].read_bytes())
+    for place in rng.integers(0, len(content), 6):
+        content[place] = rng.integers(0, 256)
+    files[name].write_bytes(bytes(content[: rng.integers(1, len(content))]))
+    with contextlib.suppress(RDMFileError, BrainFileError):
+        load_rdms(files[name])
