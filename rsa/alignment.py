@@ -28,6 +28,7 @@ def alignment_table(
     conventions: Sequence[TableConvention] = ("subject_mean", "mean_rdm"),
     method: str | Comparator = "spearman",
     metric: str | Dissimilarity = "correlation",
+    references: Mapping[str, RDM] | None = None,
     labels: Mapping[str, object] | None = None,
 ) -> pd.DataFrame:
     """Every layer against every ROI by every convention, with noise bounds.
@@ -39,6 +40,8 @@ def alignment_table(
             ``mean_rdm`` = score with the subject-averaged RDM (systematically higher);
             ``subject`` = one row a subject.
         metric: the dissimilarity, for the layers given as activations.
+        references: reference models, e.g. of ``reference_rdms``; their rows have the layer
+            ``reference:<name>``.
         labels: columns put first in every row (rule, seed, epoch, ...).
 
     Returns a table with the label columns, then ``layer, roi, convention, subject, rho,
@@ -56,7 +59,9 @@ def alignment_table(
     if not activations:
         raise ValueError("no activations given: need at least one layer")
     comparator = find_comparator(method)
-    layers = {name: _layer_rdm(name, given, brain, metric) for name, given in activations.items()}
+    all_given = dict(activations)
+    all_given |= {f"reference:{name}": rdm for name, rdm in (references or {}).items()}
+    layers = {name: _layer_rdm(name, given, brain, metric) for name, given in all_given.items()}
     models = np.stack([rdm.dissimilarities for rdm in layers.values()])
     rows: list[dict[str, object]] = []
     for convention in conventions:

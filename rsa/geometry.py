@@ -7,6 +7,7 @@ Gram matrix of the centred patterns, G = -1/2 H D H.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -43,7 +44,7 @@ class Whitened(Comparator):
         return a[0] @ b[1].T
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
-        raise _no_resampling(self.name)
+        raise no_resampling(self.name)
 
 
 def _solve_v(row: Array, used: Flags | None) -> Array:
@@ -66,7 +67,7 @@ def _solve_v(row: Array, used: Flags | None) -> Array:
     return _conjugate_gradient(v, row)
 
 
-def _conjugate_gradient(apply, target: Array) -> Array:
+def _conjugate_gradient(apply: Callable[[Array], Array], target: Array) -> Array:
     """Solve apply(x) = target, symmetric positive definite, to rounding."""
     x = np.zeros_like(target)
     residual = target.copy()
@@ -107,7 +108,7 @@ class Procrustes(Comparator):
         return np.array([[shape_distance(x, y) for y in b] for x in a])
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
-        raise _no_resampling(self.name)
+        raise no_resampling(self.name)
 
 
 def shape_distance(x: Array, y: Array) -> float:
@@ -150,7 +151,7 @@ def refuse_partial(rows: Rows, used: Flags | None, name: str) -> None:
         )
 
 
-def _no_resampling(name: str) -> ValueError:
+def no_resampling(name: str) -> ValueError:
     return ValueError(
         f"{name!r} compares whole matrices, where a stimulus drawn twice would need its "
         "self-pair; bootstrap subjects or seeds, or use a comparator of vectors, e.g. spearman"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.rsa.rdm import RDM, RDMInput, as_rows, to_square
+from neurosim.rsa.rdm import RDMInput, as_rows, to_square
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F
 
 
 def plot_rdm(
-    rdm: RDM | RDMInput,
+    rdm: RDMInput,
     *,
     categories: Sequence[str] | None = None,
     percentile: bool = True,
@@ -88,7 +88,7 @@ def _category_bars(ax: Axes, sorted_categories: Sequence[str]) -> None:
 
 
 def plot_mds(
-    rdm: RDM | RDMInput,
+    rdm: RDMInput,
     *,
     categories: Sequence[str] | None = None,
     title: str = "",
@@ -113,7 +113,7 @@ def plot_mds(
     return ax
 
 
-def classical_mds(rdm: RDM | RDMInput, n_dimensions: int = 2) -> tuple[np.ndarray, float]:
+def classical_mds(rdm: RDMInput, n_dimensions: int = 2) -> tuple[np.ndarray, float]:
     """((n, d) coordinates, share of the variance), the RDM read as squared distances."""
     from neurosim.rsa.geometry import gram
 
@@ -128,8 +128,8 @@ def classical_mds(rdm: RDM | RDMInput, n_dimensions: int = 2) -> tuple[np.ndarra
 
 
 def plot_shepard(
-    x: RDM | RDMInput,
-    y: RDM | RDMInput,
+    x: RDMInput,
+    y: RDMInput,
     *,
     labels: tuple[str, str] = ("x", "y"),
     ax: Axes | None = None,

@@ -6,13 +6,13 @@ Needs POT (the extra ``transport``): pip install neurosim[transport].
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
 from neurosim.rsa.comparator import Array, Comparator, Flags, Ints, Rows
-from neurosim.rsa.geometry import refuse_partial
-from neurosim.rsa.rdm import RDM, RDMInput, as_rows, to_square
+from neurosim.rsa.geometry import no_resampling, refuse_partial
+from neurosim.rsa.rdm import RDMInput, as_rows, to_square
 
 
 @final
@@ -32,7 +32,7 @@ class Transport:
     diagonal_mass: float
 
 
-def gromov_wasserstein(a: RDM | RDMInput, b: RDM | RDMInput, epsilon: float = 0.0) -> Transport:
+def gromov_wasserstein(a: RDMInput, b: RDMInput, epsilon: float = 0.0) -> Transport:
     """Gromov-Wasserstein between two RDMs with uniform weights (Memoli 2011,
     doi:10.1007/s10208-011-9093-5), as in arXiv:2505.09085.
 
@@ -70,9 +70,7 @@ class GromovWasserstein(Comparator):
         return np.array([[_transport(x, y, self.epsilon).distance for y in b] for x in a])
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
-        from neurosim.rsa.geometry import _no_resampling
-
-        raise _no_resampling(self.name)
+        raise no_resampling(self.name)
 
 
 def _scaled(row: Rows) -> Array:
@@ -111,7 +109,7 @@ def _transport(x: Array, y: Array, epsilon: float) -> Transport:
     return Transport(float(np.sqrt(max(cost, 0.0))), plan, diagonal)
 
 
-def _import_pot():
+def _import_pot() -> Any:
     try:
         from ot import gromov
     except ImportError as error:

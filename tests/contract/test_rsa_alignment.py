@@ -43,6 +43,14 @@ def test_rows_columns_and_numbers() -> None:
     assert (table.rule == "bp").all()
 
 
+def test_references_stand_beside_the_layers() -> None:
+    rdm = compute_rdm(RNG.normal(size=(N, 3)))
+    table = alignment_table(LAYERS, BRAIN, references={"noise": rdm})
+    own = alignment_table({"x": rdm}, BRAIN)
+    np.testing.assert_allclose(table[table.layer == "reference:noise"].rho, own.rho)
+    assert len(table) == 2 * 2 * 3
+
+
 def test_a_silent_pattern_is_left_out_on_both_sides_and_counted() -> None:
     x = LAYERS["fc"].copy()
     x[2] = 0.25
