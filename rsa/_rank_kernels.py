@@ -30,6 +30,28 @@ def doubled_midranks(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> 
     return squares
 
 
+@njit(cache=True, nogil=True)
+def packed_midranks(packed: np.ndarray, n_bits: int, out: np.ndarray) -> float:
+    """``doubled_midranks`` of sorted integers that hold a value above ``n_bits`` of place."""
+    n = len(packed)
+    shift = np.uint64(n_bits)
+    places = (np.uint64(1) << shift) - np.uint64(1)
+    squares = 0.0
+    first = 0
+    while first < n:
+        value = packed[first] >> shift
+        last = first + 1
+        while last < n and packed[last] >> shift == value:
+            last += 1
+        doubled = first + last + 1
+        for k in range(first, last):
+            out[packed[k] & places] = doubled
+        deviation = float(doubled - (n + 1))
+        squares += deviation * deviation * (last - first)
+        first = last
+    return squares
+
+
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def centred_products(a: np.ndarray, b: np.ndarray, mean: int, out: np.ndarray) -> None:
     """out[i, j] = sum_k (a_ik - mean)(b_jk - mean), without making float64 copies."""

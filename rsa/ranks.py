@@ -8,6 +8,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.rsa.distances import GRID
+
 _FEW = 3  # rows; from four on, BLAS on converted blocks is faster
 _BLOCK = 8192  # pairs converted to float64 at a time: they stay in the cache
 
@@ -29,12 +31,18 @@ class Ranks:
     def of(cls, rows: NDArray[np.floating]) -> Ranks:
         """Rank each row of (n_rows, n_pairs); no NaN."""
         # Imported here: numba costs half a second that --help should not pay.
-        from neurosim.rsa._rank_kernels import doubled_midranks
+        from neurosim.rsa._rank_kernels import doubled_midranks, packed_midranks
 
         doubled = np.empty(rows.shape, dtype=np.int32)
         squares = np.empty(len(rows))
+        n_bits = int(rows.shape[1] - 1).bit_length()
         for i, row in enumerate(rows):
-            squares[i] = doubled_midranks(row, np.argsort(row), doubled[i])
+            packed = _packed(row, n_bits)
+            if packed is None:
+                squares[i] = doubled_midranks(row, np.argsort(row), doubled[i])
+            else:
+                packed.sort()
+                squares[i] = packed_midranks(packed, n_bits, doubled[i])
         return cls(doubled, squares)
 
     def products(self, other: Ranks) -> NDArray[np.float64]:
@@ -54,3 +62,27 @@ class Ranks:
             b -= n + 1
             total += a @ b.T
         return total / 4.0
+
+
+def _packed(row: NDArray[np.floating], n_bits: int) -> NDArray[np.uint64] | None:
+    """Values and places in one integer each, value above place, or None if they do not fit.
+
+    Sorting plain integers is two to three times faster than sorting places by value. float32
+    always fits; float64 does where it lies on the grid of bounded dissimilarities, as those of
+    ``compute_rdm`` do.
+    """
+    if row.dtype == np.float32 and n_bits <= 32:
+        bits = (row + np.float32(0)).view(np.int32)  # + 0 makes one zero of two
+        # The order of floats is that of their bits, reversed for negative ones.
+        ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
+        keys = (ordered + 2**31).view(np.uint64)
+    else:
+        scaled = row * (1.0 / GRID)
+        if not (scaled.min() >= 0 and scaled.max() < 2.0 ** (64 - n_bits)):
+            return None
+        keys = scaled.astype(np.uint64)
+        if not np.array_equal(keys, scaled):
+            return None
+    keys <<= np.uint64(n_bits)
+    keys |= np.arange(len(row), dtype=np.uint64)
+    return keys

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
-from scipy.stats import permutation_test, spearmanr
+from scipy.stats import permutation_test, rankdata, spearmanr
 
 from neurosim.rsa import compare_rdms, compute_rdm, sign_flip_test
+from neurosim.rsa.ranks import Ranks
 
 
 @pytest.mark.parametrize("metric", ["correlation", "cosine", "euclidean", "sqeuclidean"])
@@ -42,3 +43,23 @@ def test_sign_flip_equals_scipys_exact_permutation_test(alternative: str) -> Non
         np.testing.assert_allclose(
             sign_flip_test(differences, alternative), peer.pvalue, atol=1e-14
         )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.5, 0.25, 0.5, 2.0, 0.0, -0.0, 1.0, 0.25],
+        [-3.0, -0.0, 0.0, 2.5, -3.0, 1e30, -1e30, 1e-40],
+        [1 / 3, 2 / 3, 1 / 3, 0.1, 0.7, 0.2, 5e-13, 4e-13],
+        [7e5, 1.5, 1.5, 3.0, 7e5, 8e6, 2.0**30, 0.0],
+        [4.0] * 8,
+        [1.0],
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_midranks_equal_scipy_however_values_are_packed(values: list[float], dtype: type) -> None:
+    """On the grid, off it, negative, too large for it, in float32: the same midranks."""
+    row = np.array([values], dtype=dtype)
+    ranks = Ranks.of(row)
+    np.testing.assert_array_equal(ranks.doubled[0], 2 * rankdata(row[0]))
+    assert ranks.squares[0] == np.sum((2 * rankdata(row[0]) - len(values) - 1) ** 2)
