@@ -31,6 +31,15 @@ class RunFolder:
         """The folder of figures."""
         return self.path / "figures"
 
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the folder holds a run."""
+        return self._record.is_file()
+
+    @property
+    def _record(self) -> Path:
+        return self.path / "run.json"
+
     def cell(self, rule: str, seed: int) -> Path:
         """The file of one cell."""
         return self.path / "cells" / f"{rule}-seed{seed}.h5"
@@ -50,16 +59,15 @@ class RunFolder:
         }
         # A round through JSON, so that tuples compare with the lists that are read back.
         record = json.loads(json.dumps(record))
-        file = self.path / "run.json"
-        if file.is_file():
-            self._check(json.loads(file.read_text(encoding="utf-8")), record)
+        if self.is_claimed:
+            self._check(json.loads(self._record.read_text(encoding="utf-8")), record)
         provenance = {
             "python": platform.python_version(),
             "versions": {name: version(name) for name in _VERSIONED},
             "rules": settings.rules,
             "seeds": settings.seeds,
         }
-        write_text(file, json.dumps({**record, **provenance}, indent=2) + "\n")
+        write_text(self._record, json.dumps({**record, **provenance}, indent=2) + "\n")
 
     def _check(self, kept: dict[str, Any], asked: dict[str, Any]) -> None:
         differences = [

@@ -53,6 +53,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data-dir", type=Path, help="default: $NEUROSIM_DATA, else the user's cache")
     p.add_argument("--download", action="store_true", help="fetch missing data sets")
     p.add_argument("--out", type=Path, help="run folder; default: runs/PRESET")
+    p.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on from what the run folder holds; --no-resume refuses a folder with a run",
+    )
     return p
 
 
@@ -103,6 +109,11 @@ def run(settings: Comparison, folder, arguments: argparse.Namespace) -> None:
     for seed in settings.seeds:
         images.subset(settings.n_train, settings.n_test, seed)
     _check_device(arguments.device)
+    if not arguments.resume and folder.is_claimed:
+        raise ValueError(
+            f"{folder.path} already holds a run: give another --out, or leave out --no-resume to "
+            "go on from it"
+        )
     folder.claim(settings, images, stimuli)
     if stimuli.simulated:
         print("SIMULATED data: images, subjects and ROIs are made by a program.")

@@ -173,6 +173,18 @@ class SpikingDynamics(AbstractClocked):
     def output(self, point: SpikingPoint, state: State) -> Tensor:
         return state["counts"][-1]
 
+    def measurements(self, point: SpikingPoint, state: State) -> dict[str, dict[str, float]]:
+        """``spikes_per_tick`` (mean over neurons) and ``dead_map_share`` (maps without a spike)."""
+        rates = {
+            layer.name: rate for layer, rate in zip(point.layers, self.rates(state), strict=True)
+        }
+        return {
+            "spikes_per_tick": {name: float(rate.mean()) for name, rate in rates.items()},
+            "dead_map_share": {
+                name: float((rate == 0).double().mean()) for name, rate in rates.items()
+            },
+        }
+
     def rates(self, state: State) -> list[Tensor]:
         """Spikes a neuron and tick of each map, ``(maps,)`` a layer, at the end of a window."""
         return [

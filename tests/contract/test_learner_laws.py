@@ -224,6 +224,28 @@ def test_without_learning_keeps_everything_but_plasticity():
     assert frozen.rule.parameters(frozen.net) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "quantities"),
+    [
+        ("bp", set()),
+        ("fa", {"alignment_angle_deg"}),
+        ("kolen-pollack", {"alignment_angle_deg"}),
+        ("stdp", {"spikes_per_tick", "dead_map_share"}),
+    ],
+)
+def test_dynamics_tell_what_only_they_can(name, quantities):
+    learner = fresh(name)
+    log = Trainer(learner.parts, 10).step(*batch(), generator(7, "noise"))
+    part, outcome = learner.parts[0], log.outcomes[0]
+    found = part.rule.dynamics.measurements(outcome.point, outcome.settled.state)
+    assert set(found) == quantities
+    if name == "stdp":
+        counts = outcome.settled.state["post"][0].float()
+        assert 0 < found["spikes_per_tick"]["Conv1"] < 1
+        assert 0 <= found["dead_map_share"]["Conv1"] < 1
+        assert counts.max() <= 1, "a neuron fires at most once a tick"
+
+
 def test_an_unknown_rule_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown learning rule 'stdb' \(did you mean 'stdp'"):
         RULES["stdb"]

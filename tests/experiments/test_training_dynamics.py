@@ -132,6 +132,11 @@ def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
     assert (finished / "results.csv").read_bytes() == text
 
 
+def test_no_resume_refuses_a_folder_with_a_run(finished, capsys):
+    assert run(finished, "--no-resume") == 2
+    assert "already holds a run" in capsys.readouterr().err
+
+
 def test_rules_and_seeds_may_be_added(tmp_path, monkeypatch):
     assert run(tmp_path, rules=("untrained",)) == 0
     seen = []
