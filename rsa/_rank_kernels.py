@@ -31,6 +31,31 @@ def doubled_midranks(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> 
 
 
 @njit(cache=True, nogil=True)
+def pack_float32_bits(bits: np.ndarray, n_bits: int, out: np.ndarray) -> None:
+    """Each float32, given by its bits, above its place, in an order that is theirs."""
+    for i in range(len(bits)):
+        value = np.int64(bits[i])
+        if value < 0:  # the bits of negative floats run backwards; -0 becomes 0
+            value = -(value & 0x7FFFFFFF)
+        out[i] = (np.uint64(value + 2**31) << np.uint64(n_bits)) | np.uint64(i)
+
+
+@njit(cache=True, nogil=True)
+def pack_grid_values(values: np.ndarray, scale: float, n_bits: int, out: np.ndarray) -> bool:
+    """Each multiple of 1 / scale above its place; False if one is none, or does not fit."""
+    limit = 2.0 ** (64 - n_bits)
+    for i in range(len(values)):
+        scaled = values[i] * scale
+        if not (0.0 <= scaled < limit):
+            return False
+        key = np.uint64(scaled)
+        if float(key) != scaled:
+            return False
+        out[i] = (key << np.uint64(n_bits)) | np.uint64(i)
+    return True
+
+
+@njit(cache=True, nogil=True)
 def packed_midranks(packed: np.ndarray, n_bits: int, out: np.ndarray) -> float:
     """``doubled_midranks`` of sorted integers that hold a value above ``n_bits`` of place."""
     n = len(packed)

@@ -71,18 +71,10 @@ def _packed(row: NDArray[np.floating], n_bits: int) -> NDArray[np.uint64] | None
     always fits; float64 does where it lies on the grid of bounded dissimilarities, as those of
     ``compute_rdm`` do.
     """
+    from neurosim.rsa._rank_kernels import pack_float32_bits, pack_grid_values
+
+    packed = np.empty(len(row), dtype=np.uint64)
     if row.dtype == np.float32 and n_bits <= 32:
-        bits = (row + np.float32(0)).view(np.int32)  # + 0 makes one zero of two
-        # The order of floats is that of their bits, reversed for negative ones.
-        ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
-        keys = (ordered + 2**31).view(np.uint64)
-    else:
-        scaled = row * (1.0 / GRID)
-        if not (scaled.min() >= 0 and scaled.max() < 2.0 ** (64 - n_bits)):
-            return None
-        keys = scaled.astype(np.uint64)
-        if not np.array_equal(keys, scaled):
-            return None
-    keys <<= np.uint64(n_bits)
-    keys |= np.arange(len(row), dtype=np.uint64)
-    return keys
+        pack_float32_bits(np.ascontiguousarray(row).view(np.int32), n_bits, packed)
+        return packed
+    return packed if pack_grid_values(row, 1.0 / GRID, n_bits, packed) else None
