@@ -45,7 +45,7 @@ class FlipAndCrop:
     """Horizontal flip (p = 1/2) and a crop shifted by up to 4 px, the border reflected."""
 
     def __call__(self, x: Tensor, index: Tensor, draws: Tensor) -> Tensor:
-        n, channels, height, width = x.shape
+        n, _, height, width = x.shape
         padded = F.pad(x, (CROP_PADDING_PX,) * 4, mode="reflect")
         shift = (draws[index, :2] * (2 * CROP_PADDING_PX + 1)).long().to(x.device)
         flip = (draws[index, 2] < 0.5).to(x.device)

@@ -98,7 +98,8 @@ def decompose(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a (rule, seed, layer, roi, epoch > 0): ``start`` (as initialised),
-        ``statistics_only_rho`` (of the same epoch's passes), ``rho``; ``normalisation_part`` = statistics_only - start,
+        ``statistics_only_rho`` (of the same epoch's passes), ``rho``;
+        ``normalisation_part`` = statistics_only - start,
         ``learning_part`` = rho - statistics_only, ``change`` = rho - start. Without a start or a
         ``statistics-only`` row, what needs it is NaN.
 

@@ -26,7 +26,8 @@ def cell(
     """One rule and seed; every score is drawn at random, so no two rows share a value."""
     rng = np.random.default_rng([seed, len(rule), *rule.encode()])
     rows = []
-    for epoch, flag in [*((e, False) for e in epochs), *((e, True) for e in epochs if e and statistics_only)]:
+    zero_points = [(e, True) for e in epochs if e and statistics_only]
+    for epoch, flag in [*((e, False) for e in epochs), *zero_points]:
         displacement = 0.0 if epoch == 0 or flag or rule == "untrained" else 0.3
         if rule in still:
             displacement = min(displacement, 0.004)
