@@ -104,7 +104,10 @@ class BrainRDMs:
 
     def has_roi(self) -> NDArray[np.bool_]:
         """(n_subjects, n_rois) True where the subject has the ROI."""
-        return np.asarray(~np.isnan(self.rdms).all(axis=2))
+        key = ("has_roi", None)
+        if key not in self._kept:
+            self._kept[key] = ~np.isnan(self.rdms).all(axis=2)
+        return self._kept[key]
 
     def is_complete(self) -> bool:
         """Whether every subject has every pair of the ROIs that he or she has."""

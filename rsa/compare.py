@@ -13,6 +13,7 @@ from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows
 
 Flags = NDArray[np.bool_]
+Places = NDArray[np.intp]
 
 
 def compare_rdms(
@@ -60,14 +61,18 @@ def prepare_rdms(
 class PreparedRDMs:
     """RDMs whose share of the work is done once, the first time it is needed.
 
-    Rows are prepared together by the pairs they are compared on; each new pattern of missing
-    pairs on the other side costs one more preparation, kept as well (the last few).
+    What is kept is for complete models; one with silent patterns has these rows prepared anew
+    for the pairs it has (those differ from checkpoint to checkpoint, and memory would fill).
     """
 
     rows: Rows
     method: Comparator
     pair_mask: Flags | None = None
-    _kept: dict[bytes, Any] = field(default_factory=dict, init=False, repr=False)
+    _groups: list[tuple[Places, Flags | None]] = field(init=False, repr=False)
+    _kept: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_groups", _by_missing(self.rows))
 
     def compare(self, models: RDMInput) -> Array:
         """(n_models, n_rows) scores of other RDMs against these."""
@@ -79,36 +84,27 @@ class PreparedRDMs:
                 "both must be of the same stimuli in the same order"
             )
         scores = np.full((len(other), len(self.rows)), np.nan)
-        for model_index, model_pairs in _by_missing(other):
-            for row_index, row_pairs in self._groups():
+        for models_at, model_pairs in _by_missing(other):
+            for group, (rows_at, row_pairs) in enumerate(self._groups):
                 pairs = _joint(model_pairs, row_pairs, self.pair_mask)
                 if pairs is not None and np.count_nonzero(pairs) < 2:
                     continue
-                part = self._prepared(row_index, pairs)
-                prepared = self.method.prepare(_take(other, model_index, pairs), pairs)
-                scores[np.ix_(model_index, row_index)] = self.method.score(prepared, part)
+                if model_pairs is None:
+                    if group not in self._kept:
+                        self._kept[group] = self._prepared(self.rows, rows_at, pairs)
+                    ours = self._kept[group]
+                else:
+                    ours = self._prepared(self.rows, rows_at, pairs)
+                theirs = self._prepared(other, models_at, pairs)
+                scores[np.ix_(models_at, rows_at)] = self.method.score(theirs, ours)
         return scores
 
-    def _groups(self) -> list[tuple[NDArray[np.intp], Flags | None]]:
-        if b"groups" not in self._kept:
-            self._kept[b"groups"] = _by_missing(self.rows)
-        return self._kept[b"groups"]
-
-    def _prepared(self, index: NDArray[np.intp], pairs: Flags | None) -> Any:
-        key = index.tobytes() + (b"" if pairs is None else np.packbits(pairs).tobytes())
-        if key not in self._kept:
-            if len(self._kept) > 64:  # silent patterns differ at every checkpoint
-                del self._kept[next(k for k in self._kept if k != b"groups")]
-            self._kept[key] = self.method.prepare(_take(self.rows, index, pairs), pairs)
-        return self._kept[key]
+    def _prepared(self, rows: Rows, at: Places, pairs: Flags | None) -> Any:
+        part = rows if len(at) == len(rows) else rows[at]
+        return self.method.prepare(part if pairs is None else part[:, pairs], pairs)
 
 
-def _take(rows: Rows, index: NDArray[np.intp], pairs: Flags | None) -> Rows:
-    part = rows if len(index) == len(rows) else rows[index]
-    return part if pairs is None else part[:, pairs]
-
-
-def _by_missing(rows: Rows) -> list[tuple[NDArray[np.intp], Flags | None]]:
+def _by_missing(rows: Rows) -> list[tuple[Places, Flags | None]]:
     """Groups of rows that have the same pairs: (row indices, pairs present or None for all)."""
     groups: dict[bytes, tuple[list[int], Flags | None]] = {}
     for i, row in enumerate(rows):
