@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from neurosim.rsa.brain import BrainRDMs
-from neurosim.rsa.comparator import Array, Comparator, Rows
+from neurosim.rsa.brain import BrainRDMs, Convention
+from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.distances import Dissimilarity
 from neurosim.rsa.rdm import RDM, compute_quietly
@@ -48,7 +48,7 @@ def alignment_table(
     noise_lower, noise_upper, n_subjects, n_pairs, n_undefined``. ``subject`` is ``all``
     except for the rows of one subject. The bounds are those of the convention
     (``BrainRDMs.noise_bounds``; a subject's row has those of ``subject_mean``).
-    ``n_pairs`` counts the pairs compared (the fewest over subjects), ``n_undefined`` the
+    ``n_pairs`` counts the pairs that the layer and all these subjects have, ``n_undefined`` the
     silent or missing patterns of the layer, which are left out on both sides.
     """
     import pandas as pd
@@ -63,9 +63,27 @@ def alignment_table(
     all_given |= {f"reference:{name}": rdm for name, rdm in (references or {}).items()}
     layers = {name: _layer_rdm(name, given, brain, metric) for name, given in all_given.items()}
     models = np.stack([rdm.dissimilarities for rdm in layers.values()])
-    rows: list[dict[str, object]] = []
+    names, rdms = list(layers), list(layers.values())
+    rows = []
     for convention in conventions:
-        rows += _ROWS[convention](layers, models, brain, comparator)
+        cells, bounded_as = _CELLS[convention]
+        bounds = brain.noise_bounds(comparator, bounded_as)
+        for cell in cells(models, brain, comparator):
+            rdm = rdms[cell.layer]
+            rows.append(
+                {
+                    "layer": names[cell.layer],
+                    "roi": brain.rois[cell.roi],
+                    "convention": convention,
+                    "subject": cell.subject,
+                    "rho": cell.rho,
+                    "noise_lower": float(bounds[cell.roi, 0]),
+                    "noise_upper": float(bounds[cell.roi, 1]),
+                    "n_subjects": len(cell.behind),
+                    "n_pairs": _n_pairs(rdm, brain, cell),
+                    "n_undefined": len(rdm.undefined),
+                }
+            )
     table = pd.DataFrame(rows)
     for position, (label, value) in enumerate((labels or {}).items()):
         if label in table.columns:
@@ -91,113 +109,48 @@ def _layer_rdm(
     return rdm
 
 
-def _subject_mean_rows(
-    layers: Mapping[str, RDM], models: Array, brain: BrainRDMs, comparator: Comparator
-) -> list[dict[str, object]]:
-    scores = brain.subject_scores(models, comparator)
-    present = brain.has_roi()
-    bounds = brain.noise_bounds(comparator)
-    return [
-        _row(
-            layer,
-            brain.rois[r],
-            "subject_mean",
-            "all",
-            float(scores[i, present[:, r], r].mean()),
-            bounds[r],
-            int(present[:, r].sum()),
-            _n_pairs(rdm, brain.rdms[present[:, r], r], brain),
-            rdm,
-        )
-        for i, (layer, rdm) in enumerate(layers.items())
-        for r in range(brain.n_rois)
-    ]
+class _Cell(NamedTuple):
+    """One score of the table, and the positions of the subjects behind it."""
+
+    layer: int
+    roi: int
+    subject: str
+    rho: float
+    behind: NDArray[np.intp]
 
 
-def _subject_rows(
-    layers: Mapping[str, RDM], models: Array, brain: BrainRDMs, comparator: Comparator
-) -> list[dict[str, object]]:
-    scores = brain.subject_scores(models, comparator)
-    present = brain.has_roi()
-    bounds = brain.noise_bounds(comparator)
-    return [
-        _row(
-            layer,
-            brain.rois[r],
-            "subject",
-            brain.subjects[s],
-            float(scores[i, s, r]),
-            bounds[r],
-            1,
-            _n_pairs(rdm, brain.rdms[s : s + 1, r], brain),
-            rdm,
-        )
-        for i, (layer, rdm) in enumerate(layers.items())
-        for r in range(brain.n_rois)
-        for s in np.flatnonzero(present[:, r])
-    ]
+def _subject_mean_cells(models: Array, brain: BrainRDMs, method: Comparator) -> Iterator[_Cell]:
+    scores = brain.subject_scores(models, method)
+    for i, r in np.ndindex(len(models), brain.n_rois):
+        present = np.flatnonzero(brain.has_roi()[:, r])
+        yield _Cell(i, r, "all", float(scores[i, present, r].mean()), present)
 
 
-def _mean_rdm_rows(
-    layers: Mapping[str, RDM], models: Array, brain: BrainRDMs, comparator: Comparator
-) -> list[dict[str, object]]:
-    scores = brain.mean_rdm_scores(models, comparator)
-    present = brain.has_roi()
-    bounds = brain.noise_bounds(comparator, "mean_rdm")
-    return [
-        _row(
-            layer,
-            roi,
-            "mean_rdm",
-            "all",
-            float(scores[i, r]),
-            bounds[r],
-            int(present[:, r].sum()),
-            _n_pairs(rdm, brain.mean_rdm(roi)[None], brain),
-            rdm,
-        )
-        for i, (layer, rdm) in enumerate(layers.items())
-        for r, roi in enumerate(brain.rois)
-    ]
+def _subject_cells(models: Array, brain: BrainRDMs, method: Comparator) -> Iterator[_Cell]:
+    scores = brain.subject_scores(models, method)
+    for i, r in np.ndindex(len(models), brain.n_rois):
+        for s in np.flatnonzero(brain.has_roi()[:, r]):
+            yield _Cell(i, r, brain.subjects[s], float(scores[i, s, r]), np.array([s]))
 
 
-_ROWS = {
-    "subject_mean": _subject_mean_rows,
-    "subject": _subject_rows,
-    "mean_rdm": _mean_rdm_rows,
+def _mean_rdm_cells(models: Array, brain: BrainRDMs, method: Comparator) -> Iterator[_Cell]:
+    scores = brain.mean_rdm_scores(models, method)
+    for i, r in np.ndindex(len(models), brain.n_rois):
+        yield _Cell(i, r, "all", float(scores[i, r]), np.flatnonzero(brain.has_roi()[:, r]))
+
+
+_CELLS: dict[str, tuple[Callable[[Array, BrainRDMs, Comparator], Iterator[_Cell]], Convention]] = {
+    "subject_mean": (_subject_mean_cells, "subject_mean"),
+    "subject": (_subject_cells, "subject_mean"),
+    "mean_rdm": (_mean_rdm_cells, "mean_rdm"),
 }
 
 
-def _row(
-    layer: str,
-    roi: str,
-    convention: str,
-    subject: str,
-    rho: float,
-    bounds: Array,
-    n_subjects: int,
-    n_pairs: int,
-    rdm: RDM,
-) -> dict[str, object]:
-    return {
-        "layer": layer,
-        "roi": roi,
-        "convention": convention,
-        "subject": subject,
-        "rho": rho,
-        "noise_lower": float(bounds[0]),
-        "noise_upper": float(bounds[1]),
-        "n_subjects": n_subjects,
-        "n_pairs": n_pairs,
-        "n_undefined": len(rdm.undefined),
-    }
-
-
-def _n_pairs(rdm: RDM, rows: Rows, brain: BrainRDMs) -> int:
-    """The fewest pairs that were compared with any of these brain RDMs."""
+def _n_pairs(rdm: RDM, brain: BrainRDMs, cell: _Cell) -> int:
+    """How many pairs the layer, the mask and all subjects behind the score have."""
     used = ~np.isnan(rdm.dissimilarities)
     if brain.pair_mask is not None:
         used &= brain.pair_mask
-    if brain.is_complete():
-        return int(np.count_nonzero(used))
-    return int((used & ~np.isnan(rows)).sum(axis=1).min())
+    if not brain.is_complete():
+        used &= ~np.isnan(brain.rdms[cell.behind, cell.roi]).any(axis=0)
+    return int(np.count_nonzero(used))
