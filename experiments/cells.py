@@ -26,7 +26,10 @@ from neurosim.models.catalogue import RULES
 from neurosim.models.learner import Learner, SharedStart
 from neurosim.storage import read_tree, write_tree
 from neurosim.streams import generator
-from neurosim.training import Trainer, movement
+from neurosim.training import BatchLog, Trainer, movement
+
+#: Batches between two measurements of what only the dynamics can tell (angles cost two sweeps).
+_MEASURED_EVERY = 10
 
 #: Told how far a cell is: epochs done (with fraction) and a line on its state.
 Report = Callable[[float, str], None]
@@ -89,9 +92,9 @@ class EpochLog:
     n_energy_steps: int = 0
     n_energy_rises: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    measured: dict[str, dict[str, float]] = field(default_factory=dict)
+    measured: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
-    def add(self, log) -> None:
+    def add(self, log: BatchLog) -> None:
         """Take in one batch."""
         self.loss += log.loss
         self.n_correct += log.n_correct
@@ -102,6 +105,18 @@ class EpochLog:
             self.n_energy_steps += max(0, len(energies) - 1)
             self.n_energy_rises += int((np.diff(energies) > 0).sum())
         self.reasons[log.outcomes[0].settled.reason.split(":")[0]] += 1
+
+    def measure(self, learner: Learner, batch: BatchLog) -> None:
+        """Take in what the dynamics alone can tell of a batch."""
+        for part, outcome in zip(learner.parts, batch.outcomes, strict=True):
+            found = part.rule.dynamics.measurements(outcome.point, outcome.settled.state)
+            for quantity, by_layer in found.items():
+                for layer, value in by_layer.items():
+                    self.measured.setdefault(quantity, {}).setdefault(layer, []).append(value)
+
+    def mean_of(self, quantity: str, layer: str) -> float:
+        """Mean over the measured batches; NaN where the layer has no such quantity."""
+        return float(np.mean(self.measured[quantity].get(layer, [np.nan])))
 
     def row(self) -> dict[str, Any]:
         """One row of the epoch table."""
@@ -121,6 +136,7 @@ class Cell:
 
     Args:
         path: the cell's file; where it exists, the cell goes on from it.
+        identity: what the file must say of itself (``cell_identity``).
     """
 
     def __init__(
@@ -132,9 +148,11 @@ class Cell:
         path: Path,
         device: torch.device,
         report: Report,
+        identity: str,
     ) -> None:
         self.settings, self.rule, self.seed = settings, rule, seed
         self.data, self.path, self.device, self.report = data, path, device, report
+        self.identity = identity
         self.learner = self._fresh_learner()
         self.initial = {k: t.clone() for k, t in self.learner.tensors().items()}
         n_batches = len(data.x_train) // settings.batch_size
@@ -187,10 +205,8 @@ class Cell:
             self.report(
                 epoch - 1 + (index + 1) / self.n_batches, f"loss {log.loss / log.n_batches:.3f}"
             )
-        for part, outcome in zip(learner.parts, batch.outcomes, strict=True):
-            found = part.rule.dynamics.measurements(outcome.point, outcome.settled.state)
-            for quantity, by_layer in found.items():
-                log.measured.setdefault(quantity, {}).update(by_layer)
+            if index % _MEASURED_EVERY == 0:
+                log.measure(learner, batch)
         return log
 
     def _statistics_only(self, epoch: int) -> None:
@@ -232,18 +248,17 @@ class Cell:
             rows[layer] = {
                 "displacement": moved.displacement,
                 "direction_change": moved.direction_change,
-                **{quantity: found.get(layer) for quantity, found in log.measured.items()},
+                "layer_rule": learner.rule_of(layer),
+                **{quantity: log.mean_of(quantity, layer) for quantity in log.measured},
             }
-        return pd.DataFrame.from_dict(rows, orient="index").astype(float)
+        return pd.DataFrame.from_dict(rows, orient="index")
 
     def _save(self) -> None:
         table = pd.concat(self.tables, ignore_index=True)
         write_tree(
             self.path,
             {
-                "settings": json.dumps(self.settings.cell_settings(), sort_keys=True),
-                "rule": self.rule,
-                "seed": self.seed,
+                "identity": self.identity,
                 "epoch": self.epoch,
                 "finished": self.epoch == self.settings.epochs,
                 "table": {name: table[name].to_numpy() for name in table},
@@ -257,6 +272,7 @@ class Cell:
 
     def _load(self) -> None:
         tree = read_tree(self.path)
+        _check_identity(self.path, tree, self.identity)
         self.learner.load(tree["tensors"])
         self.trainer.load_state(tree["trainer"])
         self.epoch = tree["epoch"]
@@ -280,9 +296,45 @@ def table_of(tree: Mapping[str, Any]) -> pd.DataFrame:
 
 def read_table(path: Path) -> pd.DataFrame:
     """The result table of a cell's file."""
-    return table_of(read_tree(path))
+    return table_of(read_tree(path, only=("table", "column_order")))
 
 
-def is_finished(path: Path) -> bool:
-    """Whether a cell's file exists and holds the last checkpoint."""
-    return path.is_file() and bool(read_tree(path)["finished"])
+def cell_identity(
+    settings: Comparison, rule: str, seed: int, images: TrainingImages, stimuli: StimulusSet
+) -> str:
+    """Everything a cell's numbers depend on, as JSON: a file of another cell is not taken up."""
+    identity = {
+        **settings.cell_settings(),
+        "rule": rule,
+        "seed": seed,
+        "training_sha256": images.sha256,
+        "stimuli_sha256": stimuli.sha256,
+    }
+    return json.dumps(identity, sort_keys=True)
+
+
+def is_finished(path: Path, identity: str) -> bool:
+    """Whether a cell's file exists and holds the last checkpoint.
+
+    Raises:
+        ValueError: the file is of a cell with another identity; the message shows the difference.
+    """
+    if not path.is_file():
+        return False
+    tree = read_tree(path, only=("identity", "finished"))
+    _check_identity(path, tree, identity)
+    return bool(tree["finished"])
+
+
+def _check_identity(path: Path, tree: Mapping[str, Any], identity: str) -> None:
+    there, asked = json.loads(tree.get("identity", "{}")), json.loads(identity)
+    differences = [
+        f"{name}: {there.get(name)!r} there, {asked.get(name)!r} asked"
+        for name in sorted({*there, *asked})
+        if there.get(name) != asked.get(name)
+    ]
+    if differences:
+        raise ValueError(
+            f"{path} is of another run ({'; '.join(differences)}): move it away or give "
+            "another --out"
+        )

@@ -83,8 +83,10 @@ class Comparison:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        if not self.seeds:
-            raise ValueError("seeds is empty: give at least one whole number")
+        if not self.seeds or any(seed < 0 for seed in self.seeds):
+            raise ValueError(
+                f"seeds must be whole numbers from 0 up, at least one, got {list(self.seeds)}"
+            )
         if self.n_train is not None and self.n_train < self.batch_size:
             raise ValueError(
                 f"n_train ({self.n_train}) is less than one batch ({self.batch_size}): "
@@ -141,7 +143,7 @@ PRESETS: Choices[Comparison] = Choices(
         # Real CIFAR-10 images against real fMRI of early visual cortex and IT, at half the
         # published number of images: within 45 minutes on two cores.
         "brain92": Comparison(n_train=4000),
-        # The published scale (RECIPE of Leutenegger 2026, arXiv 2605.30556).
+        # The published scale (Leutenegger 2026, arXiv 2605.30556).
         "paper": Comparison(
             stimuli="things",
             seeds=(42, 123, 456, 789, 1337),

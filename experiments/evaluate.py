@@ -108,15 +108,16 @@ class Evaluation:
             for readout, layers in collected.items()
         }
 
-    def references(self) -> pd.DataFrame:
-        """Low-level reference models in the same columns, ``rule`` = ``reference:<name>``."""
-        tables = []
-        for px in self.images:
-            images = (self.stimuli.at_px(px) * 255).round().astype(np.uint8)
-            for name, rdm in reference_rdms(images).items():
-                labels = {"rule": f"reference:{name}", "px": px}
-                tables.append(alignment_table({name: rdm}, self.stimuli.brain, labels=labels))
-        return pd.concat(tables, ignore_index=True)
+
+def reference_table(stimuli: StimulusSet, px: Sequence[int]) -> pd.DataFrame:
+    """Low-level reference models at each px, ``rule`` = ``reference:<name>``."""
+    tables = []
+    for size in px:
+        images = (stimuli.at_px(size) * 255).round().astype(np.uint8)
+        for name, rdm in reference_rdms(images).items():
+            labels = {"rule": f"reference:{name}", "px": size}
+            tables.append(alignment_table({name: rdm}, stimuli.brain, labels=labels))
+    return pd.concat(tables, ignore_index=True)
 
 
 @torch.no_grad()

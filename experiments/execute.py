@@ -7,14 +7,17 @@ sums split over threads would make a number depend on the machine.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait as wait_for_sentinel
 from pathlib import Path
 from queue import Empty
+from threading import Thread
 from typing import Any
 
 from tqdm import tqdm
@@ -36,6 +39,27 @@ def one_thread() -> None:
     """
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
+
+
+#: Where a worker reports; set when it starts.
+_messages: Any = None
+
+
+def _start_worker(messages: Any) -> None:
+    """One thread, and an end when the parent ends: an orphan would go on writing cells."""
+    global _messages
+    _messages = messages
+    one_thread()
+    # Ctrl-C reaches the whole group; the parent alone answers it, by ending its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        wait_for_sentinel([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=end_with_parent, daemon=True).start()
 
 
 @dataclass(frozen=True)
@@ -96,17 +120,24 @@ def _run_in_workers(
 ) -> dict[str, BaseException]:
     # Spawned, not forked: a forked child inherits torch's threads in an undefined state.
     context = get_context("spawn")
-    with (
-        context.Manager() as manager,
-        ProcessPoolExecutor(n_workers, mp_context=context, initializer=one_thread) as pool,
-    ):
-        messages = manager.Queue()
-        names = {pool.submit(_run_and_report, task, messages): task.name for task in tasks}
+    messages = context.Queue()
+    pool = ProcessPoolExecutor(
+        n_workers, mp_context=context, initializer=_start_worker, initargs=(messages,)
+    )
+    try:
+        names = {pool.submit(_run_and_report, task): task.name for task in tasks}
         waiting: set[Future[None]] = set(names)
         while waiting:
             _, waiting = wait(waiting, timeout=_POLL_S)
             _drain(messages, progress)
-        return {name: error for f, name in names.items() if (error := f.exception()) is not None}
+    except BaseException:
+        # Checkpoints appear whole or not at all, so a worker may be ended at any moment.
+        for worker in list((pool._processes or {}).values()):
+            worker.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    return {name: error for f, name in names.items() if (error := f.exception()) is not None}
 
 
 def _drain(messages: Any, progress: _Progress) -> None:
@@ -121,24 +152,25 @@ def _drain(messages: Any, progress: _Progress) -> None:
         progress.show(name, done, note)
 
 
-def _run_and_report(task: CellTask, messages: Any) -> None:
-    run_task(task, lambda done, note: messages.put((task.name, done, note)))
+def _run_and_report(task: CellTask) -> None:
+    run_task(task, lambda done, note: _messages.put((task.name, done, note)))
 
 
 def run_task(task: CellTask, report) -> None:
     """One cell, in this process."""
     import torch
 
-    from neurosim.experiments.cells import Cell, CellData, is_finished
+    from neurosim.experiments.cells import Cell, CellData, cell_identity, is_finished
 
-    if is_finished(task.path):
+    images, stimuli = _load(task.settings.training, task.settings.stimuli, task.data_dir)
+    identity = cell_identity(task.settings, task.rule, task.seed, images, stimuli)
+    if is_finished(task.path, identity):
         report(float(task.settings.epochs), "finished before")
         return
     torch.set_num_threads(1)
     device = torch.device(task.device)
-    images, stimuli = _load(task.settings.training, task.settings.stimuli, task.data_dir)
     data = CellData.prepare(task.settings, task.seed, images, stimuli, device)
-    Cell(task.settings, task.rule, task.seed, data, task.path, device, report).run()
+    Cell(task.settings, task.rule, task.seed, data, task.path, device, report, identity).run()
 
 
 @lru_cache(maxsize=1)

@@ -61,8 +61,10 @@ RULE_STYLES = {
     "untrained": RuleStyle("untrained", "#7f7f7f", "o", ""),
     "bp": RuleStyle("BP", "#0072b2", "o", "backpropagation"),
     "fa": RuleStyle("FA", "#e69f00", "s", "feedback alignment"),
-    "pc": RuleStyle("PC", "#009e73", "^", "predictive coding"),
-    "stdp": RuleStyle("STDP", "#d55e00", "D", "spike-timing-dependent plasticity"),
+    "pc": RuleStyle("PC", "#009e73", "^", "predictive coding (FC1: a BP readout)"),
+    "stdp": RuleStyle(
+        "STDP", "#d55e00", "D", "spike-timing-dependent plasticity (FC1: a BP readout)"
+    ),
     "dfa": RuleStyle("DFA", "#8c6d00", "P", "direct feedback alignment"),
     "sign-symmetric": RuleStyle("sign-symmetric", "#56b4e9", "v", "sign-symmetric feedback"),
     "kolen-pollack": RuleStyle("Kolen-Pollack", "#cc79a7", "<", "learned feedback"),
@@ -75,10 +77,17 @@ _SPARE_MARKERS = ("p", "8", "d", "H")
 _FIRST_EPOCH = 0.3
 ZERO_POINT_MARKER = "X"
 ZERO_POINT_NOTE = (
-    "Statistics-only: the same passes with learning rate 0, so only running statistics changed "
+    "Statistics-only: one epoch of passes with learning rate 0, so only running statistics changed "
     "(of normalisation; in a spiking network, firing thresholds)"
 )
-REFERENCE_DASHES = {"luminance": (0, (1, 1.5)), "pixels": (0, (4, 2))}
+REFERENCE_DASHES = {
+    "luminance": (0, (1, 1.5)),
+    "pixels": (0, (4, 2)),
+    "mean-rgb": (0, (1, 4)),
+    "colour-histogram": (0, (8, 2)),
+    "silhouette": (0, (4, 2, 1, 2)),
+    "gabor": (0, (8, 2, 1, 2)),
+}
 
 
 def rule_style(rule: str) -> RuleStyle:

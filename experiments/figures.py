@@ -1,4 +1,4 @@
-"""Figures 1 to 5 of the comparison (RECIPE of Leutenegger 2026, arXiv 2605.30556)."""
+"""Figures 1 to 5 of the comparison (Leutenegger 2026, arXiv 2605.30556)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pandas as pd
 from neurosim.rsa import cohens_d, sign_flip_floor, sign_flip_test
 from neurosim.storage import write_text
 
-#: The columns of DESIGN section 4 come first; what a rule measures beside them follows.
+#: The axes and what every score is read with come first; what a rule measures beside them follows.
 FIRST_COLUMNS = [
     "rule", "seed", "epoch", "statistics_only", "px", "normalisation", "readout", "layer", "roi",
     "convention", "rho", "noise_lower", "noise_upper", "displacement", "direction_change",
@@ -159,8 +159,9 @@ def summary(
 ) -> pd.DataFrame:
     """Mean over seeds for each rule: the trajectory, its decomposition, movement, accuracy.
 
-    ``p`` is the ``SeedTest`` of the change from epoch 0 to the last; ``d_z`` Cohen's d of that
-    paired change. "least moved conv" is the smallest displacement of any conv layer and seed.
+    ``p learning`` is the ``SeedTest`` of the learning part at the last epoch, ``d_z learning``
+    Cohen's d of it over seeds (three at least). "least moved conv" is the smallest displacement
+    of any conv layer and seed.
     """
     rows = selection(table, px=px, normalisation=normalisation)
     rows = rows[(rows["roi"] == roi) & (rows["layer"] == layer)]
@@ -173,8 +174,8 @@ def summary(
         if of_rule.empty:
             continue
         end = ends[ends["rule"] == rule]
-        paired = of_rule.dropna(subset=["change"])
-        spread = len(paired) > 1 and np.ptp(paired["change"]) > 0
+        paired = of_rule.dropna(subset=["learning_part"])
+        spread = len(paired) > 2 and np.ptp(paired["learning_part"]) > 0
         lines.append(
             {
                 "rule": rule,
@@ -184,8 +185,10 @@ def summary(
                 "sd": of_rule["rho"].std(ddof=1),
                 "normalisation part": of_rule["normalisation_part"].mean(),
                 "learning part": of_rule["learning_part"].mean(),
-                "p": SeedTest.of(of_rule["change"]).p,
-                "d_z": cohens_d(paired["rho"], paired["start"]) if spread else np.nan,
+                "p learning": SeedTest.of(of_rule["learning_part"]).p,
+                "d_z learning": (
+                    cohens_d(paired["rho"], paired["statistics_only_rho"]) if spread else np.nan
+                ),
                 "least moved conv": end.loc[
                     end["layer"].str.startswith("Conv"), "displacement"
                 ].min(),
@@ -195,12 +198,28 @@ def summary(
     return pd.DataFrame(lines)
 
 
-def describe_p(n_seeds: int) -> str:
-    """The sentence that goes with the p values of a summary."""
+#: Rules whose readout layers (FC1, head) learn by another rule, in the words of a footnote.
+READOUT_NOTE = (
+    "pc, stdp, frozen-conv: only Conv1 to Conv3 learn by the rule (or not at all); FC1 and head "
+    "are a readout trained by backpropagation on their detached output."
+)
+
+
+def describe(n_seeds: int) -> str:
+    """The sentences that go with the numbers of a summary."""
+    lines = [
+        "normalisation part: the passes of that epoch at learning rate 0, minus untrained (for "
+        "stdp: the adaptation of thresholds); learning part: the rest.",
+        READOUT_NOTE,
+    ]
     if n_seeds < 2:
-        return "One seed: no test over seeds is possible."
+        return "\n".join([*lines, "One seed: no test over seeds is possible."])
     floor = sign_flip_floor(n_seeds, alternative="two-sided")
-    return (
-        f"p: exact paired sign-flip test over {n_seeds} seeds, two-sided; it cannot fall below "
-        f"{floor:.4g}. d_z: mean over standard deviation of the paired change."
+    return "\n".join(
+        [
+            *lines,
+            f"p learning: exact paired sign-flip test of the learning part over {n_seeds} seeds, "
+            f"two-sided, uncorrected; it cannot fall below {floor:.4g}. d_z learning: its mean "
+            "over its standard deviation (three seeds or more).",
+        ]
     )

@@ -47,7 +47,8 @@ class RunFolder:
     def claim(self, settings: Comparison, images: TrainingImages, stimuli: StimulusSet) -> None:
         """Write down what this run is, or check that it is what the folder already holds.
 
-        Rules and seeds may be added: cells do not depend on each other.
+        Rules and seeds may be added: cells do not depend on each other. The record names all
+        that were ever asked for.
 
         Raises:
             ValueError: the folder holds a run with other settings or data; the message shows the
@@ -59,13 +60,17 @@ class RunFolder:
         }
         # A round through JSON, so that tuples compare with the lists that are read back.
         record = json.loads(json.dumps(record))
+        rules, seeds = list(settings.rules), list(settings.seeds)
         if self.is_claimed:
-            self._check(json.loads(self._record.read_text(encoding="utf-8")), record)
+            kept = json.loads(self._record.read_text(encoding="utf-8"))
+            self._check(kept, record)
+            rules = list(dict.fromkeys([*kept["rules"], *rules]))
+            seeds = list(dict.fromkeys([*kept["seeds"], *seeds]))
         provenance = {
             "python": platform.python_version(),
             "versions": {name: version(name) for name in _VERSIONED},
-            "rules": settings.rules,
-            "seeds": settings.seeds,
+            "rules": rules,
+            "seeds": seeds,
         }
         write_text(self._record, json.dumps({**record, **provenance}, indent=2) + "\n")
 
@@ -81,6 +86,12 @@ class RunFolder:
                 f"{self.path} holds a run with other settings ({'; '.join(differences)}): "
                 "give another --out, or the settings of that run to resume it"
             )
+
+    def cells_of(self, settings: Comparison) -> list[Path]:
+        """Every cell file of the folder, those of these settings first and in their order."""
+        asked = [self.cell(rule, seed) for rule in settings.rules for seed in settings.seeds]
+        others = sorted(set((self.path / "cells").glob("*.h5")) - set(asked))
+        return [*asked, *others]
 
 
 def settings_of(path: Path) -> Comparison:

@@ -21,6 +21,7 @@ from neurosim.experiments import config
 from neurosim.experiments.config import PRESETS, Comparison
 from neurosim.experiments.execute import CellsFailedError, CellTask, one_thread, run_cells
 
+DEVICES = ("cpu", "cuda", "mps")
 #: The layer of the printed summary and the headline figure: the readout that keeps layout.
 HEADLINE_LAYER = "FC1"
 
@@ -155,6 +156,8 @@ def _load_both(settings: Comparison, arguments: argparse.Namespace):
 def _check_device(name: str) -> None:
     import torch
 
+    if name.split(":")[0] not in DEVICES:
+        raise ValueError(f"unknown device {name!r}: the known ones are {', '.join(DEVICES)}")
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -37,7 +37,7 @@ from neurosim.spiking.encoders import ENCODERS
 from neurosim.spiking.neurons import CELLS
 from neurosim.training import Optimiser, Part
 
-#: RECIPE of the comparison: Adam, coupled weight decay, cosine to 0, changes clipped to norm 1.
+#: As in Leutenegger 2026 (arXiv 2605.30556): coupled decay, cosine to 0, changes clipped to norm 1.
 BP_OPTIMISER = Optimiser("adam", lr=1e-3, weight_decay=1e-4, clip_norm=1.0)
 #: Tuned on its own for feedback alignment: no decay, which would only shrink what aligns.
 FA_OPTIMISER = Optimiser("adam", lr=1e-3, clip_norm=1.0)

@@ -73,6 +73,13 @@ class Learner:
         layers = [layer for part in self.parts for layer in part.net.layers]
         return layers if any(getattr(layer, "norm", None) is not None for layer in layers) else []
 
+    def rule_of(self, layer_name: str) -> str:
+        """The rule that changes a layer; "none" where its synapses are frozen."""
+        for part in self.parts:
+            if f"{layer_name}.weight" in part.rule.parameters(part.net):
+                return part.rule.name
+        return "none"
+
     def tensors(self) -> dict[str, Tensor]:
         """Every weight, statistic and auxiliary tensor by name: the whole state of the learner."""
         named: dict[str, Tensor] = {}

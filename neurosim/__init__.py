@@ -6,7 +6,9 @@ The public names of the core are handed on lazily (PEP 562), so that
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
 from pathlib import Path as _Path
+from typing import Any as _Any
 
 __version__ = "0.1.0"
 
@@ -16,3 +18,25 @@ __version__ = "0.1.0"
 _root = _Path(__file__).resolve().parent.parent
 if (_root / "setup.cfg").is_file() and (_root / "models" / "catalogue.py").is_file():
     __path__.append(str(_root))
+
+_HOMES = {
+    "convergence": ("EnergyPlateau", "Horizon", "Steady"),
+    "dynamics": ("AbstractClocked", "AbstractClosedForm", "AbstractEnergy", "AbstractFlow"),
+    "plasticity": ("AbstractPlasticity", "ErrorTimesPre", "Frozen"),
+    "rule": ("LearningRule", "Outcome", "run_batch"),
+    "solvers": ("RK4", "AdaptiveHeun", "Direct", "Euler", "Heun", "Ticks"),
+    "training": ("Optimiser", "Part", "Trainer", "movement"),
+    "types": ("Drive", "LocalSignal", "Settled", "State"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

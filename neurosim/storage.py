@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,11 @@ def write_tree(path: Path, tree: Tree) -> None:
         _write(file, tree)
 
 
-def read_tree(path: Path) -> dict[str, Any]:
+def read_tree(path: Path, only: Sequence[str] | None = None) -> dict[str, Any]:
     """Read what ``write_tree`` wrote.
+
+    Args:
+        only: the entries of the first level to read; None for all. Absent ones are left out.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -71,7 +74,7 @@ def read_tree(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"no file {path}")
     try:
         with h5py.File(path, "r") as file:
-            return _read(file)
+            return _read(file, only)
     except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:
         raise DamagedFileError(
             f"{path} cannot be read as HDF5 ({error}): it is damaged or truncated; "
@@ -104,9 +107,10 @@ def _all_text(array: np.ndarray) -> bool:
     return all(isinstance(item, str) for item in array.flat)
 
 
-def _read(group: h5py.Group) -> dict[str, Any]:
+def _read(group: h5py.Group, only: Sequence[str] | None = None) -> dict[str, Any]:
     tree: dict[str, Any] = {}
-    for key, item in group.items():
+    for key in group if only is None else [key for key in only if key in group]:
+        item = group[key]
         if isinstance(item, h5py.Group):
             tree[key] = _read(item)
         elif h5py.check_string_dtype(item.dtype):

@@ -218,13 +218,6 @@ def _log(outcomes: list[Outcome], target: Tensor) -> BatchLog:
     return BatchLog(loss, n_correct, len(target), tuple(outcomes))
 
 
-def all_parameters(parts: Iterable[Part]) -> dict[str, Tensor]:
-    """``layer.parameter`` -> tensor over every part, in order."""
-    return {
-        name: tensor for part in parts for name, tensor in part.rule.parameters(part.net).items()
-    }
-
-
 @dataclass(frozen=True)
 class Movement:
     """How far a weight went.

@@ -95,7 +95,7 @@ def test_reweighting_finds_the_features_that_matter() -> None:
 
 def test_choosing_a_layer_on_held_out_stimuli_removes_the_bonus() -> None:
     """Four equally good layers: the naive best is above their common score, the held-out one
-    is not (ORACLES: inflation about .014 at 100 stimuli). Means over 20 data sets."""
+    is not (inflation about .014 at 100 stimuli). Means over 20 data sets."""
     bonus, held_out = [], []
     for seed in range(20):
         rng = np.random.default_rng(seed)

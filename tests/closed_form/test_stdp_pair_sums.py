@@ -124,7 +124,8 @@ def test_float32_kernels_agree_with_float64():
         assert distance(rounded.double(), exact) <= 1e-5 * exact.abs().max()
 
 
-# ORACLES: A+ = A- = .01, tau = 20 ms, dt = 1 ms; eight digits are printed there.
+# Double sums in float64, equal to Brian2 2.9 to eight digits: A+ = A- = .01, tau = 20 ms,
+# dt = 1 ms.
 @pytest.mark.parametrize(
     ("coincidence", "lag_ms", "expected"),
     [

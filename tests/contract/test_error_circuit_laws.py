@@ -224,7 +224,7 @@ def angle_on_the_linear_task(feedback_of, *, learns_with_feedback: bool) -> tupl
 def test_fa_aligns_the_forward_weights_and_bp_does_not():
     """Lillicrap et al. 2016: from about 90 degrees to about 29; a BP control stays near 90.
 
-    Bounds of ORACLES section 5: below 60 for FA, 75 to 105 for the control.
+    The bounds leave room for other draws: below 60 for FA, 75 to 105 for the control.
     """
 
     def random(net):

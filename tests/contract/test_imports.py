@@ -79,6 +79,16 @@ def test_the_command_line_is_light():
     )
 
 
+def test_public_names_of_the_core_are_handed_on():
+    import neurosim
+
+    assert {"LearningRule", "run_batch", "Heun"} <= set(neurosim.__all__)
+    for name in neurosim.__all__:
+        assert getattr(neurosim, name).__module__.startswith("neurosim.") or name == "State"
+    with pytest.raises(AttributeError, match="no attribute 'Huen'"):
+        _ = neurosim.Huen
+
+
 def test_importable_from_the_checkout_root_without_an_editable_install(tmp_path):
     """``-S`` hides site-packages and with it the editable install's finder."""
     code = "import neurosim, neurosim.rsa, neurosim.models, neurosim.experiments"

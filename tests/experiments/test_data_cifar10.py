@@ -247,7 +247,7 @@ def test_the_mini_set_is_real_and_balanced() -> None:
     np.testing.assert_array_equal(np.bincount(images.y_train), 100)
     np.testing.assert_array_equal(np.bincount(images.y_test), 50)
     assert images.class_names == tuple(NAMES)
-    # RECIPE's means of all of CIFAR-10: a mixed-up channel would be off by .03
+    # The means of all of CIFAR-10: a mixed-up channel would be off by .03
     mean = images.x_train.mean(axis=(0, 1, 2)) / 255
     np.testing.assert_allclose(mean, [0.4914, 0.4822, 0.4465], atol=0.01)
 

@@ -14,7 +14,7 @@ from neurosim.experiments.results import (
     MIN_DISPLACEMENT,
     SeedTest,
     decompose,
-    describe_p,
+    describe,
     merge,
     read_csv,
     selection,
@@ -110,8 +110,8 @@ def test_summary_by_hand(rich: pd.DataFrame) -> None:
     assert lines.loc["bp", "trained"] == pytest.approx(at[5].mean(), abs=1e-15)
     assert lines.loc["bp", "learning part"] == pytest.approx((at[5] - zero).mean(), abs=1e-15)
     assert lines.loc["bp", "sd"] == pytest.approx(at[5].std(ddof=1), abs=1e-15)
-    assert lines.loc["bp", "d_z"] == pytest.approx(
-        (at[5] - at[0]).mean() / (at[5] - at[0]).std(ddof=1), rel=1e-12
+    assert lines.loc["bp", "d_z learning"] == pytest.approx(
+        (at[5] - zero).mean() / (at[5] - zero).std(ddof=1), rel=1e-12
     )
     assert lines.loc["stdp", "least moved conv"] == 0.004
     assert lines.loc["bp", "test accuracy"] == pytest.approx(0.6)
@@ -132,7 +132,7 @@ def test_summary_with_an_undefined_score() -> None:
     line = summary(rich, roi="EVC", layer="FC1", px=160, normalisation="running").iloc[1]
     assert line["rule"] == "bp"
     assert np.isfinite(line["trained"])
-    assert line["p"] in (0.5, 1.0)  # two seeds: four sign patterns, two-sided
+    assert line["p learning"] in (0.5, 1.0)  # two seeds: four sign patterns, two-sided
 
 
 @pytest.mark.parametrize(("n", "floor"), [(2, 0.5), (3, 0.25), (5, 0.0625), (6, 0.03125)])
@@ -151,5 +151,5 @@ def test_seed_test_needs_two_finite_seeds() -> None:
 
 
 def test_p_is_described_with_its_floor() -> None:
-    assert "0.25" in describe_p(3)
-    assert "no test" in describe_p(1)
+    assert "0.25" in describe(3)
+    assert "no test" in describe(1)

@@ -1,5 +1,7 @@
 """The full comparison as a user runs it: resume, workers, refusals, the table."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -123,6 +125,40 @@ def test_workers_give_the_numbers_of_one_process(finished, tmp_path):
     assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
 
 
+def test_killed_run_leaves_no_workers_and_resumes(finished, tmp_path):
+    """kill -9 of the parent once a worker has written a cell: the rest goes on from there."""
+    script = Path(execute.__file__).with_name("training_dynamics.py")
+    command = [sys.executable, str(script), *SMALL, "--rules", "bp", "untrained",
+               "--workers", "2", "--out", str(tmp_path)]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    workers = []
+    while not list(tmp_path.glob("cells/*.h5")):
+        assert process.poll() is None, "the run ended before it wrote a cell"
+        workers = descendants(process.pid) or workers
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(is_running(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [pid for pid in workers if is_running(pid)]
+    assert run(tmp_path) == 0
+    assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no mere entry of one that has ended."""
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of the children of a process, and of theirs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = [int(child) for child in children.read_text().split()] if children.exists() else []
+    return [*found, *(grandchild for child in found for grandchild in descendants(child))]
+
+
 def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
     text = (finished / "results.csv").read_bytes()
     assert run(finished, "--batch-size", "16") == 2
@@ -135,6 +171,43 @@ def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
 def test_no_resume_refuses_a_folder_with_a_run(finished, capsys):
     assert run(finished, "--no-resume") == 2
     assert "already holds a run" in capsys.readouterr().err
+
+
+def test_cells_of_another_run_are_not_taken_up(finished, tmp_path, capsys):
+    """A cell file that was copied in, or whose run.json is gone, is refused by its own record."""
+    (tmp_path / "cells").mkdir()
+    cell = (finished / "cells" / "bp-seed42.h5").read_bytes()
+    (tmp_path / "cells" / "bp-seed42.h5").write_bytes(cell)
+    assert run(tmp_path, "--batch-size", "16", rules=("bp",)) == 1
+    message = capsys.readouterr().err
+    assert "bp-seed42.h5 is of another run (batch_size: 32 there, 16 asked" in message
+
+
+def test_fewer_rules_leave_finished_results_in_the_table(tmp_path):
+    assert run(tmp_path) == 0
+    both = read_csv(tmp_path / "results.csv")
+    assert run(tmp_path, rules=("bp",)) == 0
+    again = read_csv(tmp_path / "results.csv")
+    assert set(again["rule"]) == set(both["rule"])
+    assert len(again) == len(both)
+
+
+def test_ctrl_c_ends_a_run_with_workers_at_once(tmp_path):
+    """SIGINT to the whole group, as a terminal sends it: a message, status 130, in seconds."""
+    script = Path(execute.__file__).with_name("training_dynamics.py")
+    command = [sys.executable, str(script), *SMALL, "--rules", "bp", "fa", "untrained", "--seeds",
+               "1", "2", "--workers", "2", "--out", str(tmp_path)]  # fmt: skip
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    while not list(tmp_path.glob("cells/*.h5")):
+        assert process.poll() is None, "the run ended before it wrote a cell"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, message = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"run again to resume" in message
+    assert not (tmp_path / "results.csv").exists()
 
 
 def test_rules_and_seeds_may_be_added(tmp_path, monkeypatch):
@@ -159,7 +232,8 @@ def test_one_failing_cell_does_not_take_the_others_along(tmp_path, monkeypatch, 
     message = capsys.readouterr().err
     assert "1 of 2 cells failed" in message
     assert "bp seed 42: a weight change is not finite" in message
-    assert cells.is_finished(tmp_path / "cells" / "untrained-seed42.h5")
+    tree = cells.read_tree(tmp_path / "cells" / "untrained-seed42.h5", only=("finished",))
+    assert tree["finished"]
 
 
 def test_a_damaged_cell_is_named(finished, tmp_path, capsys):
@@ -183,6 +257,8 @@ def test_a_damaged_cell_is_named(finished, tmp_path, capsys):
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--n-train", "99999"], "99999 training images"),
         (["--n-train", "10"], "less than one batch"),
+        (["--seeds", "-1"], "seeds must be whole numbers from 0 up"),
+        (["--device", "meta"], "unknown device 'meta'"),
         (["--workers", "0"], "--workers must be at least 1"),
         (["--device", "cuda:7"], "device 'cuda:7' cannot be used here"),
         (["--normalisation", "batch"], "unknown normalisation 'batch'"),
