@@ -131,6 +131,32 @@ class EpochLog:
         }
 
 
+@dataclass(frozen=True)
+class Track:
+    """A learner on its way through the epochs: the one that learns, or the second zero point.
+
+    The second zero point is the same learner making the same passes at learning rate 0.
+    """
+
+    learner: Learner
+    trainer: Trainer
+    statistics_only: bool
+
+    @property
+    def name(self) -> str:
+        """The name of its state in the cell's file."""
+        return "statistics_only" if self.statistics_only else "learning"
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed track needs: a tree of arrays."""
+        return {"tensors": self.learner.tensors(), "trainer": self.trainer.state()}
+
+    def load_state(self, tree: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave, after a round through a file."""
+        self.learner.load(tree["tensors"])
+        self.trainer.load_state(tree["trainer"])
+
+
 class Cell:
     """A rule and a seed on their way through the checkpoints.
 
@@ -153,10 +179,14 @@ class Cell:
         self.settings, self.rule, self.seed = settings, rule, seed
         self.data, self.path, self.device, self.report = data, path, device, report
         self.identity = identity
-        self.learner = self._fresh_learner()
-        self.initial = {k: t.clone() for k, t in self.learner.tensors().items()}
+        learner, still = self._fresh_learner(), self._fresh_learner().without_learning()
+        self.initial = {k: t.clone() for k, t in learner.tensors().items()}
         n_batches = len(data.x_train) // settings.batch_size
-        self.trainer = Trainer(self.learner.parts, n_batches * settings.epochs)
+        n_steps = n_batches * settings.epochs
+        self.tracks = (
+            Track(learner, Trainer(learner.parts, n_steps), statistics_only=False),
+            Track(still, Trainer(still.parts, n_steps), statistics_only=True),
+        )
         self.n_batches = n_batches
         self.epoch = 0
         self.tables: list[pd.DataFrame] = []
@@ -167,14 +197,14 @@ class Cell:
         if self.path.is_file():
             self._load()
         else:
-            self._checkpoint(EpochLog())
+            self._evaluate(self.tracks[0], EpochLog())
             self._save()
         for epoch in range(self.epoch + 1, self.settings.epochs + 1):
-            log = self._train_epoch(self.learner, self.trainer, epoch)
+            logs = [self._train_epoch(track, epoch) for track in self.tracks]
             self.epoch = epoch
             if epoch in self.settings.checkpoints:
-                self._checkpoint(log)
-                self._statistics_only(epoch)
+                for track, log in zip(self.tracks, logs, strict=True):
+                    self._evaluate(track, log)
                 self._save()
         self.report(float(self.settings.epochs), "done")
 
@@ -189,7 +219,7 @@ class Cell:
         )
         return RULES[self.rule](start).with_schedule(self.settings.schedule)
 
-    def _train_epoch(self, learner: Learner, trainer: Trainer, epoch: int) -> EpochLog:
+    def _train_epoch(self, track: Track, epoch: int) -> EpochLog:
         log, noise = EpochLog(), generator(self.seed, f"noise/{self.rule}", epoch)
         batches = epoch_batches(
             self.data.x_train,
@@ -200,45 +230,35 @@ class Cell:
             augmentation=self.settings.augmentation,
         )
         for index, (x, y) in enumerate(batches):
-            batch = trainer.step(x, y, noise)
+            batch = track.trainer.step(x, y, noise)
             log.add(batch)
             self.report(
-                epoch - 1 + (index + 1) / self.n_batches, f"loss {log.loss / log.n_batches:.3f}"
+                epoch - 1 + (track.statistics_only + (index + 1) / self.n_batches) / 2,
+                "statistics only"
+                if track.statistics_only
+                else f"loss {log.loss / log.n_batches:.3f}",
             )
             if index % _MEASURED_EVERY == 0:
-                log.measure(learner, batch)
+                log.measure(track.learner, batch)
         return log
 
-    def _statistics_only(self, epoch: int) -> None:
-        """The second zero point: the passes of this epoch at learning rate 0.
-
-        From the initial network, so that it needs no state of its own: running statistics
-        forget earlier epochs within a few dozen batches.
-        """
-        learner = self._fresh_learner().without_learning()
-        log = self._train_epoch(learner, Trainer(learner.parts, self.n_batches), epoch)
-        self._evaluate(learner, log, epoch=epoch, statistics_only=True)
-
-    def _checkpoint(self, log: EpochLog) -> None:
-        self._evaluate(self.learner, log, epoch=self.epoch, statistics_only=False)
-        self.weights[f"epoch_{self.epoch}"] = {
-            name: tensor.cpu().numpy().copy() for name, tensor in self.learner.tensors().items()
-        }
-
-    def _evaluate(
-        self, learner: Learner, log: EpochLog, *, epoch: int, statistics_only: bool
-    ) -> None:
-        self.report(float(epoch), "evaluating")
+    def _evaluate(self, track: Track, log: EpochLog) -> None:
+        learner = track.learner
+        self.report(float(self.epoch), "evaluating")
         table = self.data.evaluation.table(learner)
         table.insert(0, "rule", self.rule)
         table.insert(1, "seed", self.seed)
-        table.insert(2, "epoch", epoch)
-        table.insert(3, "statistics_only", statistics_only)
+        table.insert(2, "epoch", self.epoch)
+        table.insert(3, "statistics_only", track.statistics_only)
         table["test_accuracy"] = test_accuracy(learner, self.data.x_test, self.data.y_test)
         for name, value in (log.row() if log.n_batches else _EMPTY_ROW).items():
             table[name] = value
         per_layer = self._per_layer(learner, log)
         self.tables.append(table.join(per_layer, on="layer"))
+        if not track.statistics_only:
+            self.weights[f"epoch_{self.epoch}"] = {
+                name: tensor.cpu().numpy().copy() for name, tensor in learner.tensors().items()
+            }
 
     def _per_layer(self, learner: Learner, log: EpochLog) -> pd.DataFrame:
         current = learner.tensors()
@@ -264,8 +284,7 @@ class Cell:
                 "table": {name: table[name].to_numpy() for name in table},
                 "column_order": list(table.columns),
                 "initial": self.initial,
-                "tensors": self.learner.tensors(),
-                "trainer": self.trainer.state(),
+                "tracks": {track.name: track.state() for track in self.tracks},
                 "weights": self.weights,
             },
         )
@@ -273,8 +292,8 @@ class Cell:
     def _load(self) -> None:
         tree = read_tree(self.path)
         _check_identity(self.path, tree, self.identity)
-        self.learner.load(tree["tensors"])
-        self.trainer.load_state(tree["trainer"])
+        for track in self.tracks:
+            track.load_state(tree["tracks"][track.name])
         self.epoch = tree["epoch"]
         self.tables = [table_of(tree)]
         self.weights = tree["weights"]

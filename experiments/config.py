@@ -131,7 +131,7 @@ PRESETS: Choices[Comparison] = Choices(
         "demo": Comparison(
             training="demo",
             stimuli="demo",
-            n_train=1024,
+            n_train=768,
             n_test=400,
             seeds=(42,),
             epochs=2,

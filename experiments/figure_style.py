@@ -77,7 +77,7 @@ _SPARE_MARKERS = ("p", "8", "d", "H")
 _FIRST_EPOCH = 0.3
 ZERO_POINT_MARKER = "X"
 ZERO_POINT_NOTE = (
-    "Statistics-only: one epoch of passes with learning rate 0, so only running statistics changed "
+    "Statistics-only: the same passes with learning rate 0, so only running statistics changed "
     "(of normalisation; in a spiking network, firing thresholds)"
 )
 REFERENCE_DASHES = {

@@ -208,8 +208,8 @@ READOUT_NOTE = (
 def describe(n_seeds: int) -> str:
     """The sentences that go with the numbers of a summary."""
     lines = [
-        "normalisation part: the passes of that epoch at learning rate 0, minus untrained (for "
-        "stdp: the adaptation of thresholds); learning part: the rest.",
+        "normalisation part: the same passes at learning rate 0, minus untrained (for stdp: the "
+        "adaptation of thresholds); learning part: the rest.",
         READOUT_NOTE,
     ]
     if n_seeds < 2:
