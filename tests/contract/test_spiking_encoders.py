@@ -119,10 +119,16 @@ def test_intervals_of_random_codes_are_geometric(kind, p):
 @settings(max_examples=30, deadline=None)
 @given(x=st.floats(0, 1), n_ticks=st.integers(1, 60))
 def test_current_counts_are_the_integral(x, n_ticks):
-    """floor(n x rate dt) spikes after n ticks, for every n; one rounding of n x in float64."""
+    """floor(n x rate dt) spikes after n ticks, for every n.
+
+    Where the integral is a whole number to within 1e-12, rounding in float64 (n additions
+    against one product) decides whether the spike falls now or one tick later: either is right.
+    """
     spikes = Current(max_rate_hz=160.0).encode(torch.tensor([[x]]).double(), n_ticks, 5.0)
-    expected = np.floor(np.arange(1, n_ticks + 1) * (x * 0.8))
-    assert np.array_equal(spikes.flatten().cumsum(0).numpy(), expected)
+    integral = np.arange(1, n_ticks + 1) * (x * 0.8)
+    counts = spikes.flatten().cumsum(0).numpy()
+    assert (counts >= np.floor(integral - 1e-12)).all()
+    assert (counts <= np.floor(integral + 1e-12)).all()
 
 
 @settings(max_examples=30, deadline=None)

@@ -198,7 +198,12 @@ def test_ctrl_c_ends_a_run_with_workers_at_once(tmp_path):
     command = [sys.executable, str(script), *SMALL, "--rules", "bp", "fa", "untrained", "--seeds",
                "1", "2", "--workers", "2", "--out", str(tmp_path)]  # fmt: skip
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A background job of a shell ignores SIGINT, and its children with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not list(tmp_path.glob("cells/*.h5")):
         assert process.poll() is None, "the run ended before it wrote a cell"
