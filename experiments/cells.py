@@ -283,7 +283,6 @@ class Cell:
                 "finished": self.epoch == self.settings.epochs,
                 "table": {name: table[name].to_numpy() for name in table},
                 "column_order": list(table.columns),
-                "initial": self.initial,
                 "tracks": {track.name: track.state() for track in self.tracks},
                 "weights": self.weights,
             },

@@ -92,11 +92,3 @@ class RunFolder:
         asked = [self.cell(rule, seed) for rule in settings.rules for seed in settings.seeds]
         others = sorted(set((self.path / "cells").glob("*.h5")) - set(asked))
         return [*asked, *others]
-
-
-def settings_of(path: Path) -> Comparison:
-    """The settings of an existing run."""
-    kept = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    return Comparison.from_dict(
-        {**kept["settings"], "rules": kept["rules"], "seeds": kept["seeds"]}
-    )
