@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 
 import numpy as np
 import torch
@@ -86,3 +87,34 @@ def epoch_batches(
     for start in range(0, n - batch_size + 1, batch_size):
         index = order[start : start + batch_size]
         yield augment(images[index], index, draws), labels[index]
+
+
+#: After so many batches .9^64 = .1 % of the statistics that a layer started from is left.
+N_ACCUMULATED = 64
+
+
+def first_batches(
+    images: Tensor,
+    *,
+    seed: int,
+    batch_size: int,
+    augmentation: str,
+    n_batches: int = N_ACCUMULATED,
+) -> Iterator[Tensor]:
+    """The images of the first ``n_batches`` batches of training, whatever epochs they span.
+
+    Raises:
+        ValueError: the images do not fill one batch.
+    """
+    if len(images) < batch_size:
+        raise ValueError(f"{len(images)} images do not fill a batch of {batch_size}: give more")
+    unlabelled = torch.zeros(len(images), dtype=torch.int64)
+    endless = (
+        x
+        for epoch in count(1)
+        for x, _ in epoch_batches(
+            images, unlabelled, seed=seed, epoch=epoch, batch_size=batch_size,
+            augmentation=augmentation,
+        )
+    )  # fmt: skip
+    yield from islice(endless, n_batches)

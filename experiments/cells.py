@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from neurosim.experiments.batches import epoch_batches, normalise
+from neurosim.experiments.batches import epoch_batches, first_batches, normalise
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
@@ -69,6 +70,13 @@ class CellData:
             calibration=x_train[: settings.n_calibration].to(device),
             policies=settings.normalisation,
             readouts=settings.readouts,
+            augmented=partial(
+                first_batches,
+                x_train.to(device),
+                seed=seed,
+                batch_size=settings.batch_size,
+                augmentation=settings.augmentation,
+            ),
             device=device,
         )
         return cls(

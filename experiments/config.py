@@ -18,7 +18,9 @@ RULE_NAMES = (
     "pc", "pc-supervised", "stdp", "frozen-conv",
 )  # fmt: skip
 DEFAULT_RULES = ("untrained", "bp", "fa", "pc", "stdp")
-POLICY_NAMES = ("identity", "running", "calibrated", "calibrated-at-px")
+POLICY_NAMES = (
+    "identity", "running", "calibrated", "calibrated-at-px", "augmented-accumulated",
+)  # fmt: skip
 READOUT_NAMES = ("gap", "4x4", "full")
 AUGMENTATION_NAMES = ("flip-crop", "none")
 SCHEDULE_NAMES = ("cosine", "constant")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,9 @@ from neurosim.experiments.batches import normalise
 from neurosim.experiments.data_types import StimulusSet
 from neurosim.models.learner import Learner
 from neurosim.models.normalisation import Running, StatisticsOf
-from neurosim.models.policies import POLICIES
-from neurosim.models.readouts import UNITS, patterns
-from neurosim.rsa import alignment_table, reference_rdms
+from neurosim.models.policies import POLICIES, Calibration
+from neurosim.models.readouts import UNITS, patterns, projected_pixels
+from neurosim.rsa import RDM, alignment_table, compute_rdm, reference_rdms
 
 #: The layers that are scored.
 SCORED_LAYERS = ("Conv1", "Conv2", "Conv3", "FC1")
@@ -35,12 +36,12 @@ class Evaluation:
     """Stimuli ready to be shown, the same for every cell and checkpoint.
 
     images: px -> normalised stimuli ``(n_stimuli, 3, px, px)``.
-    calibration: clean training images in batches, for the calibrated policies.
+    calibration: the training images that policies read.
     """
 
     stimuli: StimulusSet
     images: Mapping[int, Tensor]
-    calibration: Sequence[Tensor]
+    calibration: Calibration
     policies: Sequence[str]
     readouts: Sequence[str]
 
@@ -53,11 +54,19 @@ class Evaluation:
         calibration: Tensor,
         policies: Sequence[str],
         readouts: Sequence[str],
+        augmented: Callable[[], Iterable[Tensor]] | None = None,
         device: torch.device | None = None,
     ) -> Evaluation:
-        """Resize and normalise the stimuli once."""
+        """Resize and normalise the stimuli once.
+
+        Args:
+            calibration: clean training images; ``augmented``: gives the batches of training
+                passes, for the policy augmented-accumulated.
+        """
         images = {size: normalise(stimuli.at_px(size)).to(device) for size in px}
-        return cls(stimuli, images, calibration.split(128), policies, readouts)
+        clean = calibration.split(128)
+        read = Calibration(clean) if augmented is None else Calibration(clean, augmented)
+        return cls(stimuli, images, read, policies, readouts)
 
     def table(self, learner: Learner) -> pd.DataFrame:
         """Alignment of every layer: columns px, normalisation, readout and those of the RSA table.
@@ -65,31 +74,41 @@ class Evaluation:
         Raises:
             ChangedStateError: the learner's fingerprint differs afterwards.
         """
-        before = learner.fingerprint()
-        tables = [
-            alignment_table(
-                features,
-                self.stimuli.brain,
-                labels={"px": px, "normalisation": policy, "readout": readout},
-            )
-            for px in self.images
-            for policy, statistics in self._policies(learner, px)
-            for readout, features in self._features(learner, px, statistics).items()
-        ]
-        if learner.fingerprint() != before:
-            raise ChangedStateError(
-                f"evaluating {learner.name!r} changed its weights or statistics: its "
-                "represent() must not write to them"
-            )
+        with unchanged(learner):
+            tables = [
+                alignment_table(features, self.stimuli.brain, labels=labels)
+                for labels, features in self.patterns(learner)
+            ]
         return pd.concat(tables, ignore_index=True)
 
-    def _policies(self, learner: Learner, px: int) -> Iterator[tuple[str, StatisticsOf]]:
+    def patterns(
+        self, learner: Learner
+    ) -> Iterator[tuple[dict[str, object], dict[str, np.ndarray]]]:
+        """``(labels, layer -> patterns)`` for every px, policy and readout; the labels name them.
+
+        Patterns are ``(n_stimuli, n_features)``.
+        """
+        shared: dict[str, StatisticsOf] = {}
+        for px in self.images:
+            for policy, statistics in self._policies(learner, px, shared):
+                for readout, features in self._features(learner, px, statistics).items():
+                    yield {"px": px, "normalisation": policy, "readout": readout}, features
+
+    def _policies(
+        self, learner: Learner, px: int, shared: dict[str, StatisticsOf]
+    ) -> Iterator[tuple[str, StatisticsOf]]:
         layers = learner.normalised_layers()
         if not layers:
             yield NO_NORMALISATION, Running()
             return
         for name in self.policies:
-            yield name, POLICIES[name](layers, self.calibration, px)
+            policy = POLICIES[name]
+            if policy.depends_on_px:
+                yield name, policy(layers, self.calibration, px)
+                continue
+            if name not in shared:
+                shared[name] = policy(layers, self.calibration, px)
+            yield name, shared[name]
 
     def _features(
         self, learner: Learner, px: int, statistics: StatisticsOf
@@ -109,12 +128,41 @@ class Evaluation:
         }
 
 
+@contextmanager
+def unchanged(learner: Learner) -> Iterator[None]:
+    """Hold what happens inside to changing nothing in the learner.
+
+    Raises:
+        ChangedStateError: the learner's fingerprint differs afterwards.
+    """
+    before = learner.fingerprint()
+    yield
+    if learner.fingerprint() != before:
+        raise ChangedStateError(
+            f"evaluating {learner.name!r} changed its weights or statistics: its "
+            "represent() must not write to them"
+        )
+
+
+#: The reference that FC1 must beat: see ``projected_pixels``.
+PROJECTED_PIXELS = "pixels-4x4-projected"
+
+
+def low_level_rdms(stimuli: StimulusSet, px: int) -> dict[str, RDM]:
+    """Every low-level reference model at one size, by name."""
+    images = stimuli.at_px(px)
+    projected = projected_pixels(normalise(images)).numpy()
+    return {
+        **reference_rdms((images * 255).round().astype(np.uint8)),
+        PROJECTED_PIXELS: compute_rdm(projected),
+    }
+
+
 def reference_table(stimuli: StimulusSet, px: Sequence[int]) -> pd.DataFrame:
     """Low-level reference models at each px, ``rule`` = ``reference:<name>``."""
     tables = []
     for size in px:
-        images = (stimuli.at_px(size) * 255).round().astype(np.uint8)
-        for name, rdm in reference_rdms(images).items():
+        for name, rdm in low_level_rdms(stimuli, size).items():
             labels = {"rule": f"reference:{name}", "px": size}
             tables.append(alignment_table({name: rdm}, stimuli.brain, labels=labels))
     return pd.concat(tables, ignore_index=True)

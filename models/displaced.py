@@ -36,9 +36,7 @@ class SweptLayer:
         self.layer, self.pre, self._learning = layer, pre, drive.learning
         self.current = layer.current(pre).detach()
         if layer.norm is not None and drive.learning:
-            torch.batch_norm_update_stats(
-                self.current, layer.norm.running_mean, layer.norm.running_var, layer.norm.momentum
-            )
+            layer.norm.accumulate(self.current)
         self._keep: Tensor | None = None
         if drive.learning and layer.dropout:
             self._keep = layer.keep_mask(self.respond(self.current), drive.generator)
@@ -51,9 +49,7 @@ class SweptLayer:
         if not self._learning:
             return layer.respond(current, Running())
         if norm is not None:
-            current = F.batch_norm(
-                current, None, None, norm.gamma, norm.beta, training=True, eps=norm.eps
-            )
+            current = norm.in_batch(current)
         x = layer.activation(current)
         if layer.pool > 1:
             x = F.max_pool2d(x, layer.pool)

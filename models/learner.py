@@ -27,6 +27,7 @@ class SharedStart:
 
     seed: names every random stream of the learner.
     cell, encoder: names of the spiking cell and the encoder, for rules that spike.
+    norm: name of the convolutions' normalisation (``NORMS``); spiking layers have none.
     """
 
     seed: int
@@ -34,6 +35,7 @@ class SharedStart:
     n_classes: int = 10
     cell: str = "snntorch-lif"
     encoder: str = "current"
+    norm: str = "batch"
     device: torch.device | None = None
     dtype: torch.dtype | None = None
 
@@ -43,6 +45,7 @@ class SharedStart:
             generator=self.stream("init"),
             image_px=self.image_px,
             n_classes=self.n_classes,
+            norm=self.norm,
             device=self.device,
             dtype=self.dtype,
         )
@@ -71,7 +74,8 @@ class Learner:
     def normalised_layers(self) -> list[Layer]:
         """The chain of layers up to the head where statistics matter; empty where none do."""
         layers = [layer for part in self.parts for layer in part.net.layers]
-        return layers if any(getattr(layer, "norm", None) is not None for layer in layers) else []
+        norms = [getattr(layer, "norm", None) for layer in layers]
+        return layers if any(norm and norm.keeps_statistics for norm in norms) else []
 
     def rule_of(self, layer_name: str) -> str:
         """The rule that changes a layer; "none" where its synapses are frozen."""

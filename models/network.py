@@ -19,11 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neurosim.models.normalisation import (
+    NORMS,
+    AbstractNorm,
     Batch,
-    BatchNorm,
     Running,
     Statistics,
     StatisticsOf,
+    of_the_batch,
     statistics_for,
 )
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
@@ -46,7 +48,7 @@ class Layer(nn.Module):
         name: the name under which activations and changes are reported.
         synapse: geometry of the linear map.
         activation: pointwise function ``f``.
-        norm: batch normalisation between synapse and ``f``, or None.
+        norm: normalisation between synapse and ``f``, or None.
         pool: side of the max-pooling window, 1 for none.
         dropout: probability that an output is silenced at learning time.
         generator: source of the initial weights.
@@ -58,7 +60,7 @@ class Layer(nn.Module):
         synapse: AbstractSynapse,
         *,
         activation: Activation = torch.relu,
-        norm: BatchNorm | None = None,
+        norm: AbstractNorm | None = None,
         pool: int = 1,
         dropout: float = 0.0,
         bias: bool = True,
@@ -189,8 +191,8 @@ class Network(nn.Module):
             for name, tensor in layer.plastic_parameters().items():
                 named[f"{layer.name}.{name}"] = tensor.detach()
             if layer.norm is not None:
-                named[f"{layer.name}.running_mean"] = layer.norm.running_mean
-                named[f"{layer.name}.running_var"] = layer.norm.running_var
+                for name, tensor in layer.norm.statistics().items():
+                    named[f"{layer.name}.{name}"] = tensor
         return named
 
     def linearise(self, drive: Drive) -> tuple[Linearised, ...]:
@@ -214,7 +216,7 @@ class Network(nn.Module):
         out = {}
         for layer in self.layers:
             chosen = statistics_for(layer.name, statistics)
-            if isinstance(chosen, Batch):
+            if of_the_batch(chosen):
                 raise ValueError(
                     "represent() refuses Batch statistics: features would depend on the batch "
                     "they came in; use Running() or Fixed(mean, var)"
@@ -245,12 +247,17 @@ def convolutional_network(
     n_hidden: int = 512,
     n_classes: int = 10,
     dropout: float = 0.3,
+    norm: str = "batch",
     device: torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> Network:
-    """Conv1..Conv3 (3x3, batch norm, ReLU, max-pool 2), FC1 (ReLU, dropout), head.
+    """Conv1..Conv3 (3x3, normalisation, ReLU, max-pool 2), FC1 (ReLU, dropout), head.
 
-    The network of Leutenegger 2026 (arXiv 2605.30556): 3-32-64-128 channels, 2048-512-10 units.
+    The network of Leutenegger 2026 (arXiv 2605.30556): 3-32-64-128 channels, 2048-512-10 units,
+    batch norm.
+
+    Args:
+        norm: a name in ``NORMS``: batch, group, layer or none. No draw depends on it.
     """
     n_conv = len(channels) - 1
     if image_px % 2**n_conv:
@@ -262,7 +269,7 @@ def convolutional_network(
         layer(
             f"Conv{i + 1}",
             Conv2d(n_in, n_out, 3, padding=1),
-            norm=BatchNorm(n_out, device=device, dtype=dtype),
+            norm=NORMS[norm](n_out, device=device, dtype=dtype),
             pool=2,
         )
         for i, (n_in, n_out) in enumerate(pairwise(channels))

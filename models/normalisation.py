@@ -1,20 +1,29 @@
-"""Batch normalisation whose statistics are an argument, never a hidden mode.
+"""Normalisation whose statistics are an argument, never a hidden mode.
 
-    y = gamma (a - mean) / sqrt(var + eps) + beta          (Ioffe & Szegedy 2015, arXiv 1502.03167)
+    y = gamma (a - mean) / sqrt(var + eps) + beta
 
-Where mean and var come from decides much of a network's representational geometry, so the
-caller always says: ``Batch`` (and accumulate), ``Running`` (as accumulated) or ``Fixed``.
+Batch normalisation (Ioffe & Szegedy 2015, arXiv 1502.03167) takes mean and var from other images
+than the one at hand. Where they come from decides much of a network's representational geometry,
+so the caller always says: ``Batch`` (and accumulate), ``Running`` (as accumulated), ``Fixed``
+(given) or ``Accumulate`` (as ``Batch``, into tensors of one's own).
+
+Group normalisation (Wu & He 2018, doi:10.1007/978-3-030-01261-8_1) and layer normalisation over a
+map (Ba, Kiros & Hinton 2016, arXiv 1607.06450) take them from the image itself: they keep no
+statistics, and every source gives the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from neurosim.choices import Choices
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,15 @@ class Fixed:
     var: Tensor
 
 
-Statistics = Batch | Running | Fixed
+@dataclass(frozen=True)
+class Accumulate:
+    """Statistics of the batch at hand; these tensors, not the layer's, move by ``momentum``."""
+
+    mean: Tensor
+    var: Tensor
+
+
+Statistics = Batch | Running | Fixed | Accumulate
 #: One source for all layers, or one a layer by name.
 StatisticsOf = Statistics | Mapping[str, Statistics]
 
@@ -45,9 +62,55 @@ def statistics_for(layer_name: str, statistics: StatisticsOf) -> Statistics:
     return statistics[layer_name] if isinstance(statistics, Mapping) else statistics
 
 
-class BatchNorm(nn.Module):
-    """Normalisation over batch and space, one mean and variance a channel."""
+def of_the_batch(statistics: Statistics) -> bool:
+    """Whether features under this source depend on the batch they come in."""
+    return isinstance(statistics, Batch | Accumulate)
 
+
+class AbstractNorm(nn.Module, ABC):
+    """A standardisation, then a gain ``gamma`` and an offset ``beta`` a channel.
+
+    keeps_statistics: whether mean and var come from other images than the one at hand; if so,
+        a constant added to a channel is cancelled, and a bias before it has no effect.
+    """
+
+    keeps_statistics: ClassVar[bool]
+
+    def __init__(
+        self,
+        n_channels: int,
+        *,
+        eps: float = 1e-5,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.eps = eps
+        kw: dict[str, Any] = {"device": device, "dtype": dtype}
+        self.gamma = nn.Parameter(torch.ones(n_channels, **kw))
+        self.beta = nn.Parameter(torch.zeros(n_channels, **kw))
+
+    @abstractmethod
+    def forward(self, a: Tensor, statistics: Statistics) -> Tensor:
+        """``y`` for currents ``(batch, channels, height, width)``."""
+
+    @abstractmethod
+    def in_batch(self, a: Tensor) -> Tensor:
+        """``forward`` under ``Batch`` statistics, moving none."""
+
+    def accumulate(self, a: Tensor) -> None:
+        """Move the running statistics, where there are any, as ``Batch`` does."""
+
+    def statistics(self) -> dict[str, Tensor]:
+        """The running statistics by name (not copied)."""
+        return {}
+
+
+@final
+class BatchNorm(AbstractNorm):
+    """Over batch and space, one mean and variance a channel."""
+
+    keeps_statistics = True
     running_mean: Tensor
     running_var: Tensor
 
@@ -60,28 +123,84 @@ class BatchNorm(nn.Module):
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.momentum, self.eps = momentum, eps
-        kw: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.gamma = nn.Parameter(torch.ones(n_channels, **kw))
-        self.beta = nn.Parameter(torch.zeros(n_channels, **kw))
-        self.register_buffer("running_mean", torch.zeros(n_channels, **kw))
-        self.register_buffer("running_var", torch.ones(n_channels, **kw))
+        super().__init__(n_channels, eps=eps, device=device, dtype=dtype)
+        self.momentum = momentum
+        self.register_buffer("running_mean", torch.zeros_like(self.gamma.detach()))
+        self.register_buffer("running_var", torch.ones_like(self.gamma.detach()))
 
     def forward(self, a: Tensor, statistics: Statistics) -> Tensor:
         match statistics:
-            case Batch():
+            case Batch() | Running():
                 mean, var = self.running_mean, self.running_var
-            case Running():
-                mean, var = self.running_mean, self.running_var
-            case Fixed():
+            case Fixed() | Accumulate():
                 mean, var = statistics.mean, statistics.var
             case _:
-                raise TypeError(f"statistics must be Batch, Running or Fixed, got {statistics!r}")
+                raise TypeError(
+                    f"statistics must be Batch, Running, Fixed or Accumulate, got {statistics!r}"
+                )
         return F.batch_norm(
             a, mean, var, self.gamma, self.beta,
-            training=isinstance(statistics, Batch), momentum=self.momentum, eps=self.eps,
+            training=of_the_batch(statistics), momentum=self.momentum, eps=self.eps,
         )  # fmt: skip
+
+    def in_batch(self, a: Tensor) -> Tensor:
+        return F.batch_norm(a, None, None, self.gamma, self.beta, training=True, eps=self.eps)
+
+    def accumulate(self, a: Tensor) -> None:
+        torch.batch_norm_update_stats(a, self.running_mean, self.running_var, self.momentum)
+
+    def statistics(self) -> dict[str, Tensor]:
+        return {"running_mean": self.running_mean, "running_var": self.running_var}
+
+
+@final
+class GroupNorm(AbstractNorm):
+    """Over space and groups of channels, one mean and variance an image and group.
+
+    Args:
+        n_groups: must divide ``n_channels``; 1: layer normalisation over the map.
+    """
+
+    keeps_statistics = False
+
+    def __init__(self, n_channels: int, n_groups: int, **options: Any) -> None:
+        super().__init__(n_channels, **options)
+        if n_groups < 1 or n_channels % n_groups:
+            raise ValueError(
+                f"{n_channels} channels cannot be split into {n_groups} groups: "
+                "give a number that divides them"
+            )
+        self.n_groups = n_groups
+
+    def forward(self, a: Tensor, statistics: Statistics) -> Tensor:
+        return F.group_norm(a, self.n_groups, self.gamma, self.beta, self.eps)
+
+    def in_batch(self, a: Tensor) -> Tensor:
+        return self(a, Batch())
+
+
+#: Channels of one group: the second of the two settings that Wu & He 2018 recommend (the first,
+#: 32 groups, would give every channel of Conv1 a group of its own).
+CHANNELS_A_GROUP = 16
+
+
+def _group_norm(n_channels: int, **options: Any) -> GroupNorm:
+    return GroupNorm(n_channels, max(1, n_channels // CHANNELS_A_GROUP), **options)
+
+
+def _layer_norm(n_channels: int, **options: Any) -> GroupNorm:
+    return GroupNorm(n_channels, 1, **options)
+
+
+def _no_norm(n_channels: int, **options: Any) -> None:
+    return None
+
+
+#: Name -> builder of a convolution's normalisation from its number of channels.
+NORMS: Choices[Callable[..., AbstractNorm | None]] = Choices(
+    "normalisation of the architecture",
+    {"batch": BatchNorm, "group": _group_norm, "layer": _layer_norm, "none": _no_norm},
+)
 
 
 def identity_statistics(norm: BatchNorm) -> Fixed:

@@ -47,8 +47,9 @@ class RecognitionSynapse:
 
     def plastic_parameters(self) -> Mapping[str, Tensor]:
         learning: dict[str, Tensor] = {"weight": self.layer.weight}
-        if self.layer.bias is not None and self.layer.norm is None:
-            learning["bias"] = self.layer.bias
+        norm, bias = self.layer.norm, self.layer.bias
+        if bias is not None and not (norm is not None and norm.keeps_statistics):
+            learning["bias"] = bias
         return learning
 
 

@@ -1,18 +1,21 @@
 """Normalisation policies: where the statistics of an evaluation come from.
 
-======================  ================================================================
-``identity``            mean 0, variance 1: normalisation off but for gamma and beta
-``running``             as accumulated in training (identity in an untrained network)
-``calibrated``          recomputed on clean training images at the training size
-``calibrated-at-px``    recomputed on clean training images at the size of the evaluation
-======================  ================================================================
+=========================  =============================================================
+``identity``               mean 0, variance 1: normalisation off but for gamma and beta
+``running``                as accumulated in training (identity in an untrained network)
+``calibrated``             recomputed on clean training images at the training size
+``calibrated-at-px``       recomputed on clean training images at the size of the evaluation
+``augmented-accumulated``  accumulated anew over augmented training batches, weights held
+=========================  =============================================================
 
-Policies only compute statistics; nothing in the network changes.
+Policies only compute statistics; nothing in the network changes. They differ for layers whose
+normalisation keeps statistics; all others are ``Running``, which is what they always do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -20,67 +23,140 @@ from torch import Tensor
 
 from neurosim.choices import Choices
 from neurosim.models.network import Layer, fit_to
-from neurosim.models.normalisation import Fixed, Running, Statistics, identity_statistics
+from neurosim.models.normalisation import (
+    Accumulate,
+    BatchNorm,
+    Fixed,
+    Running,
+    Statistics,
+    identity_statistics,
+)
 
-#: Computes the statistics of each layer from the layers, clean training images in batches, and
-#: the size of the evaluation images in px.
-Policy = Callable[[Sequence[Layer], Sequence[Tensor], int], dict[str, Statistics]]
+
+def _nothing() -> Iterable[Tensor]:
+    raise ValueError(
+        "the policy augmented-accumulated needs augmented training batches: "
+        "give Calibration(clean, augmented=...)"
+    )
 
 
-def identity(layers: Sequence[Layer], batches: Sequence[Tensor], px: int) -> dict[str, Statistics]:
-    """Mean 0 and variance 1 in every normalised layer."""
+@dataclass(frozen=True)
+class Calibration:
+    """The training images that policies read.
+
+    clean: without augmentation, in batches.
+    augmented: gives the batches of training passes, in their order; called when needed.
+    """
+
+    clean: Sequence[Tensor] = ()
+    augmented: Callable[[], Iterable[Tensor]] = field(default=_nothing)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Statistics of each layer by name, from the layers, the images, and the size in px.
+
+    depends_on_px: whether the answer for one size serves all.
+    """
+
+    compute: Callable[[Sequence[Layer], Calibration, int], dict[str, Statistics]]
+    depends_on_px: bool = False
+
+    def __call__(
+        self, layers: Sequence[Layer], calibration: Calibration, px: int
+    ) -> dict[str, Statistics]:
+        return self.compute(layers, calibration, px)
+
+
+def identity(layers: Sequence[Layer], calibration: Calibration, px: int) -> dict[str, Statistics]:
+    """Mean 0 and variance 1 in every layer that keeps statistics."""
     return {
-        layer.name: Running() if layer.norm is None else identity_statistics(layer.norm)
+        layer.name: identity_statistics(layer.norm)
+        if isinstance(layer.norm, BatchNorm)
+        else Running()
         for layer in layers
     }
 
 
-def running(layers: Sequence[Layer], batches: Sequence[Tensor], px: int) -> dict[str, Statistics]:
+def running(layers: Sequence[Layer], calibration: Calibration, px: int) -> dict[str, Statistics]:
     """As accumulated in training."""
     return {layer.name: Running() for layer in layers}
 
 
-def calibrated(
-    layers: Sequence[Layer], batches: Sequence[Tensor], px: int
-) -> dict[str, Statistics]:
-    """Pooled mean and variance over the given images at their own size."""
-    return calibrate(layers, batches)
+def calibrated(layers: Sequence[Layer], calibration: Calibration, px: int) -> dict[str, Statistics]:
+    """Pooled mean and variance over the clean images at their own size."""
+    return calibrate(layers, calibration.clean)
 
 
 def calibrated_at_px(
-    layers: Sequence[Layer], batches: Sequence[Tensor], px: int
+    layers: Sequence[Layer], calibration: Calibration, px: int
 ) -> dict[str, Statistics]:
-    """Pooled mean and variance over the given images, resized to ``px``."""
-    return calibrate(layers, (resize(batch, px) for batch in batches))
+    """Pooled mean and variance over the clean images, resized to ``px``."""
+    return calibrate(layers, (resize(batch, px) for batch in calibration.clean))
+
+
+def augmented_accumulated(
+    layers: Sequence[Layer], calibration: Calibration, px: int
+) -> dict[str, Statistics]:
+    """What training passes over the augmented images would accumulate, starting from (0, 1)."""
+    return accumulate(layers, calibration.augmented())
 
 
 POLICIES: Choices[Policy] = Choices(
     "normalisation policy",
     {
-        "identity": identity,
-        "running": running,
-        "calibrated": calibrated,
-        "calibrated-at-px": calibrated_at_px,
+        "identity": Policy(identity),
+        "running": Policy(running),
+        "calibrated": Policy(calibrated),
+        "calibrated-at-px": Policy(calibrated_at_px, depends_on_px=True),
+        "augmented-accumulated": Policy(augmented_accumulated),
     },
 )
+
+
+def _up_to_the_last_batch_norm(layers: Sequence[Layer]) -> Sequence[Layer]:
+    """Statistics above it matter to nobody, so what lies above is not run."""
+    last = max(
+        (i for i, layer in enumerate(layers) if isinstance(layer.norm, BatchNorm)), default=-1
+    )
+    return layers[: last + 1]
 
 
 @torch.no_grad()
 def calibrate(layers: Sequence[Layer], batches: Iterable[Tensor]) -> dict[str, Statistics]:
     """Statistics of each normalised layer, the layers below it already calibrated.
 
-    ``mean`` and ``var`` (biased) are pooled over all images and positions, whatever the
-    batches; layers above the last normalised one are not run.
+    ``mean`` and ``var`` (biased) are pooled over all images and positions, whatever the batches.
     """
-    last = max((i for i, layer in enumerate(layers) if layer.norm is not None), default=-1)
     statistics: dict[str, Statistics] = {layer.name: Running() for layer in layers}
     activity = list(batches)
-    for layer in layers[: last + 1]:
+    for layer in _up_to_the_last_batch_norm(layers):
         currents = [layer.current(fit_to(layer.synapse, x)) for x in activity]
-        if layer.norm is not None:
+        if isinstance(layer.norm, BatchNorm):
             statistics[layer.name] = pooled_statistics(currents)
         activity = [layer.respond(a, statistics[layer.name]) for a in currents]
     return statistics
+
+
+@torch.no_grad()
+def accumulate(layers: Sequence[Layer], batches: Iterable[Tensor]) -> dict[str, Statistics]:
+    """The running statistics of training passes with every weight held.
+
+    ``m <- (1 - momentum) m + momentum m_batch`` from (0, 1), each layer reading what the layers
+    below make of the same batch under its own statistics; ``var`` unbiased, as torch has it.
+    """
+    statistics: dict[str, Statistics] = {layer.name: Running() for layer in layers}
+    chain = _up_to_the_last_batch_norm(layers)
+    moving: dict[str, Accumulate] = {}
+    for layer in chain:
+        if isinstance(layer.norm, BatchNorm):
+            start = identity_statistics(layer.norm)
+            moving[layer.name] = Accumulate(start.mean, start.var)
+    for x in batches:
+        for layer in chain:
+            a = layer.current(fit_to(layer.synapse, x))
+            x = layer.respond(a, moving.get(layer.name, Running()))
+    return statistics | {name: Fixed(kept.mean, kept.var) for name, kept in moving.items()}
 
 
 def pooled_statistics(currents: Sequence[Tensor]) -> Fixed:

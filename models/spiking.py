@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from neurosim.dynamics import AbstractClocked
-from neurosim.models.normalisation import Batch, Running, StatisticsOf, statistics_for
+from neurosim.models.normalisation import Running, StatisticsOf, of_the_batch, statistics_for
 from neurosim.solvers import Ticks
 from neurosim.spiking.competition import AbstractCompetition, WinnerTakeAll
 from neurosim.spiking.encoders import AbstractEncoder, Current
@@ -236,7 +236,7 @@ class SpikingNetwork(nn.Module):
             ValueError: for ``Batch`` statistics, as the other networks do.
         """
         for layer in self.layers:
-            if isinstance(statistics_for(layer.name, statistics), Batch):
+            if of_the_batch(statistics_for(layer.name, statistics)):
                 raise ValueError(
                     "represent() refuses Batch statistics: thresholds adapt only in learning "
                     "passes; use Running()"

@@ -12,7 +12,7 @@ from neurosim.experiments.batches import AUGMENTATIONS, epoch_batches
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import Learner, SharedStart
 from neurosim.models.normalisation import Batch, Running
-from neurosim.models.policies import POLICIES
+from neurosim.models.policies import POLICIES, Calibration
 from neurosim.models.readouts import READOUTS
 from neurosim.spiking.encoders import ENCODERS
 from neurosim.spiking.neurons import CELLS
@@ -292,8 +292,9 @@ def test_policies_agree_with_torch_and_with_themselves():
     learner = RULES["bp"](START)
     layers = learner.normalised_layers()
     x, _ = batch(4, 16)
-    found = POLICIES["calibrated"](layers, x.split(5), 64)
-    at_px = POLICIES["calibrated-at-px"](layers, x.split(5), 32)
+    images = Calibration(x.split(5))
+    found = POLICIES["calibrated"](layers, images, 64)
+    at_px = POLICIES["calibrated-at-px"](layers, images, 32)
     a = x
     for layer in layers[:3]:
         current = layer.current(a)
@@ -302,6 +303,6 @@ def test_policies_agree_with_torch_and_with_themselves():
         torch.testing.assert_close(found[layer.name].var, var, rtol=1e-4, atol=1e-5)
         assert torch.equal(found[layer.name].var, at_px[layer.name].var)
         a = layer.respond(current, found[layer.name])
-    identity = learner.represent(x, POLICIES["identity"](layers, (), 32))
+    identity = learner.represent(x, POLICIES["identity"](layers, Calibration(), 32))
     running = learner.represent(x, Running())
     assert all(torch.equal(identity[k], running[k]) for k in running)
