@@ -6,11 +6,14 @@ Light on purpose: ``--help`` imports this and nothing heavy.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
+from neurosim.experiments.options import option
 
 #: Names as in the catalogue and the other registries; a test holds the two together.
 RULE_NAMES = (
@@ -32,35 +35,36 @@ ENCODER_NAMES = ("current", "bernoulli", "poisson", "latency")
 class Comparison:
     """Every setting that a number of the result depends on.
 
-    Attributes:
-        training: training images by name; ``stimuli``: stimulus set with its brain by name.
-        n_train, n_test: images drawn at random a seed; None for all.
-        rules, seeds: the cells are their product.
-        checkpoints: epochs after which everything is evaluated; 0 and ``epochs`` included.
-        evaluation_px: sizes of the stimuli, px; the training size must be among them.
-        normalisation: policies of evaluation; ``readouts``: readouts of the conv layers.
-        cell, encoder: spiking cell and encoder of the rule ``stdp``.
-        n_calibration: clean training images that the calibrated policies read.
+    A field declared with ``option`` is an option of the command line and a key of a configuration
+    file; its text there says what it is.
     """
 
-    training: str = "cifar10"
-    stimuli: str = "brain92"
-    n_train: int | None = 8000
-    n_test: int | None = 2000
-    rules: tuple[str, ...] = DEFAULT_RULES
-    seeds: tuple[int, ...] = (42, 123, 456)
-    epochs: int = 5
-    checkpoints: tuple[int, ...] = (0, 1, 2, 5)
-    batch_size: int = 128
-    augmentation: str = "flip-crop"
-    schedule: str = "cosine"
-    cell: str = CELL_NAMES[0]
-    encoder: str = ENCODER_NAMES[0]
-    training_px: int = 32
-    evaluation_px: tuple[int, ...] = (32, 160)
-    normalisation: tuple[str, ...] = ("identity", "running", "calibrated")
-    readouts: tuple[str, ...] = ("gap", "4x4")
-    n_calibration: int = 1000
+    training: str = option("cifar10", "training images by name (docs/data.md)")
+    stimuli: str = option("brain92", "stimulus set with its brain by name (docs/data.md)")
+    n_train: int | None = option(8000, "training images drawn at random a seed", none="all")
+    n_test: int | None = option(2000, "held-out images drawn at random a seed", none="all")
+    rules: tuple[str, ...] = option(DEFAULT_RULES, "learning rules", known=RULE_NAMES)
+    seeds: tuple[int, ...] = option((42, 123, 456), "the cells are rules x seeds")
+    epochs: int = option(5, "epochs of training")
+    checkpoints: tuple[int, ...] = option(
+        (0, 1, 2, 5), "epochs after which all is evaluated; 0 and the last included"
+    )
+    batch_size: int = option(128, "images a batch")
+    augmentation: str = option("flip-crop", "of training images", known=AUGMENTATION_NAMES)
+    schedule: str = option("cosine", "learning rate over training", known=SCHEDULE_NAMES)
+    cell: str = option(CELL_NAMES[0], "spiking cell of stdp", known=CELL_NAMES)
+    encoder: str = option(ENCODER_NAMES[0], "spike encoder of stdp", known=ENCODER_NAMES)
+    training_px: int = option(32, "size of the training images")
+    evaluation_px: tuple[int, ...] = option(
+        (32, 160), "sizes of the stimuli, the training size among them"
+    )
+    normalisation: tuple[str, ...] = option(
+        ("identity", "running", "calibrated"), "policies at evaluation", known=POLICY_NAMES
+    )
+    readouts: tuple[str, ...] = option(
+        ("gap", "4x4"), "readouts of the conv layers", known=READOUT_NAMES
+    )
+    n_calibration: int = option(1000, "clean training images of the calibrated policies")
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -126,6 +130,24 @@ class Comparison:
         return cls(**given)
 
 
+@dataclass(frozen=True)
+class Execution:
+    """Where and how a comparison runs: no number of the result depends on it."""
+
+    workers: int = option(os.cpu_count() or 1, "processes side by side; by default all cores")
+    device: str = option("cpu", "cpu, cuda or mps")
+    data_dir: Path | None = option(None, "data; by default $NEUROSIM_DATA, else the user's cache")
+    download: bool = option(False, "fetch missing data sets")
+    out: Path | None = option(None, "run folder; by default runs/PRESET")
+    resume: bool = option(
+        True, "go on from what the run folder holds; --no-resume refuses a folder with a run"
+    )
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"--workers must be at least 1, got {self.workers}")
+
+
 PRESETS: Choices[Comparison] = Choices(
     "preset",
     {
@@ -155,3 +177,13 @@ PRESETS: Choices[Comparison] = Choices(
         ),
     },
 )
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the other settings are laid over."""
+
+    preset: str = option("demo", "settings to start from", known=tuple(PRESETS))
+
+    def __post_init__(self) -> None:
+        _ = PRESETS[self.preset]

@@ -9,89 +9,108 @@ summary. Running it again resumes.
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from neurosim.experiments import config
-from neurosim.experiments.config import PRESETS, Comparison
+from neurosim.experiments.config import PRESETS, Comparison, Execution, Start
 from neurosim.experiments.execute import CellsFailedError, CellTask, one_thread, run_cells
+from neurosim.experiments.options import (
+    Layer,
+    Parser,
+    add_options,
+    build,
+    names,
+    to_toml,
+    to_yaml,
+)
 
 DEVICES = ("cpu", "cuda", "mps")
+SHOWN_FORMATS = ("yaml", "toml")
 #: The layer of the printed summary and the headline figure: the readout that keeps layout.
 HEADLINE_LAYER = "FC1"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line; every default is the preset's."""
-    p = argparse.ArgumentParser(
+def parser() -> Parser:
+    """The command line: the settings of ``config``, and what to do."""
+    p = Parser(
         description=__doc__.split("\n")[0],
-        epilog="Running the same command again resumes; other settings need another --out.",
+        epilog="Options override --config, which overrides --preset. Running the same command "
+        "again resumes; other settings need another --out.",
     )
-    p.add_argument("--preset", default="demo", choices=list(PRESETS), help="default: %(default)s")
-    p.add_argument("--rules", nargs="+", metavar="RULE", help=", ".join(config.RULE_NAMES))
-    p.add_argument("--seeds", nargs="+", type=int, metavar="SEED")
-    p.add_argument("--epochs", type=int)
-    p.add_argument("--checkpoints", nargs="+", type=int, metavar="EPOCH")
-    p.add_argument("--evaluation-px", nargs="+", type=int, metavar="PX")
     p.add_argument(
-        "--normalisation", nargs="+", metavar="POLICY", help=", ".join(config.POLICY_NAMES)
+        "--config", type=Path, metavar="FILE", help="settings from a .yaml or .toml file"
     )
-    p.add_argument("--readouts", nargs="+", metavar="READOUT", help=", ".join(config.READOUT_NAMES))
-    p.add_argument("--n-train", type=int, help="training images a seed")
-    p.add_argument("--n-test", type=int, help="held-out images")
-    p.add_argument("--batch-size", type=int)
-    p.add_argument("--augmentation", help=", ".join(config.AUGMENTATION_NAMES))
-    p.add_argument("--schedule", help=", ".join(config.SCHEDULE_NAMES))
-    p.add_argument("--cell", help="of stdp: " + ", ".join(config.CELL_NAMES))
-    p.add_argument("--encoder", help="of stdp: " + ", ".join(config.ENCODER_NAMES))
-    p.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: all cores")
-    p.add_argument("--device", default="cpu", help="cpu, cuda or mps; default: %(default)s")
-    p.add_argument("--data-dir", type=Path, help="default: $NEUROSIM_DATA, else the user's cache")
-    p.add_argument("--download", action="store_true", help="fetch missing data sets")
-    p.add_argument("--out", type=Path, help="run folder; default: runs/PRESET")
     p.add_argument(
-        "--resume",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="go on from what the run folder holds; --no-resume refuses a folder with a run",
+        "--show-config",
+        nargs="?",
+        const="yaml",
+        choices=SHOWN_FORMATS,
+        help="print all settings, as --config reads them, and stop",
     )
+    add_options(p, Start, "where settings start")
+    add_options(p, Comparison, "the comparison (what the numbers depend on)")
+    add_options(p, Execution, "its execution")
     return p
 
 
-def settings_from(arguments: argparse.Namespace) -> Comparison:
-    """The preset with every option that was given put in its place.
+@dataclass(frozen=True)
+class Command:
+    """What a command line asks for."""
 
-    ``--epochs`` alone keeps the preset's checkpoints up to it, and adds it as the last.
-    """
-    preset = PRESETS[arguments.preset]
-    given: dict[str, Any] = {
-        field.name: tuple(value) if isinstance(value, list) else value
-        for field in dataclasses.fields(Comparison)
-        if (value := getattr(arguments, field.name, None)) is not None
-    }
-    if "epochs" in given and "checkpoints" not in given:
-        kept = [epoch for epoch in preset.checkpoints if epoch < given["epochs"]]
-        given["checkpoints"] = (*kept, given["epochs"])
-    return dataclasses.replace(preset, **given)
+    preset: str
+    settings: Comparison
+    execution: Execution
+    shown: str | None
+
+    @classmethod
+    def of(cls, argv: Sequence[str] | None) -> Command:
+        """Lay the command line over the configuration file over the preset.
+
+        ``epochs`` without ``checkpoints`` in the same place keeps the checkpoints from below up
+        to it, and adds it as the last.
+        """
+        arguments = parser().parse_args(argv)
+        classes = (Start, Comparison, Execution)
+        layers = [Layer.from_command_line(arguments, *classes)]
+        if arguments.config is not None:
+            layers.insert(0, Layer.from_file(arguments.config, names(*classes)))
+        preset = build(Start, Start(), *layers).preset
+        settings = PRESETS[preset]
+        for layer in layers:
+            if "epochs" in layer.values and "checkpoints" not in layer.values:
+                layer = _with_checkpoints(layer, settings.checkpoints)
+            settings = build(Comparison, settings, layer)
+        execution = build(Execution, Execution(), *layers)
+        return cls(preset, settings, execution, arguments.show_config)
+
+    @property
+    def as_file(self) -> str:
+        """The settings as a configuration file."""
+        text = to_toml if self.shown == "toml" else to_yaml
+        return text(Start(self.preset), self.settings, self.execution)
+
+
+def _with_checkpoints(layer: Layer, below: Sequence[int]) -> Layer:
+    epochs = layer.read(Comparison, "epochs")
+    kept = [epoch for epoch in below if epoch < epochs]
+    return replace(layer, values={**layer.values, "checkpoints": [*kept, epochs]})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison; returns the exit status."""
-    arguments = parser().parse_args(argv)
     one_thread()
     try:
-        if arguments.workers < 1:
-            raise ValueError(f"--workers must be at least 1, got {arguments.workers}")
-        settings = settings_from(arguments)
+        command = Command.of(argv)
+        if command.shown:
+            print(command.as_file, end="")
+            return 0
         from neurosim.experiments.run_folder import RunFolder
 
-        folder = RunFolder(arguments.out or Path("runs") / arguments.preset)
-        run(settings, folder, arguments)
+        folder = RunFolder(command.execution.out or Path("runs") / command.preset)
+        run(command.settings, folder, command.execution)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -104,13 +123,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(settings: Comparison, folder, arguments: argparse.Namespace) -> None:
+def run(settings: Comparison, folder, execution: Execution) -> None:
     """Check everything, run the cells, write and print the results."""
-    images, stimuli = _load_both(settings, arguments)
+    images, stimuli = _load_both(settings, execution)
     for seed in settings.seeds:
         images.subset(settings.n_train, settings.n_test, seed)
-    _check_device(arguments.device)
-    if not arguments.resume and folder.is_claimed:
+    _check_device(execution.device)
+    if not execution.resume and folder.is_claimed:
         raise ValueError(
             f"{folder.path} already holds a run: give another --out, or leave out --no-resume to "
             "go on from it"
@@ -120,25 +139,25 @@ def run(settings: Comparison, folder, arguments: argparse.Namespace) -> None:
         print("SIMULATED data: images, subjects and ROIs are made by a program.")
     print(
         f"{len(settings.rules)} rules x {len(settings.seeds)} seeds, {settings.epochs} epochs, "
-        f"{arguments.workers} worker(s), into {folder.path}"
+        f"{execution.workers} worker(s), into {folder.path}"
     )
     tasks = [
-        CellTask(settings, rule, seed, folder.cell(rule, seed), arguments.data_dir,
-                 arguments.device)
+        CellTask(settings, rule, seed, folder.cell(rule, seed), execution.data_dir,
+                 execution.device)
         for rule in settings.rules
         for seed in settings.seeds
     ]  # fmt: skip
-    run_cells(tasks, arguments.workers)
+    run_cells(tasks, execution.workers)
     from neurosim.experiments.report import write_results
 
     print(write_results(folder, settings, stimuli, HEADLINE_LAYER))
 
 
-def _load_both(settings: Comparison, arguments: argparse.Namespace):
+def _load_both(settings: Comparison, execution: Execution):
     """Training images and stimuli; everything that is missing is told at once."""
     from neurosim.experiments.data import DataError, load_stimuli, load_training_images
 
-    where = {"data_dir": arguments.data_dir, "download": arguments.download}
+    where: dict[str, Any] = {"data_dir": execution.data_dir, "download": execution.download}
     found, missing = [], []
     for load, name in (
         (load_training_images, settings.training),
@@ -149,7 +168,7 @@ def _load_both(settings: Comparison, arguments: argparse.Namespace):
         except DataError as error:
             missing.append(str(error))
     if missing:
-        raise ValueError("\n".join(missing))
+        raise ValueError("; and ".join(message.rstrip(".") for message in missing))
     return found
 
 

@@ -16,7 +16,7 @@ from neurosim.experiments import cells, execute, report
 from neurosim.experiments.config import PRESETS, Comparison
 from neurosim.experiments.evaluate import ChangedStateError, Evaluation
 from neurosim.experiments.results import FIRST_COLUMNS, read_csv
-from neurosim.experiments.training_dynamics import main, parser, settings_from
+from neurosim.experiments.training_dynamics import Command, main
 
 SMALL = [
     "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "2",
@@ -282,7 +282,7 @@ def test_bad_input_is_refused_before_any_work(arguments, told, tmp_path, capsys,
 
 
 def test_epochs_alone_keeps_the_presets_checkpoints():
-    given = settings_from(parser().parse_args(["--preset", "paper", "--epochs", "7"]))
+    given = Command.of(["--preset", "paper", "--epochs", "7"]).settings
     assert given.checkpoints == (0, 1, 2, 5, 7)
 
 

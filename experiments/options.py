@@ -1,0 +1,278 @@
+"""Frozen dataclasses from a YAML or TOML file and the command line: one definition for both.
+
+A field declared with ``option`` is a key of the file and an option of the command line. Layers
+(preset, file, command line) are plain mappings laid over each other; msgspec converts what they
+hold to the fields' types, and the class checks the values when it is built. Command lines are
+argparse's: generators of command lines from dataclasses (tyro, jsonargparse) do not tell an option
+that was given from a default, which layers need, and answer in several lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import re
+import sys
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from neurosim.choices import Choices
+
+T = TypeVar("T")
+_DOCUMENT_END = "...\n"
+
+
+def option(default: T, help: str, *, known: Sequence[str] = (), none: str = "") -> T:
+    """A field that is a setting: its default, what it is, and how None is written.
+
+    Args:
+        known: the names that it allows, for ``--help``; the class itself checks them.
+        none: the word for None ("all"), in files and on the command line.
+    """
+    metadata = {"help": help, "known": tuple(known), "none": none}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose errors are exceptions, so that a program answers in one form."""
+
+    def __init__(self, **options: Any) -> None:
+        # A shortened name would turn ambiguous when an option is added.
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and leaving."""
+        raise ValueError(f"{message} (--help lists the options)")
+
+    def parse_args(self, args=None, namespace=None):
+        """Parse; an unknown option is answered with the nearest known one."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            # What follows an unknown option is its value.
+            word = next((word for word in unknown if word.startswith("-")), unknown[0])
+            near = difflib.get_close_matches(word.split("=")[0], self._option_string_actions, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            self.error(f"unknown {'option' if word[0] == '-' else 'argument'} {word!r}{hint}")
+        return found
+
+
+def add_options(parser: argparse.ArgumentParser, cls: type, title: str) -> None:
+    """One option for each field of ``cls``, spelt with dashes; absent ones stay None."""
+    group = parser.add_argument_group(title)
+    for field, kind in _fields(cls):
+        flag = "--" + field.name.replace("_", "-")
+        help = field.metadata["help"]
+        if field.metadata["known"]:
+            help += ": " + ", ".join(field.metadata["known"])
+        help = help.replace("%", "%%")
+        if kind is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, help=help)
+            continue
+        many = typing.get_origin(kind) is tuple
+        metavar = field.name.upper().removesuffix("S") if many else field.name.upper()
+        if field.metadata["none"]:
+            metavar += f"|{field.metadata['none']}"
+        group.add_argument(flag, nargs="+" if many else None, metavar=metavar, help=help)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one place.
+
+    source: as named in errors ("in run.yaml", "on the command line"). text: values are text that is
+    still to be read as numbers.
+    """
+
+    source: str
+    values: Mapping[str, Any]
+    text: bool = False
+
+    @classmethod
+    def from_command_line(cls, arguments: argparse.Namespace, *classes: type) -> Layer:
+        """The options that were given."""
+        names = [field.name for each in classes for field, _ in _fields(each)]
+        given = {name: getattr(arguments, name) for name in names}
+        return cls(
+            "on the command line", {k: v for k, v in given.items() if v is not None}, text=True
+        )
+
+    @classmethod
+    def from_file(cls, path: Path, known: Sequence[str]) -> Layer:
+        """A YAML or TOML file, by its ending.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is no YAML or TOML, or holds a key that is not in ``known``.
+        """
+        values = _read(Path(path))
+        for key in values:
+            if key not in known:
+                try:
+                    _ = Choices("setting", dict.fromkeys(known))[key]
+                except ValueError as error:
+                    raise ValueError(f"{path}: {error}") from None
+        return cls(f"in {path}", values)
+
+    def read(self, cls: type, name: str) -> Any:
+        """One setting, converted to the type of its field in ``cls``."""
+        ((field, kind),) = [found for found in _fields(cls) if found[0].name == name]
+        return _convert(field, kind, self)
+
+
+def build(cls: type[T], base: T, *layers: Layer) -> T:
+    """``base`` with the settings of the layers in place, the last one on top.
+
+    Raises:
+        ValueError: a value has the wrong type, or the class refuses it.
+    """
+    given = {
+        field.name: _convert(field, kind, layer)
+        for layer in layers
+        for field, kind in _fields(cls)
+        if field.name in layer.values
+    }
+    return dataclasses.replace(base, **given)  # type: ignore[type-var]
+
+
+def to_yaml(*settings: Any) -> str:
+    """The settings as a YAML file that ``Layer.from_file`` reads back, each with what it is."""
+    import yaml
+
+    lines = []
+    for field, value in _plain(*settings):
+        text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+        # A scalar is dumped with the mark of a document's end.
+        entry = f"{field.name}: {text.removesuffix(_DOCUMENT_END).strip()}"
+        lines.append(f"{entry:<44} # {field.metadata['help']}")
+    return "\n".join(lines) + "\n"
+
+
+def to_toml(*settings: Any) -> str:
+    """The same as TOML, which has no null: what is not set is a comment."""
+    import tomli_w
+
+    lines = []
+    for field, value in _plain(*settings):
+        entry = f"# {field.name} =" if value is None else tomli_w.dumps({field.name: value})
+        entry = re.sub(r",?\s*\n\s*\]", " ]", entry.strip())
+        entry = re.sub(r"\s*\n\s*", " ", entry)
+        lines.append(f"{entry:<44} # {field.metadata['help']}")
+    return "\n".join(lines) + "\n"
+
+
+def names(*classes: type) -> list[str]:
+    """The settings of some classes."""
+    return [field.name for cls in classes for field, _ in _fields(cls)]
+
+
+def _fields(cls: type) -> Iterator[tuple[dataclasses.Field, Any]]:
+    """Each setting with its type, ``| None`` taken off."""
+    # Types are text until they are looked up, in the module that wrote them.
+    hints = typing.get_type_hints(cls, vars(sys.modules[cls.__module__]))
+    for field in dataclasses.fields(cls):
+        if "help" in field.metadata:
+            kinds = [k for k in typing.get_args(hints[field.name]) if k is not type(None)]
+            union = type(None) in typing.get_args(hints[field.name])
+            yield field, kinds[0] if union else hints[field.name]
+
+
+def _plain(*settings: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
+    for each in settings:
+        for field, _ in _fields(type(each)):
+            value = getattr(each, field.name)
+            if value is None and field.metadata["none"]:
+                value = field.metadata["none"]
+            yield (
+                field,
+                str(value)
+                if isinstance(value, Path)
+                else list(value)
+                if isinstance(value, tuple)
+                else value,
+            )
+
+
+def _convert(field: dataclasses.Field, kind: Any, layer: Layer) -> Any:
+    value = layer.values[field.name]
+    if field.metadata["none"] and value == field.metadata["none"]:
+        return None
+    if value is None:
+        if field.default is None or field.metadata["none"]:
+            return None
+        raise ValueError(f"{field.name} is empty {layer.source}: give a value or leave it out")
+    try:
+        return msgspec.convert(value, kind, strict=not layer.text, dec_hook=_from_text)
+    except msgspec.ValidationError:
+        allowed = _in_words(kind) + (f" or {word!r}" if (word := field.metadata["none"]) else "")
+        raise ValueError(f"{field.name} {layer.source} is {value!r}: give {allowed}") from None
+
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    Path: "a path",
+}
+
+
+def _in_words(kind: Any) -> str:
+    if typing.get_origin(kind) is tuple:
+        return f"a list, each entry {_in_words(typing.get_args(kind)[0])}"
+    return _WORDS.get(kind, str(kind))
+
+
+def _from_text(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError(f"expected {kind.__name__}, got {value!r}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.suffix not in (".yaml", ".yml", ".toml"):
+        raise ValueError(f"{path}: a configuration is a .yaml, .yml or .toml file")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no configuration {path}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8: {error.reason}") from None
+    try:
+        values = _toml(text) if path.suffix == ".toml" else _yaml(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold settings, one 'name: value' a line")
+    return values
+
+
+def _toml(text: str) -> Any:
+    import tomllib
+
+    return tomllib.loads(text)
+
+
+def _yaml(text: str) -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """YAML takes the last of two equal keys in silence; here they are an error."""
+
+    def mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+        keys = [loader.construct_object(key) for key, _ in node.value]
+        twice = [key for key in keys if keys.count(key) > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is there twice")
+        return loader.construct_mapping(node, deep=True)
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    try:
+        return yaml.load(text, Loader) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
