@@ -89,6 +89,21 @@ def epoch_batches(
         yield augment(images[index], index, draws), labels[index]
 
 
+def true_labels(labels: Tensor, seed: int) -> Tensor:
+    """As they are."""
+    return labels
+
+
+def shuffled_labels(labels: Tensor, seed: int) -> Tensor:
+    """The same labels dealt to other images, once a seed: nothing about an image can be learned
+    from its label, but it can be learned by heart."""
+    return labels[torch.randperm(len(labels), generator=generator(seed, "labels"))]
+
+
+LABELS: Choices[Callable[[Tensor, int], Tensor]] = Choices(
+    "labels", {"true": true_labels, "shuffled": shuffled_labels}
+)
+
 #: After so many batches .9^64 = .1 % of the statistics that a layer started from is left.
 N_ACCUMULATED = 64
 

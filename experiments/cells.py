@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from neurosim.experiments.batches import epoch_batches, first_batches, normalise
+from neurosim.experiments.batches import LABELS, epoch_batches, first_batches, normalise
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
@@ -81,7 +81,7 @@ class CellData:
         )
         return cls(
             x_train.to(device),
-            torch.as_tensor(subset.y_train, device=device),
+            LABELS[settings.labels](torch.as_tensor(subset.y_train), seed).to(device),
             normalise(subset.x_test).to(device),
             torch.as_tensor(subset.y_test, device=device),
             len(images.class_names),
@@ -165,6 +165,22 @@ class Track:
         self.trainer.load_state(tree["trainer"])
 
 
+def build_learner(
+    settings: Comparison, rule: str, seed: int, n_classes: int, device: torch.device | None = None
+) -> Learner:
+    """The learner of a cell as it starts."""
+    start = SharedStart(
+        seed,
+        settings.training_px,
+        n_classes,
+        cell=settings.cell,
+        encoder=settings.encoder,
+        norm=settings.norm,
+        device=device,
+    )
+    return RULES[rule](start).with_schedule(settings.schedule)
+
+
 class Cell:
     """A rule and a seed on their way through the checkpoints.
 
@@ -217,15 +233,7 @@ class Cell:
         self.report(float(self.settings.epochs), "done")
 
     def _fresh_learner(self) -> Learner:
-        start = SharedStart(
-            self.seed,
-            self.settings.training_px,
-            self.data.n_classes,
-            cell=self.settings.cell,
-            encoder=self.settings.encoder,
-            device=self.device,
-        )
-        return RULES[self.rule](start).with_schedule(self.settings.schedule)
+        return build_learner(self.settings, self.rule, self.seed, self.data.n_classes, self.device)
 
     def _train_epoch(self, track: Track, epoch: int) -> EpochLog:
         log, noise = EpochLog(), generator(self.seed, f"noise/{self.rule}", epoch)

@@ -27,6 +27,8 @@ POLICY_NAMES = (
 READOUT_NAMES = ("gap", "4x4", "full")
 AUGMENTATION_NAMES = ("flip-crop", "none")
 SCHEDULE_NAMES = ("cosine", "constant")
+NORM_NAMES = ("batch", "group", "layer", "none")
+LABEL_NAMES = ("true", "shuffled")
 CELL_NAMES = ("snntorch-lif", "norse-lif")
 ENCODER_NAMES = ("current", "bernoulli", "poisson", "latency")
 
@@ -52,6 +54,12 @@ class Comparison:
     batch_size: int = option(128, "images a batch")
     augmentation: str = option("flip-crop", "of training images", known=AUGMENTATION_NAMES)
     schedule: str = option("cosine", "learning rate over training", known=SCHEDULE_NAMES)
+    norm: str = option(
+        "batch", "normalisation of the convolutions (those of stdp have none)", known=NORM_NAMES
+    )
+    labels: str = option(
+        "true", "of training images; shuffled is an ablation of the rule", known=LABEL_NAMES
+    )
     cell: str = option(CELL_NAMES[0], "spiking cell of stdp", known=CELL_NAMES)
     encoder: str = option(ENCODER_NAMES[0], "spike encoder of stdp", known=ENCODER_NAMES)
     training_px: int = option(32, "size of the training images")
@@ -73,6 +81,8 @@ class Comparison:
             ("readouts", self.readouts, READOUT_NAMES),
             ("augmentation", (self.augmentation,), AUGMENTATION_NAMES),
             ("schedule", (self.schedule,), SCHEDULE_NAMES),
+            ("norm", (self.norm,), NORM_NAMES),
+            ("labels", (self.labels,), LABEL_NAMES),
             ("cell", (self.cell,), CELL_NAMES),
             ("encoder", (self.encoder,), ENCODER_NAMES),
         ):

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from neurosim.experiments import config
-from neurosim.experiments.batches import AUGMENTATIONS, epoch_batches
+from neurosim.experiments.batches import AUGMENTATIONS, LABELS, epoch_batches
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import Learner, SharedStart
-from neurosim.models.normalisation import Batch, Running
+from neurosim.models.normalisation import NORMS, Batch, Running
 from neurosim.models.policies import POLICIES, Calibration
 from neurosim.models.readouts import READOUTS
 from neurosim.spiking.encoders import ENCODERS
@@ -64,6 +64,8 @@ def test_the_command_line_knows_the_catalogue_and_the_registries():
     assert set(config.READOUT_NAMES) == set(READOUTS)
     assert set(config.SCHEDULE_NAMES) == set(SCHEDULES)
     assert set(config.AUGMENTATION_NAMES) == set(AUGMENTATIONS)
+    assert set(config.NORM_NAMES) == set(NORMS)
+    assert set(config.LABEL_NAMES) == set(LABELS)
     assert set(config.CELL_NAMES) == set(CELLS)
     assert set(config.ENCODER_NAMES) == set(ENCODERS)
 

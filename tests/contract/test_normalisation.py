@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.experiments.batches import first_batches
+from neurosim.experiments.batches import LABELS, first_batches
 from neurosim.models import readouts
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import SharedStart
@@ -169,3 +169,13 @@ def test_projected_pixels_keep_the_geometry_of_the_grid():
     projected = compute_rdm(readouts.projected_pixels(x).numpy()).dissimilarities
     upper = np.triu_indices(20, 1)
     assert np.corrcoef(1 - cosine.numpy()[upper], projected)[0, 1] > 0.95
+
+
+def test_shuffled_labels_are_the_same_labels_on_other_images():
+    labels = torch.arange(500) % 10
+    shuffled = LABELS["shuffled"](labels, 3)
+    assert torch.equal(shuffled.bincount(), labels.bincount())
+    agreement = float((shuffled == labels).double().mean())
+    assert abs(agreement - 0.1) < 4 * (0.1 * 0.9 / 500) ** 0.5, "chance within 4 sd"
+    assert torch.equal(shuffled, LABELS["shuffled"](labels, 3)), "one deal a seed"
+    assert not torch.equal(shuffled, LABELS["shuffled"](labels, 4))
