@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from neurosim.experiments.data_types import BrokenDataError, MissingDataError, UnwritableError
+from neurosim.storage import whole_or_nothing
 
 ENVIRONMENT = "NEUROSIM_DATA"
 
@@ -156,27 +156,20 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that gets its name when the block ends well, and else vanishes.
 
-    Each writer has a temporary file of its own: of two processes the last one wins, and a
-    reader sees one or the other whole. Raises UnwritableError if the folder is not writable.
+    Raises UnwritableError if the folder is not writable or full; errors of the block, a lost
+    connection for one, pass through as they are.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(temporary, "xb")  # noqa: SIM115  # closed below, before the rename
-    except OSError as error:
-        raise unwritable(path, error) from error
-    try:
-        with file:
-            yield file
-            try:
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError as error:  # a full disk may show only now
-                raise unwritable(path, error) from error
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with ExitStack() as stack:
+        try:
+            temporary = stack.enter_context(whole_or_nothing(path))
+            file = stack.enter_context(open(temporary, "wb"))
+        except OSError as error:
+            raise unwritable(path, error) from error
+        yield file
+        try:
+            file.flush()  # a full disk may show only now
+        except OSError as error:
+            raise unwritable(path, error) from error
 
 
 def unwritable(path: Path, error: OSError) -> UnwritableError:

@@ -86,6 +86,12 @@ class Headline:
         """The checkpoints."""
         return sorted(int(e) for e in self.models["epoch"].dropna().unique())
 
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Every stimulus size of the table, px; this choice's is among them."""
+        models = self.table[~self.table["rule"].str.startswith(REFERENCE)]
+        return sorted(int(px) for px in models["px"].unique())
+
     @property
     def last(self) -> int:
         """The last checkpoint."""
@@ -129,11 +135,11 @@ class Headline:
             return f"n = {low} to {high} seeds"
         return f"n = {high} seed" + "s" * (high != 1)
 
-    def in_words(self, *, layer: bool = True) -> str:
-        """The choice, for a figure's second line."""
+    def in_words(self, *, layer: bool = True, px: Sequence[int] = ()) -> str:
+        """The choice, for a figure's second line; ``px`` names the sizes of a sweep."""
         n_subjects = int(self.models["n_subjects"].max())
         parts = [
-            f"{self.px} px",
+            f"{px[0]} to {px[-1]} px" if len(px) > 1 else f"{self.px} px",
             f"normalisation {self.normalisation}",
             f"Spearman ρ, {self.convention} over {n_subjects} subjects",
             self.seeds_in_words(),
@@ -193,6 +199,11 @@ class View:
         """The second zero point after the first passes: one value a seed (may be empty)."""
         rows = self._zero_rows[self._zero_rows["rule"] == rule]
         return rows.set_index("seed")["rho"].astype(float).dropna()
+
+    def statistics_only_at(self, rule: str, epoch: int) -> pd.Series:
+        """The second zero point after the passes of ``epoch`` epochs: one value a seed."""
+        rows = self.rows[(self.rows["rule"] == rule) & self.rows["statistics_only"]]
+        return rows[rows["epoch"] == epoch].set_index("seed")["rho"].astype(float)
 
     @cached_property
     def _zero_rows(self) -> pd.DataFrame:

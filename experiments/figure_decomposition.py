@@ -24,7 +24,7 @@ from neurosim.experiments.figure_style import (
     styled,
     what_rules_mean,
 )
-from neurosim.experiments.results import SeedTest
+from neurosim.experiments.results import SeedTest, adjusted
 
 _NORMALISATION = "#c9c2b4"
 
@@ -108,8 +108,10 @@ def _bar_key(axes: Axes) -> None:
 
 
 def learning_tests(known: pd.DataFrame, rules: Sequence[str]) -> dict[str, SeedTest]:
-    """The sign-flip test of each rule's learning part."""
-    return {rule: SeedTest.of(known.loc[known["rule"] == rule, "learning_part"]) for rule in rules}
+    """The sign-flip test of each rule's learning part, adjusted over the rules."""
+    return adjusted(
+        {rule: SeedTest.of(known.loc[known["rule"] == rule, "learning_part"]) for rule in rules}
+    )
 
 
 def waterfall(

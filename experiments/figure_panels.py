@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
-from neurosim.experiments.figure_data import View, extent
+from neurosim.experiments.figure_data import Headline, View, extent
 from neurosim.experiments.figure_style import (
     BAND,
     BAND_TEXT,
@@ -19,9 +20,10 @@ from neurosim.experiments.figure_style import (
     REFERENCE_DASHES,
     ZERO_POINT_MARKER,
     p_value,
+    rule_handles,
     rule_style,
 )
-from neurosim.experiments.results import STAR_LEVELS, SeedTest
+from neurosim.experiments.results import STAR_LEVELS, SeedTest, adjusted
 
 #: A bound or reference this many data ranges away is drawn apart, so that the data stay readable.
 _NEAR = 0.45
@@ -82,9 +84,31 @@ def curves(
         mean = curve.mean(axis=1).to_numpy()
         axes.plot(epochs, mean, color=style.colour, lw=1.6, zorder=3 + order, gid=f"mean:{rule}")
         still = (view.untrained_seeds(rule).reindex(curve.index).fillna(0) > 0).to_numpy()
-        for face, chosen in ((style.colour, ~still), ("white", still)):
-            axes.plot(epochs[chosen], mean[chosen], ls="none", marker=style.marker, ms=4.8,
-                      color=style.colour, mfc=face, mew=1.1, zorder=3.5 + order)  # fmt: skip
+        mean_markers(axes, epochs, mean, rule, still, zorder=3.5 + order)
+
+
+def mean_markers(
+    axes: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    rule: str,
+    still: NDArray[np.bool_],
+    *,
+    zorder: float,
+) -> None:
+    """A rule's markers, open where ``still`` (the layer was not trained)."""
+    style = rule_style(rule)
+    for face, chosen in ((style.colour, ~still), ("white", still)):
+        axes.plot(x[chosen], y[chosen], ls="none", marker=style.marker, ms=4.8,
+                  color=style.colour, mfc=face, mew=1.1, zorder=zorder)  # fmt: skip
+
+
+def whole_legend(headline: Headline, view: View, *, zero_point: bool) -> list[Line2D]:
+    """Rules, the statistics-only mark, reference models: of figures that name none beside lines."""
+    return [
+        *rule_handles(headline.rules, zero_point=zero_point),
+        *reference_handles(view.references),
+    ]
 
 
 def zero_points(
@@ -190,12 +214,16 @@ def finals(axes: Axes, view: View, rules: Sequence[str], epoch: int) -> None:
 
 
 def change_tests(view: View, rules: Sequence[str], epoch: int) -> dict[str, SeedTest]:
-    """The sign-flip test of each rule's change from epoch 0."""
+    """The sign-flip test of each rule's change from epoch 0, adjusted over the rules."""
     changes = {rule: view.change(rule) for rule in rules}
-    return {
-        rule: SeedTest.of(change.loc[epoch] if epoch in change.index else pd.Series(dtype=float))
-        for rule, change in changes.items()
-    }
+    return adjusted(
+        {
+            rule: SeedTest.of(
+                change.loc[epoch] if epoch in change.index else pd.Series(dtype=float)
+            )
+            for rule, change in changes.items()
+        }
+    )
 
 
 def p_marks(axes: Axes, tests: Mapping[str, SeedTest]) -> None:
@@ -233,8 +261,8 @@ def p_note(tests: Mapping[str, SeedTest], what: str) -> str:
     floor = min(test.floor for test in tests.values())
     possible = floor < STAR_LEVELS[0]
     return (
-        f"{what}: exact paired sign-flip test over seeds, two-sided, uncorrected; "
-        f"p ≥ {p_value(floor)} with {n} seeds, "
+        f"{what}: exact paired sign-flip test over seeds, two-sided, "
+        f"Benjamini-Hochberg over the rules; p ≥ {p_value(floor)} with {n} seeds, "
         + ("* p < .05, ** p < .01, *** p < .001" if possible else "so no star is possible")
     )
 

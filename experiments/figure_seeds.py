@@ -16,10 +16,10 @@ from neurosim.experiments.figure_panels import (
     noise_note,
     not_trained_note,
     off_axis_note,
-    reference_handles,
     references,
     rule_axis,
     rule_label,
+    whole_legend,
     zero_line,
 )
 from neurosim.experiments.figure_style import (
@@ -29,7 +29,6 @@ from neurosim.experiments.figure_style import (
     new_figure,
     panel_title,
     placard,
-    rule_handles,
     rule_style,
     styled,
     what_rules_mean,
@@ -50,7 +49,7 @@ def seed_variability(headline: Headline) -> Figure:
         title=f"Seed by seed: {view.roi}",
         subtitle=headline.in_words(),
         body_in=1.85 * n_rows + 2.55,
-        legend=[*rule_handles(rules, zero_point=zero), *reference_handles(view.references)],
+        legend=whole_legend(headline, view, zero_point=zero),
         notes=[
             "A, C: one line a seed; all rules of a seed see the same images in the same order, and "
             "start from the same weights where they share a network.",

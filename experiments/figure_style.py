@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ RC: dict[Any, Any] = {
     "legend.fontsize": 8.5,
     "hatch.linewidth": 0.6,
     "pdf.fonttype": 42,
+    "svg.hashsalt": "neurosim",
 }
 #: Inches. Shown 900 px wide, 9 pt text is 12.5 px high.
 WIDTH_IN = 9.0
@@ -230,18 +232,35 @@ def placard(axes: Axes, text: str) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str, *, dpi: int = DPI) -> None:
-    """Write PNG and PDF, each whole or not at all; no dates inside, so equal tables give equal
-    bytes."""
+    """Write PNG, PDF and SVG, each whole or not at all; no dates inside, so equal tables give
+    equal bytes."""
     engine = figure.get_layout_engine()
-    if engine is not None:  # once for both files
+    if engine is not None:  # once for all files
         engine.execute(figure)
         figure.set_layout_engine("none")
+    with matplotlib.rc_context(RC):
+        _write_files(figure, Path(folder), name, dpi)
+
+
+def _write_files(figure: Figure, folder: Path, name: str, dpi: int) -> None:
     for kind, metadata in (
         ("png", {"Software": "neurosim"}),
         ("pdf", {"CreationDate": None, "Creator": "neurosim", "Producer": "neurosim"}),
+        ("svg", {"Date": None, "Creator": "neurosim"}),
     ):
         with whole_or_nothing(folder / f"{name}.{kind}") as path:
             figure.savefig(path, format=kind, dpi=dpi, metadata=metadata)
+            if kind == "svg":
+                _renumber_clips(path)
+
+
+def _renumber_clips(path: Path) -> None:
+    """Number the clip paths of an SVG: matplotlib names them by where they lie in memory."""
+    svg = path.read_text(encoding="utf-8")
+    names = dict.fromkeys(re.findall(r"url\(#(p[0-9a-f]{10})\)", svg))
+    for number, name in enumerate(names):
+        svg = svg.replace(name, f"clip{number}")
+    path.write_text(svg, encoding="utf-8")
 
 
 def styled(draw: Callable[[Headline], Figure]) -> Callable[[Headline], Figure]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from neurosim.experiments.figure_data import Headline, View, extent
+from neurosim.experiments.figure_labels import label_points
 from neurosim.experiments.figure_panels import (
     OPEN_MARKER_NOTE,
     Scale,
@@ -18,13 +19,14 @@ from neurosim.experiments.figure_panels import (
     change_tests,
     curves,
     finals,
+    mean_markers,
     noise_note,
     not_trained_note,
     off_axis_note,
     p_marks,
     p_note,
-    reference_handles,
     references,
+    whole_legend,
     zero_line,
     zero_points,
 )
@@ -115,10 +117,7 @@ def all_regions(headline: Headline) -> Figure:
         title="Every region and layer through training",
         subtitle=headline.in_words(layer=False),
         body_in=0.85 + 1.3 * n_rows,
-        legend=[
-            *rule_handles(rules, zero_point=zero),
-            *reference_handles(views[headline.rois[0], headline.layers[0]].references),
-        ],
+        legend=whole_legend(headline, views[headline.rois[0], headline.layers[0]], zero_point=zero),
         notes=[
             f"{OPEN_MARKER_NOTE}.",
             "Each region has its own scale. Shaded: noise bounds, where they reach into the axis.",
@@ -206,9 +205,7 @@ def _paths(axes: Axes, early: View, late: View, rules: Sequence[str]) -> None:
         still = (early.untrained_seeds(rule).reindex(x.index).fillna(0) > 0).to_numpy()
         across, up = x.mean(axis=1).to_numpy(), y.mean(axis=1).to_numpy()
         axes.plot(across, up, color=style.colour, lw=1.4, zorder=3, gid=f"path:{rule}")
-        for face, chosen in ((style.colour, ~still), ("white", still)):
-            axes.plot(across[chosen], up[chosen], ls="none", marker=style.marker, ms=4.8,
-                      color=style.colour, mfc=face, mew=1.1, zorder=4)  # fmt: skip
+        mean_markers(axes, across, up, rule, still, zorder=4)
         if x.shape[1] > 1:
             ends = y.reindex(columns=x.columns).iloc[-1]
             axes.plot(x.iloc[-1], ends, ls="none", marker=style.marker, ms=2.6, mew=0, alpha=0.6,
@@ -225,13 +222,20 @@ def _paths(axes: Axes, early: View, late: View, rules: Sequence[str]) -> None:
     axes.annotate("equal", (limits[1], limits[1]), (-12, -8), textcoords="offset points",
                   ha="right", va="bottom", rotation=45, rotation_mode="anchor",
                   fontsize=7.5, color=FAINT)  # fmt: skip
-    for name in early.references.keys() & late.references.keys():
-        point = (early.references[name], late.references[name])
-        if all(limits[0] < value < limits[1] for value in point):
-            axes.plot(*point, ls="none", marker="*", ms=7, color="#555555", mew=0, zorder=2)
-            axes.annotate(name, point, (-5, 3), textcoords="offset points", ha="right",
-                          fontsize=7.5, color="#555555", zorder=9)  # fmt: skip
+    stars = {
+        name: (early.references[name], late.references[name])
+        for name in early.references
+        if name in late.references
+    }
+    inside = {
+        name: point
+        for name, point in stars.items()
+        if all(limits[0] < value < limits[1] for value in point)
+    }
+    for star in inside.values():
+        axes.plot(*star, ls="none", marker="*", ms=7, color="#555555", mew=0, zorder=2)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
+    label_points(axes, inside, width_in=3.0)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"Spearman ρ with {early.roi}")

@@ -9,7 +9,7 @@ from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet
 from neurosim.experiments.evaluate import reference_table
 from neurosim.experiments.figures import draw_all
-from neurosim.experiments.results import describe, merge, summary, write_csv
+from neurosim.experiments.results import describe, merge, summary, write_csv, write_parquet
 from neurosim.experiments.run_folder import RunFolder
 
 
@@ -19,6 +19,7 @@ def write_results(folder: RunFolder, settings: Comparison, stimuli: StimulusSet,
     references = reference_table(stimuli, settings.evaluation_px)
     table = merge(cells, references, simulated=stimuli.simulated)
     write_csv(folder.results, table)
+    write_parquet(folder.results.with_suffix(".parquet"), table)
     draw_all(table, folder.figures, layer=layer)
     return summary_text(table, settings, layer, folder)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from neurosim.rsa import cohens_d, sign_flip_floor, sign_flip_test
-from neurosim.storage import write_text
+from neurosim.rsa import adjust_p, cohens_d, sign_flip_floor, sign_flip_test
+from neurosim.storage import whole_or_nothing, write_text
 
 #: The axes and what every score is read with come first; what a rule measures beside them follows.
 FIRST_COLUMNS = [
@@ -54,6 +54,12 @@ def merge(
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write the table whole or not at all; floats to full precision."""
     write_text(path, table.to_csv(index=False))
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write the table whole or not at all, with its types."""
+    with whole_or_nothing(path) as temporary:
+        table.to_parquet(temporary, engine="pyarrow", index=False)
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -154,13 +160,22 @@ class SeedTest:
         return "*" * sum(self.p < level for level in STAR_LEVELS)
 
 
+def adjusted(tests: Mapping[str, SeedTest]) -> dict[str, SeedTest]:
+    """The same tests with p adjusted for their number (Benjamini & Hochberg 1995)."""
+    p = adjust_p([test.p for test in tests.values()])
+    return {
+        name: replace(test, p=float(q)) for (name, test), q in zip(tests.items(), p, strict=True)
+    }
+
+
 def summary(
     table: pd.DataFrame, *, roi: str, layer: str, px: int, normalisation: str
 ) -> pd.DataFrame:
     """Mean over seeds for each rule: the trajectory, its decomposition, movement, accuracy.
 
-    ``p learning`` is the ``SeedTest`` of the learning part at the last epoch, ``d_z learning``
-    Cohen's d of it over seeds (three at least). "least moved conv" is the smallest displacement
+    ``p learning`` is the ``SeedTest`` of the learning part at the last epoch, adjusted over the
+    rules of the table (``adjusted``), ``d_z learning`` Cohen's d of it over seeds (three at
+    least). "least moved conv" is the smallest displacement
     of any conv layer and seed.
     """
     rows = selection(table, px=px, normalisation=normalisation)
@@ -168,12 +183,13 @@ def summary(
     parts = decompose(rows)
     last = table["epoch"].max()
     ends = table[(table["epoch"] == last) & ~_flag(table)]
-    lines = []
+    lines, tests = [], {}
     for rule in dict.fromkeys(rows["rule"].dropna()):
         of_rule = parts[(parts["rule"] == rule) & (parts["epoch"] == last)]
         if of_rule.empty:
             continue
         end = ends[ends["rule"] == rule]
+        tests[rule] = SeedTest.of(of_rule["learning_part"])
         paired = of_rule.dropna(subset=["learning_part"])
         spread = len(paired) > 2 and np.ptp(paired["learning_part"]) > 0
         lines.append(
@@ -185,7 +201,7 @@ def summary(
                 "sd": of_rule["rho"].std(ddof=1),
                 "normalisation part": of_rule["normalisation_part"].mean(),
                 "learning part": of_rule["learning_part"].mean(),
-                "p learning": SeedTest.of(of_rule["learning_part"]).p,
+                "p learning": np.nan,
                 "d_z learning": (
                     cohens_d(paired["rho"], paired["statistics_only_rho"]) if spread else np.nan
                 ),
@@ -195,6 +211,8 @@ def summary(
                 "test accuracy": end.drop_duplicates("seed")["test_accuracy"].mean(),
             }
         )
+    for line, test in zip(lines, adjusted(tests).values(), strict=True):
+        line["p learning"] = test.p
     return pd.DataFrame(lines)
 
 
@@ -205,12 +223,20 @@ READOUT_NOTE = (
 )
 
 
+#: What the columns that only the dynamics can tell are means of.
+MEASURED_NOTE = (
+    "alignment_angle_deg, spikes_per_tick, dead_map_share: means over every tenth batch of the "
+    "epoch before the checkpoint, not over all of them."
+)
+
+
 def describe(n_seeds: int) -> str:
     """The sentences that go with the numbers of a summary."""
     lines = [
         "normalisation part: the same passes at learning rate 0, minus untrained (for stdp: the "
         "adaptation of thresholds); learning part: the rest.",
         READOUT_NOTE,
+        MEASURED_NOTE,
     ]
     if n_seeds < 2:
         return "\n".join([*lines, "One seed: no test over seeds is possible."])
@@ -219,7 +245,8 @@ def describe(n_seeds: int) -> str:
         [
             *lines,
             f"p learning: exact paired sign-flip test of the learning part over {n_seeds} seeds, "
-            f"two-sided, uncorrected; it cannot fall below {floor:.4g}. d_z learning: its mean "
-            "over its standard deviation (three seeds or more).",
+            f"two-sided, Benjamini-Hochberg over the rules; it cannot fall below "
+            f"{floor:.4g}. d_z learning: its mean over its standard deviation (three seeds or "
+            "more).",
         ]
     )

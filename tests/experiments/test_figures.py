@@ -20,6 +20,7 @@ from result_tables import table
 from neurosim.experiments import figures
 from neurosim.experiments.config import RULE_NAMES
 from neurosim.experiments.figure_data import Headline
+from neurosim.experiments.figure_labels import label_points
 from neurosim.experiments.figure_style import RULE_STYLES, save
 from neurosim.experiments.figures import FIGURES, draw_all
 from neurosim.experiments.results import decompose, selection
@@ -204,6 +205,38 @@ def test_bars_are_the_two_parts_end_to_end(drawn: dict[str, Figure], shown: pd.D
         assert float(number.replace("−", "-")) == pytest.approx(expected["learning_part"], abs=6e-4)
 
 
+def test_a_sweep_draws_each_state_at_each_size(
+    drawn: dict[str, Figure], rich: pd.DataFrame
+) -> None:
+    figure = drawn["figure_6_resolution"]
+    for state, epoch, flag in (
+        ("as initialised", 0, False),
+        ("statistics only", 5, True),
+        ("trained", 5, False),
+    ):
+        (line, _) = _found(figure, f"{state}:fa")  # one panel a region
+        assert list(line.get_xdata()) == [32, 160]
+        for px, value in zip((32, 160), line.get_ydata(), strict=True):
+            rows = selection(rich, px=px).query("rule == 'fa' and layer == 'FC1' and roi == 'EVC'")
+            chosen = rows[(rows["epoch"] == epoch) & (rows["statistics_only"] == flag)]
+            assert value == pytest.approx(chosen["rho"].mean(), abs=1e-15)
+    names = {line.get_gid() for line in figure.findobj() if str(line.get_gid()).startswith("ref")}
+    assert names == {"reference:luminance", "reference:pixels"}
+
+
+def test_names_of_close_points_do_not_cover_each_other() -> None:
+    """Four reference models within a hundredth of each other, as luminance and mean colour are."""
+    axes = Figure(figsize=(4, 4)).add_axes((0.1, 0.1, 0.75, 0.75))
+    axes.set(xlim=(-0.1, 0.2), ylim=(-0.1, 0.2))
+    points = {
+        n: (0.02 + 0.005 * i, 0.03) for i, n in enumerate(("luminance", "mean-rgb", "pixels"))
+    }
+    label_points(axes, points, width_in=3.0)
+    axes.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_each_figure_names_its_choice_and_what_was_not_trained(
     name: str, drawn: dict[str, Figure]
@@ -260,7 +293,7 @@ def test_all_files_are_there_and_nothing_else_changed(
     monkeypatch.setattr(figures, "FIGURES", dict.fromkeys(FIGURES, lambda headline: Figure()))
     draw_all(table(("bp",), **_SMALL), tmp_path / "figures", layer="FC1", dpi=30)
     assert dict(rcParams) == before
-    expected = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")}
+    expected = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf", "svg")}
     assert {path.name for path in (tmp_path / "figures").iterdir()} == expected
 
 
@@ -268,7 +301,7 @@ def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
     rows = table(rules=("bp",), seeds=(1,), px=(32,), rois=("IT",))
     for run in ("a", "b"):
         save(FIGURES["figure_1_trajectory"](_headline(rows)), tmp_path / run, "f", dpi=40)
-    for kind in ("png", "pdf"):
+    for kind in ("png", "pdf", "svg"):
         first, second = ((tmp_path / run / f"f.{kind}").read_bytes() for run in ("a", "b"))
         assert first == second
 
