@@ -15,13 +15,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from neurosim.spiking.kernels import window_coefficients
 from neurosim.spiking.timing import AllPairs
 from neurosim.spiking.traces import (
     ByDensity,
     EventKernel,
     FusedKernel,
     SpikeWindow,
-    window_coefficients,
 )
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 
@@ -31,7 +31,7 @@ DT_MS = 5.0
 
 def tick_by_tick(correlate: Callable[[Tensor, Tensor], Tensor], spikes: SpikeWindow) -> Tensor:
     """Traces on both sides, two correlations a tick: the textbook implementation."""
-    kp, km, ap, am, _ = window_coefficients(TIMING, DT_MS)
+    kp, km, ap, am, _ = window_coefficients(TIMING.rule, DT_MS)
     x, y = torch.zeros_like(spikes.pre[0]), torch.zeros_like(spikes.post[0])
     total: Tensor | float = 0.0
     for pre, post in zip(spikes.pre, spikes.post, strict=True):
@@ -82,7 +82,7 @@ def compare(
         change = run(kernel)()
         assert torch.allclose(change, expected, atol=1e-3 * float(expected.abs().max())), label
         ratios.append(base / seconds(run(kernel)))
-    chosen = type(ByDensity().choose(synapse, SpikeWindow(pre, bytes_of_post))).__name__
+    chosen = type(ByDensity().choose(synapse, SpikeWindow(pre, bytes_of_post), TIMING)).__name__
     columns = " ".join(f"{r:7.1f}x" for r in ratios)
     print(f"{label:26s} {density:6.1%} {1e3 * base:9.1f} ms {columns}  {chosen}", flush=True)
 

@@ -101,7 +101,7 @@ def test_grouped_conv_runs_on_the_fused_kernel_and_is_refused_by_the_event_kerne
     spikes = SpikeWindow(
         spike_trains((4, 1, 4, 5, 5), 0.2, 1), spike_trains((4, 1, 8, 5, 5), 0.02, 2)
     )
-    assert isinstance(ByDensity().choose(synapse, spikes), FusedKernel)
+    assert isinstance(ByDensity().choose(synapse, spikes, TIMING), FusedKernel)
     with pytest.raises(ValueError, match="FusedKernel"):
         EventKernel().change(synapse, spikes, TIMING, 1.0)
 
@@ -111,7 +111,8 @@ def test_density_chooses_the_kernel():
     pre = spike_trains((4, 2, 6), 0.3, 0)
     for density, kind in ((0.01, EventKernel), (0.6, FusedKernel)):
         post = spike_trains((4, 2, 500), density, 3)
-        assert isinstance(ByDensity().choose(Dense(6, 500), SpikeWindow(pre, post)), kind)
+        chosen = ByDensity().choose(Dense(6, 500), SpikeWindow(pre, post), TIMING)
+        assert isinstance(chosen, kind)
 
 
 def test_float32_kernels_agree_with_float64():

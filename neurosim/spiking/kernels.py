@@ -1,0 +1,148 @@
+"""How the change of a whole window is carried out: by events, by fused calls, or by density."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurosim.spiking.spike_window import SpikeWindow, words
+from neurosim.spiking.timing import AbstractTiming, AbstractTraceTiming
+from neurosim.spiking.trace_rule import COINCIDENCE, TraceRule
+from neurosim.synapses import AbstractSynapse, Conv2d, Dense
+
+
+class AbstractKernel(ABC):
+    """A way of carrying out the sum over spikes; all give the same numbers."""
+
+    @abstractmethod
+    def change(
+        self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
+    ) -> Tensor:
+        """The summed change, in the shape of the weight, where the weight plays no part."""
+
+
+def window_coefficients(rule: TraceRule, dt_ms: float) -> tuple[float, ...]:
+    """``(kp, km, ap, am, a0)`` as ``_trace_kernels`` reads them."""
+    kp = math.exp(-dt_ms / rule.tau_plus_ms)
+    km = math.exp(-dt_ms / rule.tau_minus_ms)
+    plus, minus = COINCIDENCE[rule.coincidence]
+    return kp, km, rule.a_plus * kp, rule.a_minus * km, plus * rule.a_plus - minus * rule.a_minus
+
+
+def filter_by_window(pre: Tensor, rule: TraceRule, dt_ms: float) -> Tensor:
+    """``(W * pre)(t) = sum_s W((t - s) dt) pre(s)``, ``(time, batch, *features)``."""
+    kp, km, ap, am, a0 = window_coefficients(rule, dt_ms)
+    filtered = a0 * pre
+    trace = torch.zeros_like(pre[0])
+    for t in range(len(pre)):
+        filtered[t] += ap * trace
+        trace = kp * trace + pre[t]
+    trace = torch.zeros_like(pre[0])
+    for t in range(len(pre) - 1, -1, -1):
+        filtered[t] -= am * trace
+        trace = km * trace + pre[t]
+    return filtered
+
+
+@final
+@dataclass(frozen=True)
+class FusedKernel(AbstractKernel):
+    """One call of the synapse's own ``correlate`` over all ticks for each factor (one for a sum
+    over pairs): best where spikes are dense; runs every timing and synapse on every device."""
+
+    def change(
+        self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
+    ) -> Tensor:
+        if _merges(spikes, timing):
+            assert isinstance(timing, AbstractTraceTiming)
+            filtered = filter_by_window(spikes.pre, timing.rule, dt_ms)
+            post = spikes.post.to(filtered.dtype)
+            return synapse.correlate(filtered.flatten(0, 1), post.flatten(0, 1))[0]
+        total = spikes.pre.new_zeros(synapse.weight_shape)
+        for a, b in timing.whole_window(spikes, dt_ms):
+            total += synapse.correlate(a.flatten(0, 1), b.to(a.dtype).flatten(0, 1))[0]
+        return total
+
+
+def _merges(spikes: SpikeWindow, timing: AbstractTiming) -> bool:
+    """Whether both directions of time merge into one filtered presynaptic side."""
+    is_pair_sum = isinstance(timing, AbstractTraceTiming) and timing.rule.is_pair_sum
+    return is_pair_sum and spikes.ticks is None
+
+
+@final
+@dataclass(frozen=True)
+class EventKernel(AbstractKernel):
+    """One addition per postsynaptic spike (numba, CPU): best where spikes are sparse."""
+
+    def change(
+        self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
+    ) -> Tensor:
+        from neurosim.spiking import _trace_kernels
+
+        if not self.fits(synapse, spikes, timing):
+            raise ValueError(
+                f"the event kernel runs dense and ungrouped Conv2d synapses on the CPU, got "
+                f"{synapse} on {spikes.pre.device} under {timing}: use FusedKernel()"
+            )
+        assert isinstance(timing, AbstractTraceTiming)
+        kind = spikes.pre.numpy().dtype.type
+        window = tuple(kind(c) for c in window_coefficients(timing.rule, dt_ms))
+        if isinstance(synapse, Dense):
+            pre, post = _flat(spikes.pre), _flat(spikes.post.to(torch.uint8))
+            out = np.zeros(synapse.weight_shape, kind)
+            _trace_kernels.dense(pre, post, window, out)
+            return torch.from_numpy(out)
+        assert isinstance(synapse, Conv2d)
+        pre, post = _channels_last(spikes.pre), _channels_last(spikes.post.to(torch.uint8))
+        n_ticks, n_batch, height, width, n_in = pre.shape
+        n_out, kernel = synapse.n_out, synapse.kernel
+        out = np.zeros((n_out, kernel, kernel * n_in), kind)
+        rows = pre.reshape(n_ticks, n_batch, height, width * n_in)
+        _trace_kernels.conv2d(
+            rows, post, words(post), window, synapse.stride, synapse.padding, synapse.dilation, out
+        )
+        return torch.from_numpy(out).view(n_out, kernel, kernel, n_in).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def fits(synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming) -> bool:
+        """Whether this kernel can run that timing on that synapse."""
+        geometry = isinstance(synapse, Dense) or (
+            isinstance(synapse, Conv2d) and synapse.groups == 1
+        )
+        return geometry and spikes.pre.device.type == "cpu" and _merges(spikes, timing)
+
+
+@final
+@dataclass(frozen=True)
+class ByDensity(AbstractKernel):
+    """Events below ``threshold`` (postsynaptic spikes a place and tick), the fused call above."""
+
+    threshold: float = 0.1
+
+    def choose(
+        self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming
+    ) -> AbstractKernel:
+        """The kernel this one would run."""
+        if EventKernel.fits(synapse, spikes, timing) and spikes.density <= self.threshold:
+            return EventKernel()
+        return FusedKernel()
+
+    def change(
+        self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
+    ) -> Tensor:
+        return self.choose(synapse, spikes, timing).change(synapse, spikes, timing, dt_ms)
+
+
+def _flat(spikes: Tensor) -> np.ndarray:
+    return spikes.flatten(2).contiguous().numpy()
+
+
+def _channels_last(spikes: Tensor) -> np.ndarray:
+    return spikes.permute(0, 1, 3, 4, 2).contiguous().numpy()

@@ -1,0 +1,53 @@
+"""From the sum over batch and places to the change of a shared weight: stated, never implied."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor
+
+from neurosim.spiking.spike_window import SpikeWindow
+from neurosim.synapses import AbstractSynapse
+
+
+class AbstractReduction(ABC):
+    """How the changes of a batch become one."""
+
+    @abstractmethod
+    def __call__(self, change: Tensor, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
+        """The reduced change, the shape of ``change``."""
+
+
+@final
+@dataclass(frozen=True)
+class SumOverBatch(AbstractReduction):
+    """The sum over pairs, places and images."""
+
+    def __call__(self, change: Tensor, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
+        return change
+
+
+@final
+@dataclass(frozen=True)
+class MeanOverBatch(AbstractReduction):
+    """The sum divided by the number of images."""
+
+    def __call__(self, change: Tensor, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
+        return change / spikes.post.shape[1]
+
+
+@final
+@dataclass(frozen=True)
+class MeanOverSpikes(AbstractReduction):
+    """What one postsynaptic spike does on average, for each filter, over ``sqrt(fan_in)``.
+
+    A weight shared by many places would otherwise change by as much as its filter is active.
+    The scale is that of the initial weights, so one learning rate fits every layer.
+    """
+
+    def __call__(self, change: Tensor, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
+        scale = spikes.n_spikes.clamp(min=1).to(change) * math.sqrt(synapse.fan_in)
+        return change / scale.view(-1, *(1,) * (change.dim() - 1))

@@ -1,0 +1,69 @@
+"""One synapse under given spike times: where a timing can be tried in one line."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from neurosim.spiking.evolving import evolve
+from neurosim.spiking.kernels import ByDensity
+from neurosim.spiking.spike_window import SpikeWindow
+from neurosim.spiking.timing import AbstractTiming
+from neurosim.synapses import Dense
+
+
+def weight_change(
+    timing: AbstractTiming,
+    pre_ms: ArrayLike,
+    post_ms: ArrayLike,
+    *,
+    dt_ms: float = 0.1,
+    w: float = 0.5,
+) -> float:
+    """The change of one synapse of weight ``w`` by the given spike times, by the real kernel.
+
+    Spike times are rounded to ticks of ``dt_ms``; silent ticks cost nothing, so hours may lie
+    between two spikes. Under a weight dependence w evolves; additive timing does not read it.
+
+    >>> round(weight_change(AllPairs(a_plus=0.01, tau_plus_ms=20.0), [0.0], [10.0]), 8)
+    0.00606531
+
+    Raises:
+        ValueError: a time that is not finite, two spikes of one neuron in the same tick, no
+            spike at all, or a weight outside the bounds of the dependence.
+    """
+    if not isinstance(timing, AbstractTiming):
+        raise TypeError(f"timing must be an object such as AllPairs() or Triplet(), got {timing!r}")
+    if not (math.isfinite(dt_ms) and dt_ms > 0):
+        raise ValueError(f"dt_ms must be finite and positive, got {dt_ms}")
+    if not math.isfinite(w):
+        raise ValueError(f"w must be finite, got {w}")
+    trains = [
+        _ticks(name, times, dt_ms) for name, times in (("pre_ms", pre_ms), ("post_ms", post_ms))
+    ]
+    ticks = np.unique(np.concatenate(trains))
+    pre, post = (
+        torch.from_numpy(np.isin(ticks, train).astype(np.float64)).view(-1, 1, 1)
+        for train in trains
+    )
+    spikes, synapse = SpikeWindow(pre, post, ticks), Dense(1, 1)
+    if timing.dependence.constant:
+        return float(ByDensity(threshold=1.0).change(synapse, spikes, timing, dt_ms))
+    weight = torch.full((1, 1), w, dtype=torch.float64)
+    after = evolve(synapse, weight, spikes, timing, dt_ms, lambda change: change)
+    return float(after - weight)
+
+
+def _ticks(name: str, times: ArrayLike, dt_ms: float) -> np.ndarray:
+    values = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    if values.size == 0:
+        raise ValueError(f"{name} is empty: give at least one spike time in ms")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} holds times that are not finite: {values}")
+    ticks = np.rint(values / dt_ms).astype(np.int64)
+    if len(np.unique(ticks)) != len(ticks):
+        raise ValueError(f"{name} holds two spikes in one tick of {dt_ms} ms: use a smaller dt_ms")
+    return ticks

@@ -1,0 +1,102 @@
+"""The spikes of one presentation at one layer, and the clock they were taken by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SpikeWindow:
+    """The spikes of one presentation at one layer.
+
+    pre: ``(time, batch, *in_features)``, 0 and 1, floating point (its dtype is the change's).
+    post: ``(time, batch, *out_features)``, 0 and 1.
+    ticks: the tick of each frame where silent ones were left out, rising; None for all ticks.
+    reward: the third factor at each frame and image, ``(time, batch)``; None where there is none.
+    """
+
+    pre: Tensor
+    post: Tensor
+    ticks: np.ndarray | None = None
+    reward: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        shapes = f"pre {tuple(self.pre.shape)} and post {tuple(self.post.shape)}"
+        if self.pre.dim() < 3 or self.post.dim() < 3 or self.pre.shape[:2] != self.post.shape[:2]:
+            raise ValueError(
+                f"spikes must be (time, batch, *features) with the same time and batch on both "
+                f"sides, got {shapes}"
+            )
+        if not self.pre.is_floating_point():
+            raise TypeError(f"presynaptic spikes must be floating point, got {self.pre.dtype}")
+        n_frames = len(self.pre)
+        if self.ticks is not None and (
+            len(self.ticks) != n_frames or not (np.diff(self.ticks) > 0).all()
+        ):
+            raise ValueError(f"ticks must rise, one for each of the {n_frames} frames")
+        if self.reward is not None and self.reward.shape != self.pre.shape[:2]:
+            raise ValueError(
+                f"reward must be (time, batch) = {tuple(self.pre.shape[:2])}, "
+                f"got {tuple(self.reward.shape)}"
+            )
+
+    @cached_property
+    def n_spikes(self) -> Tensor:
+        """Postsynaptic spikes of each unit or map, ``(n_out,)`` int64."""
+        post = self.post.to(torch.uint8)
+        if post.device.type != "cpu":
+            return post.sum([axis for axis in range(post.dim()) if axis != 2], dtype=torch.int64)
+        from neurosim.spiking._trace_kernels import count
+
+        units = (
+            post.permute(0, 1, *range(3, post.dim()), 2) if post.dim() > 3 else post
+        ).contiguous()
+        units = units.reshape(-1, post.shape[2])
+        total = torch.zeros(post.shape[2], dtype=torch.int64)
+        count(units.numpy(), words(units.numpy()), total.numpy())
+        return total
+
+    @property
+    def density(self) -> float:
+        """Share of postsynaptic places and ticks with a spike."""
+        return int(self.n_spikes.sum()) / max(1, self.post.numel())
+
+    def clock(self, dt_ms: float) -> Clock:
+        """When the frames were."""
+        ticks = np.arange(len(self.pre)) if self.ticks is None else self.ticks
+        return Clock(ticks, dt_ms)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The tick of each frame, and the length of a tick."""
+
+    ticks: np.ndarray
+    dt_ms: float
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+    def keep(self, tau_ms: float, lag: int = 1) -> np.ndarray:
+        """What an exponential of ``tau_ms`` keeps from ``lag`` frames before to each frame; 1
+        at the first ``lag``. ``(time,)`` float64."""
+        kept = np.ones(len(self))
+        elapsed = (self.ticks[lag:] - self.ticks[: len(self) - lag]) * self.dt_ms
+        # exp of Python's math: numpy's vector exp may differ in the last bit.
+        kept[lag:] = [math.exp(-e / tau_ms) for e in elapsed.tolist()]
+        return kept
+
+    def between(self, tau_ms: float, earlier: int, later: int) -> float:
+        """What is kept from one frame to another."""
+        return math.exp(-float(self.ticks[later] - self.ticks[earlier]) * self.dt_ms / tau_ms)
+
+
+def words(spikes: np.ndarray) -> np.ndarray:
+    """The same bytes as words of eight units where they divide so: silent ones are skipped."""
+    return spikes.view(np.uint64) if spikes.shape[-1] % 8 == 0 else spikes

@@ -1,0 +1,243 @@
+"""Weight dependence: how much of a change a synapse of a given weight takes.
+
+A change of size d at a synapse of weight w is carried out as ``d f_plus(w)`` where it
+potentiates and ``d f_minus(w)`` where it depresses, and the result is clipped to the bounds.
+With ``u = (w - w_min) / (w_max - w_min)`` every dependence of the literature is a product of
+powers,
+
+    f_plus = u^p (1 - u)^q,    f_minus = u^r (1 - u)^s,
+
+so that one kernel runs them all.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from neurosim.choices import Choices
+
+
+class AbstractWeightDependence(ABC):
+    """The gains of potentiation and depression, and the bounds."""
+
+    w_min: float
+    w_max: float
+
+    @property
+    @abstractmethod
+    def exponents(self) -> tuple[float, float, float, float]:
+        """``(p, q, r, s)``."""
+
+    @property
+    def unit(self) -> tuple[float, float]:
+        """``(origin, scale)`` of ``u = (w - origin) / scale``."""
+        return self.w_min, self.w_max - self.w_min
+
+    @property
+    def constant(self) -> bool:
+        """Whether the weight plays no part at all: no gain and no bound."""
+        return False
+
+    def plus(self, w: Any) -> Any:
+        """``f_plus`` of an array or tensor of weights inside the bounds."""
+        p, q, _, _ = self.exponents
+        return self._power(w, p, q)
+
+    def minus(self, w: Any) -> Any:
+        """``f_minus`` of an array or tensor of weights inside the bounds."""
+        _, _, r, s = self.exponents
+        return self._power(w, r, s)
+
+    def _power(self, w: Any, below: float, above: float) -> Any:
+        origin, scale = self.unit
+        u = (w - origin) / scale
+        gain = w * 0 + 1
+        if below:
+            gain = gain * u**below
+        if above:
+            gain = gain * (1 - u) ** above
+        return gain
+
+    def check(self, w: Any) -> None:
+        """Refuse weights that are not finite or outside the bounds."""
+        low, high = float(w.min()), float(w.max())
+        # Written so that NaN fails it.
+        if not (low >= self.w_min and high <= self.w_max and math.isfinite(high - low)):
+            raise ValueError(
+                f"weights from {low:g} to {high:g} do not fit {self!r}: it takes finite weights "
+                f"from {self.w_min:g} to {self.w_max:g}; clip them or change the bounds"
+            )
+
+    def __post_init__(self) -> None:
+        if not self.w_min < self.w_max or not math.isfinite(self.unit[0] * self.unit[1]):
+            raise ValueError(f"w_min must be finite and below w_max, got {self!r}")
+        if any(not (math.isfinite(e) and e >= 0) for e in self.exponents):
+            raise ValueError(f"exponents must be finite and not negative, got {self!r}")
+
+
+@final
+@dataclass(frozen=True)
+class Additive(AbstractWeightDependence):
+    """``f_plus = f_minus = 1`` without bounds: the change does not depend on the weight."""
+
+    w_min: float = field(default=-math.inf, init=False)
+    w_max: float = field(default=math.inf, init=False)
+
+    @property
+    def exponents(self) -> tuple[float, float, float, float]:
+        return 0.0, 0.0, 0.0, 0.0
+
+    @property
+    def unit(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    @property
+    def constant(self) -> bool:
+        return True
+
+
+@final
+@dataclass(frozen=True)
+class HardBounds(AbstractWeightDependence):
+    """``f_plus = f_minus = 1`` between bounds at which the weight stops.
+
+    Song, Miller & Abbott 2000 (10.1038/78829).
+    """
+
+    w_min: float = 0.0
+    w_max: float = 1.0
+
+    @property
+    def exponents(self) -> tuple[float, float, float, float]:
+        return 0.0, 0.0, 0.0, 0.0
+
+
+@final
+@dataclass(frozen=True)
+class SoftBounds(AbstractWeightDependence):
+    """``f_plus = (1 - u)^mu_plus``, ``f_minus = u^mu_minus``.
+
+    Gerstner & Kistler 2002 (10.1017/CBO9780511815706), section 10.2.1.
+    """
+
+    mu_plus: float = 1.0
+    mu_minus: float = 1.0
+    w_min: float = 0.0
+    w_max: float = 1.0
+
+    @property
+    def exponents(self) -> tuple[float, float, float, float]:
+        return 0.0, self.mu_plus, self.mu_minus, 0.0
+
+
+@final
+@dataclass(frozen=True)
+class Multiplicative(AbstractWeightDependence):
+    """``f_plus = 1 - u``, ``f_minus = u``: soft bounds with exponent 1.
+
+    Rubin, Lee & Sompolinsky 2001 (10.1103/PhysRevLett.86.364).
+    """
+
+    w_min: float = 0.0
+    w_max: float = 1.0
+
+    @property
+    def exponents(self) -> tuple[float, float, float, float]:
+        return 0.0, 1.0, 1.0, 0.0
+
+
+@final
+@dataclass(frozen=True)
+class VanRossum(AbstractWeightDependence):
+    """``f_plus = 1``, ``f_minus = u``: only depression scales with the weight.
+
+    Van Rossum, Bi & Turrigiano 2000 (10.1523/JNEUROSCI.20-23-08812.2000). Theirs has no upper
+    bound; here potentiation stops at ``w_max``.
+    """
+
+    w_min: float = 0.0
+    w_max: float = 1.0
+
+    @property
+    def exponents(self) -> tuple[float, float, float, float]:
+        return 0.0, 0.0, 1.0, 0.0
+
+
+@final
+@dataclass(frozen=True)
+class Guetig(AbstractWeightDependence):
+    """``f_plus = (1 - u)^mu``, ``f_minus = u^mu``: from additive (0) to multiplicative (1).
+
+    Guetig, Aharonov, Rotter & Sompolinsky 2003 (10.1523/JNEUROSCI.23-09-03697.2003).
+    """
+
+    mu: float = 0.02
+    w_min: float = 0.0
+    w_max: float = 1.0
+
+    @property
+    def exponents(self) -> tuple[float, float, float, float]:
+        return 0.0, self.mu, self.mu, 0.0
+
+
+@final
+@dataclass(frozen=True)
+class PowerLaw(AbstractWeightDependence):
+    """``f_plus = (w / w_reference)^mu``, ``f_minus = w / w_reference``; w from 0 up, no maximum.
+
+    Morrison, Aertsen & Diesmann 2007 (10.1162/neco.2007.19.6.1437), fitted to Bi & Poo 1998.
+    """
+
+    mu: float = 0.4
+    w_reference: float = 1.0
+    w_min: float = field(default=0.0, init=False)
+    w_max: float = field(default=math.inf, init=False)
+
+    @property
+    def exponents(self) -> tuple[float, float, float, float]:
+        return self.mu, 0.0, 1.0, 0.0
+
+    @property
+    def unit(self) -> tuple[float, float]:
+        return 0.0, self.w_reference
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (math.isfinite(self.w_reference) and self.w_reference > 0):
+            raise ValueError(f"w_reference must be finite and positive, got {self.w_reference}")
+
+
+@final
+@dataclass(frozen=True)
+class Logistic(AbstractWeightDependence):
+    """``f_plus = f_minus = u (1 - u)``: binary weights are stable.
+
+    Masquelier & Thorpe 2007 (10.1371/journal.pcbi.0030031); Kheradpisheh et al. 2018
+    (10.1016/j.neunet.2017.12.005).
+    """
+
+    w_min: float = 0.0
+    w_max: float = 1.0
+
+    @property
+    def exponents(self) -> tuple[float, float, float, float]:
+        return 1.0, 1.0, 1.0, 1.0
+
+
+#: Weight dependences by name, each a class whose defaults are those of its source.
+WEIGHT_DEPENDENCES: Choices[type[AbstractWeightDependence]] = Choices(
+    "weight dependence",
+    {
+        "additive": Additive,
+        "hard-bounds": HardBounds,
+        "soft-bounds": SoftBounds,
+        "multiplicative": Multiplicative,
+        "van-rossum": VanRossum,
+        "guetig": Guetig,
+        "power": PowerLaw,
+        "logistic": Logistic,
+    },
+)
