@@ -30,7 +30,10 @@ SCHEDULE_NAMES = ("cosine", "constant")
 NORM_NAMES = ("batch", "group", "layer", "none")
 LABEL_NAMES = ("true", "shuffled")
 CELL_NAMES = ("snntorch-lif", "norse-lif")
-ENCODER_NAMES = ("current", "bernoulli", "poisson", "latency")
+ENCODER_NAMES = (
+    "current", "bernoulli", "poisson", "latency", "rank-order", "phase", "burst", "delta",
+    "population", "snntorch-rate", "snntorch-latency", "norse-poisson", "norse-current",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

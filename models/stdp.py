@@ -83,6 +83,16 @@ def opponent_weight(rgb: Tensor) -> Tensor:
     return weight * (_filter_norm(rgb) / _filter_norm(weight))
 
 
+def unit_weight(weight: Tensor, preferred: Sequence[float]) -> Tensor:
+    """The filters on encoders of several units an input: each unit counts as much as the
+    intensity it prefers, ``cat_k(mu_k W)``. Each filter is scaled back to its own norm.
+    """
+    if len(preferred) == 1:
+        return weight
+    units = torch.cat([mu * weight for mu in preferred], 1)
+    return units * (_filter_norm(weight) / _filter_norm(units))
+
+
 def spiking_network(
     shared: Network,
     dynamics: SpikingDynamics,
@@ -96,7 +106,8 @@ def spiking_network(
 
     What is shared with the other rules of a seed: the weights of every convolution above the
     first are copied as they are; those of the first are rewritten from RGB to the six channels
-    of the LGN (``opponent_weight``). Biases and batch norm have no counterpart.
+    of the LGN (``opponent_weight``), and from those to the units of the encoder
+    (``unit_weight``). Biases and batch norm have no counterpart.
 
     Args:
         generator: source of the images that thresholds start from.
@@ -115,7 +126,7 @@ def spiking_network(
         assert isinstance(geometry, Conv2d)
         weight = layer.weight.detach()
         if i == 0:
-            weight = opponent_weight(weight)
+            weight = unit_weight(opponent_weight(weight), dynamics.encoder.preferred)
             geometry = Conv2d(
                 weight.shape[1], geometry.n_out, geometry.kernel, padding=geometry.padding
             )

@@ -12,7 +12,23 @@ from typing import Any
 
 _HOMES = {
     "competition": ("AbstractCompetition", "Fired", "NoCompetition", "WinnerTakeAll"),
-    "encoders": ("ENCODERS", "AbstractEncoder", "Bernoulli", "Current", "Latency", "Poisson"),
+    "encoders": (
+        "ENCODERS",
+        "AbstractEncoder",
+        "Bernoulli",
+        "Burst",
+        "Current",
+        "Delta",
+        "Latency",
+        "NorseCurrent",
+        "NorsePoisson",
+        "Phase",
+        "Poisson",
+        "Population",
+        "RankOrder",
+        "SnntorchLatency",
+        "SnntorchRate",
+    ),
     "lgn": ("LGN", "AbstractFrontEnd"),
     "neurons": (
         "CELLS",

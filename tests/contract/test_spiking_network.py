@@ -30,7 +30,7 @@ def images(n: int = 6, px: int = 32, seed: int = 1) -> torch.Tensor:
 
 def part(**options):
     shared = convolutional_network(generator=generator(), channels=(3, 8, 12, 16))
-    dynamics = SpikingDynamics(duration_ms=30.0, **options)
+    dynamics = SpikingDynamics(**{"duration_ms": 30.0, **options})
     return shared, stdp_part(shared, generator(), dynamics=dynamics, calibration=images(8, seed=9))
 
 
@@ -123,7 +123,8 @@ def test_the_start_is_shared():
 @pytest.mark.parametrize("name", list(ENCODERS))
 def test_activity_of_an_image_is_its_own(name):
     """represent() of an image does not depend on the batch, and leaves every tensor as it was."""
-    net = part(encoder=ENCODERS[name]())[1].net
+    # Ten ticks: what Delta needs to fade an image in.
+    net = part(encoder=ENCODERS[name](), duration_ms=50.0)[1].net
     before = {key: value.clone() for key, value in net.named_weights().items()}
     x = images(5)
     together = net.represent(x)
