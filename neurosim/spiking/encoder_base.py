@@ -54,8 +54,8 @@ class AbstractEncoder(ABC):
         if not (math.isfinite(dt_ms) and dt_ms > 0):
             raise ValueError(f"dt_ms must be finite and positive, got {dt_ms}")
         if not isinstance(x, Tensor) or not x.is_floating_point():
-            got = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            raise TypeError(f"intensities must be a tensor of floating point in [0, 1], got {got}")
+            kind = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
+            raise TypeError(f"intensities must be a tensor of floating point in [0, 1], got {kind}")
         if x.numel():
             low, high = (float(v) for v in torch.aminmax(x))
             # Written so that NaN, which compares false with everything, is refused too.
