@@ -17,6 +17,7 @@ _REORDER = {"reassoc", "contract", "nsz"}
 Places = NDArray[np.uint32]
 Stimuli = NDArray[np.uint16]
 IntVector = NDArray[np.int32]
+IntMatrix = NDArray[np.int32]
 Vector = NDArray[np.float64]
 
 
@@ -34,93 +35,152 @@ def run_ends(values: Vector, order: Places, ends: IntVector) -> int:
 
 @njit(cache=True, nogil=True)
 def resampled_ranks(
-    counts: IntVector,
+    counts: IntMatrix,
     order: Places,
     first: Stimuli,
     second: Stimuli,
     ends: IntVector,
-    out: IntVector,
-) -> float:
-    """Twice the midranks of every pair in one resample of the stimuli, integers.
+    ranks: IntMatrix,
+    cubes: Vector,
+) -> None:
+    """Twice the midranks of every pair of one RDM in many resamples (lanes) at once, integers.
 
     Pair (i, j) occurs counts[i] counts[j] times, so the midrank of a run of ties is
-    C + (W + 1) / 2, with W its total weight and C the weight of all below. Writes to ``out``
-    by pair; returns sum (W^3 - W) over the runs, what ties take from the sum of squares.
+    C + (W + 1) / 2, with W its total weight and C the weight of all below. Writes ``ranks``
+    (n_pairs, n_lanes) at ``order``, and adds to ``cubes`` (n_lanes,) what ties add to the sum
+    of W^3 - W over runs. No sum crosses lanes.
     """
-    below = 0
-    cubes = 0.0
-    if len(ends) == len(order):  # no ties in the original: every run is one pair
-        for k in range(len(order)):
-            weight = counts[first[k]] * counts[second[k]]
-            out[order[k]] = 2 * below + weight + 1
-            below += weight
-        return np.nan
+    n_lanes = counts.shape[1]
+    below = np.zeros(n_lanes, np.int32)
+    weight = np.zeros(n_lanes, np.int32)
     start = 0
     for run in range(len(ends)):
-        weight = 0
-        for k in range(start, ends[run]):
-            weight += counts[first[k]] * counts[second[k]]
-        for k in range(start, ends[run]):
-            out[order[k]] = 2 * below + weight + 1
-        cubes += (float(weight) ** 2 - 1.0) * weight
-        below += weight
-        start = ends[run]
-    return cubes
+        end = ends[run]
+        if end == start + 1:
+            a, b, out = counts[first[start]], counts[second[start]], ranks[order[start]]
+            for s in range(n_lanes):
+                w = a[s] * b[s]
+                out[s] = 2 * below[s] + w + 1
+                below[s] += w
+        else:
+            _weigh_run(counts, first[start:end], second[start:end], weight, cubes)
+            for k in range(start, end):
+                out = ranks[order[k]]
+                for s in range(n_lanes):
+                    out[s] = 2 * below[s] + weight[s] + 1
+            for s in range(n_lanes):
+                below[s] += weight[s]
+        start = end
 
 
 @njit(cache=True, nogil=True)
-def pair_weights(counts: IntVector, first: Stimuli, second: Stimuli) -> tuple[int, float]:
-    """The total weight of these pairs, and sum (W^3 - W) when every run is one pair."""
-    total = 0
-    cubes = 0
+def _weigh_run(
+    counts: IntMatrix, first: Stimuli, second: Stimuli, weight: IntVector, cubes: Vector
+) -> None:
+    """The weight W of a run of ties in every lane; adds W^3 - W less the same of its pairs."""
+    weight[:] = 0
     for k in range(len(first)):
-        weight = counts[first[k]] * counts[second[k]]
-        total += weight
-        cubes += (weight * weight - 1) * weight
-    return total, float(cubes)
+        a, b = counts[first[k]], counts[second[k]]
+        for s in range(len(weight)):
+            w = a[s] * b[s]
+            weight[s] += w
+            single = float(w)
+            cubes[s] -= (single * single - 1.0) * single
+    for s in range(len(weight)):
+        total = float(weight[s])
+        cubes[s] += (total * total - 1.0) * total
 
 
-@njit(cache=True, nogil=True, fastmath=_REORDER)
-def weighted_product(counts: Vector, x: IntVector, y: IntVector, mean: int) -> float:
-    """sum_{i<j} counts_i counts_j (x_ij - mean)(y_ij - mean) over condensed vectors."""
-    n = len(counts)
-    total = 0.0
+@njit(cache=True, nogil=True)
+def resampled_products(
+    counts: IntMatrix,
+    first: Stimuli,
+    second: Stimuli,
+    ends: IntVector,
+    ranks: IntMatrix,
+    means: IntVector,
+    products: Vector,
+    cubes: Vector,
+) -> None:
+    """sum over pairs of weight (x - mean)(y - mean), twice the midranks each, in every lane.
+
+    x is the RDM in whose ascending order the pairs stand: its ranks are the running sum of the
+    weights. y are ``ranks`` (n_pairs, n_lanes) in that order. ``cubes`` as for the ranks, of x.
+    """
+    n_lanes = counts.shape[1]
+    below = np.zeros(n_lanes, np.int32)
+    weight = np.zeros(n_lanes, np.int32)
+    products[:] = 0.0
     start = 0
-    for i in range(n - 1):
-        length = n - i - 1
-        if counts[i] > 0:
-            part = 0.0
-            a, b, c = x[start : start + length], y[start : start + length], counts[i + 1 :]
-            for j in range(length):
-                part += c[j] * (float(a[j] - mean) * float(b[j] - mean))
-            total += counts[i] * part
-        start += length
-    return total
+    for run in range(len(ends)):
+        end = ends[run]
+        if end == start + 1:
+            a, b, y = counts[first[start]], counts[second[start]], ranks[start]
+            for s in range(n_lanes):
+                w = a[s] * b[s]
+                x = float(2 * below[s] + w + 1 - means[s])
+                products[s] += float(w) * (x * float(y[s] - means[s]))
+                below[s] += w
+        else:
+            _weigh_run(counts, first[start:end], second[start:end], weight, cubes)
+            for k in range(start, end):
+                a, b, y = counts[first[k]], counts[second[k]], ranks[k]
+                for s in range(n_lanes):
+                    x = float(2 * below[s] + weight[s] + 1 - means[s])
+                    products[s] += float(a[s] * b[s]) * (x * float(y[s] - means[s]))
+            for s in range(n_lanes):
+                below[s] += weight[s]
+        start = end
+
+
+@njit(cache=True, nogil=True)
+def pair_weights(
+    counts: IntMatrix, first: Stimuli, second: Stimuli, totals: NDArray[np.int64], cubes: Vector
+) -> None:
+    """In every lane, the sum of the weights of these pairs and that of their w^3 - w."""
+    totals[:] = 0
+    cubes[:] = 0.0
+    for k in range(len(first)):
+        a, b = counts[first[k]], counts[second[k]]
+        for s in range(len(totals)):
+            w = a[s] * b[s]
+            totals[s] += w
+            single = float(w)
+            cubes[s] += (single * single - 1.0) * single
 
 
 @njit(cache=True, nogil=True, fastmath=_REORDER)
 def relabelled_products(
-    square: np.ndarray, rows: np.ndarray, permutation: Places, out: Vector
+    square: np.ndarray,
+    rows: np.ndarray,
+    orders: np.ndarray,
+    places: np.ndarray,
+    out: NDArray[np.float64],
 ) -> None:
-    """out[r] = sum_{i<j} square[p_i, p_j] rows[r, ij]: one gather for all rows.
+    """out[s, r] = sum_{i<j} square[p_i, p_j] rows[r, ij] of many relabellings p = orders[s].
 
-    ``square`` and ``rows`` are float64, or int32 (half the memory to read), of one type.
+    Goes along the rows of ``square``, so that the one gathered from stays in the first cache for
+    all relabellings; ``places`` are their inverses. ``square`` and ``rows`` are float64, or
+    int32 (half the memory to read), of one type.
     """
-    n = len(permutation)
+    n = len(square)
     gathered = np.empty(n, square.dtype)
     out[:] = 0.0
-    start = 0
-    for i in range(n - 1):
-        source = square[permutation[i]]
-        length = n - i - 1
-        for j in range(length):
-            gathered[j] = source[permutation[i + 1 + j]]
-        for r in range(len(rows)):
-            part = 0.0
+    for a in range(n):
+        source = square[a]
+        for s in range(len(orders)):
+            i = np.int64(places[s, a])
+            length = n - i - 1
+            start = i * (2 * n - i - 1) // 2
+            order = orders[s, i + 1 :]
             for j in range(length):
-                part += float(gathered[j]) * float(rows[r, start + j])
-            out[r] += part
-        start += length
+                gathered[j] = source[order[j]]
+            for r in range(len(rows)):
+                row = rows[r, start : start + length]
+                part = 0.0
+                for j in range(length):
+                    part += float(gathered[j]) * float(row[j])
+                out[s, r] += part
 
 
 @njit(cache=True, nogil=True)

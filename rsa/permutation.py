@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -109,8 +109,17 @@ def _orders(
     if rng is not None:
         return rng.permuted(np.tile(np.arange(n_stimuli), (n_permutations, 1)), axis=1)
     orders = np.asarray(permutations)
-    if orders.ndim != 2 or not np.array_equal(
-        np.sort(orders, axis=1), np.tile(np.arange(n_stimuli), (len(orders), 1))
-    ):
+    if not _permute(orders, n_stimuli):
         raise ValueError(f"each row of permutations must hold 0 ... {n_stimuli - 1} once")
     return orders.astype(np.int64)
+
+
+def _permute(orders: NDArray[Any], n: int) -> bool:
+    """Whether every row is a permutation of 0 ... n - 1."""
+    if orders.ndim != 2 or orders.shape[1] != n or orders.dtype.kind not in "iu":
+        return False
+    if orders.size and not (orders.min() >= 0 and orders.max() < n):
+        return False
+    found = np.zeros(orders.shape, dtype=bool)
+    np.put_along_axis(found, orders, True, axis=1)
+    return bool(found.all())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from neurosim.rsa.distances import GRID
 
 _FEW = 3  # rows; from four on, BLAS on converted blocks is faster
+_MOST_WITH_SPARE = 2**24  # pairs: beyond, a second array for sorting costs too much memory
 _BLOCK = 8192  # pairs converted to float64 at a time: they stay in the cache
 
 
@@ -37,11 +38,10 @@ class Ranks:
         squares = np.empty(len(rows))
         n_bits = int(rows.shape[1] - 1).bit_length()
         for i, row in enumerate(rows):
-            packed = _packed(row, n_bits)
+            packed = _sorted_packed(row, n_bits)
             if packed is None:
                 squares[i] = doubled_midranks(row, np.argsort(row), doubled[i])
             else:
-                packed.sort()
                 squares[i] = packed_midranks(packed, n_bits, doubled[i])
         return cls(doubled, squares)
 
@@ -62,6 +62,29 @@ class Ranks:
             b -= n + 1
             total += a @ b.T
         return total / 4.0
+
+
+def ascending(row: NDArray[np.floating]) -> NDArray[np.integer]:
+    """The places of the values of ``row`` in ascending order; no NaN."""
+    n_bits = int(len(row) - 1).bit_length()
+    packed = _sorted_packed(row, n_bits)
+    if packed is None:
+        return np.argsort(row)
+    packed &= np.uint64((1 << n_bits) - 1)
+    return packed
+
+
+def _sorted_packed(row: NDArray[np.floating], n_bits: int) -> NDArray[np.uint64] | None:
+    from neurosim.rsa._rank_kernels import radix_sorted
+
+    packed = _packed(row, n_bits)
+    if packed is None:
+        return None
+    if len(packed) > _MOST_WITH_SPARE:
+        packed.sort()
+        return packed
+    n_value_bits = int(packed.max()).bit_length() - n_bits
+    return radix_sorted(packed, np.empty_like(packed), n_bits, max(n_value_bits, 1))
 
 
 def _packed(row: NDArray[np.floating], n_bits: int) -> NDArray[np.uint64] | None:

@@ -67,8 +67,8 @@ def in_threads(work: Callable[[range], None], n: int) -> None:
     kernels let go of the interpreter, and every item is computed alone, whoever does it."""
     import numba
 
-    n_threads = min(int(numba.config.NUMBA_NUM_THREADS), max(1, n // 16))  # type: ignore[attr-defined]
-    if n_threads == 1:
+    n_threads = min(int(numba.config.NUMBA_NUM_THREADS), n)  # type: ignore[attr-defined]
+    if n_threads <= 1:
         work(range(n))
         return
     bounds = np.linspace(0, n, n_threads + 1).astype(int)
@@ -82,77 +82,103 @@ class SortedPairs:
     """The pairs in use of one RDM, in ascending order of dissimilarity.
 
     Attributes:
-        order: their condensed positions; first, second: their two stimuli.
+        order: their places among the pairs in use; first, second: their two stimuli.
         ends: where each run of ties ends.
     """
 
     def __init__(self, row: Rows, used: Flags) -> None:
         from neurosim.rsa._resample_kernels import run_ends
+        from neurosim.rsa.ranks import ascending
 
-        places = np.flatnonzero(used)
-        order = places[np.argsort(row[places])]
-        upper = np.triu_indices(n_stimuli_of(len(row)), 1)
-        self.order = order.astype(np.uint32)
-        self.first = upper[0][order].astype(np.uint16)
-        self.second = upper[1][order].astype(np.uint16)
-        ends = np.empty(len(order), dtype=np.int32)
-        self.ends = ends[: run_ends(np.asarray(row, np.float64), self.order, ends)].copy()
+        values = np.asarray(row[used], dtype=np.float64)
+        self.order = ascending(values).astype(np.uint32)
+        rows, columns = (side[used] for side in np.triu_indices(n_stimuli_of(len(row)), 1))
+        self.first = rows.astype(np.uint16)[self.order]
+        self.second = columns.astype(np.uint16)[self.order]
+        ends = np.empty(len(values), dtype=np.int32)
+        self.ends = ends[: run_ends(values, self.order, ends)].copy()
+
+    def places(self) -> NDArray[np.uint32]:
+        """Where each pair in use stands in this order."""
+        places = np.empty_like(self.order)
+        places[self.order] = np.arange(len(places), dtype=np.uint32)
+        return places
 
 
-def _pair_weights(counts: NDArray[np.int32], used: SortedPairs | None) -> tuple[int, float]:
-    """The number T of pairs of a resample, and sum (W^3 - W) of their weights W = w_i w_j."""
-    if used is not None:
-        from neurosim.rsa._resample_kernels import pair_weights
-
-        return pair_weights(counts, used.first, used.second)
-    w = counts.astype(np.int64)
-    total = int(w.sum() ** 2 - w @ w) // 2
-    return total, float(int((w**3).sum()) ** 2 - int((w**6).sum())) / 2 - total
+_MOST_LANES = 32  # resamples at a time: more do not pay, and every pair needs a rank in each
+_RANK_BYTES = 2**27
 
 
 def resample_ranks(
     models: Rows, brains: Rows, indices: Ints, used: Flags, tie_corrected: bool
 ) -> Array:
-    """The same as ``resample_plainly`` with Spearman's rho or rho-a, sorting once."""
-    from neurosim.rsa._resample_kernels import resampled_ranks, weighted_product
+    """The same as ``resample_plainly`` with Spearman's rho or rho-a, sorting once.
 
+    Every pair of a model and a brain RDM is numbered in the model's ascending order: then the
+    model's ranks are a running sum, and only the brain's are written out.
+    """
     n_stimuli = n_stimuli_of(models.shape[1])
-    masked = not used.all()
-    rows = np.concatenate([models, brains]).astype(np.float64)
-    sorts = [SortedPairs(row, used) for row in rows]
-    all_counts = np.array([np.bincount(i, minlength=n_stimuli) for i in indices], dtype=np.int32)
-    scores = np.full((len(indices), len(models), len(brains)), np.nan)
+    if indices.shape[1] ** 2 >= 2**31:
+        raise ValueError(f"a resample draws at most 46,340 stimuli; got {indices.shape[1]}")
+    n_lanes = max(1, min(_MOST_LANES, _RANK_BYTES // (4 * models.shape[1])))
+    n_batches = -(-len(indices) // n_lanes)
+    # Empty resamples fill the last batch: every lane is then computed by the same instructions.
+    counts = np.zeros((n_batches * n_lanes, n_stimuli), dtype=np.int32)
+    for s, sample in enumerate(indices):
+        counts[s] = np.bincount(sample, minlength=n_stimuli)
+    batches = np.ascontiguousarray(counts.reshape(n_batches, n_lanes, n_stimuli).swapaxes(1, 2))
+    scores = np.empty((len(models), len(brains), n_batches * n_lanes))
+    base, other = ([SortedPairs(row, used) for row in rows] for rows in (models, brains))
+    for m, x in enumerate(base):
+        places = x.places()
+        for b, y in enumerate(other):
+            _resample_pair(batches, x, y, places[y.order], tie_corrected, scores[m, b])
+    return np.ascontiguousarray(np.moveaxis(scores, 2, 0)[: len(indices)])
+
+
+def _resample_pair(
+    batches: NDArray[np.int32],
+    x: SortedPairs,
+    y: SortedPairs,
+    order: NDArray[np.uint32],
+    tie_corrected: bool,
+    scores: Array,
+) -> None:
+    """Write the scores of all resamples; ``order`` is y's among the places of x's."""
+    n_lanes = batches.shape[2]
 
     def work(part: range) -> None:
-        # The product runs over all pairs: those not in use stand at the mean, and add nothing.
-        ranks, squares = np.empty(rows.shape, dtype=np.int32), np.empty(len(rows))
-        for s in part:
-            counts = all_counts[s]
-            total, untied = _pair_weights(counts, sorts[0] if masked else None)
-            if total < 2:
-                continue
-            if masked:
-                ranks[:, ~used] = total + 1
-            for r, pairs in enumerate(sorts):
-                cubes = resampled_ranks(
-                    counts, pairs.order, pairs.first, pairs.second, pairs.ends, ranks[r]
-                )
-                if np.isnan(cubes):
-                    cubes = untied
-                squares[r] = (float(total) ** 3 - total - cubes) / 12.0
-            weights = counts.astype(np.float64)
-            for m in range(len(models)):
-                for b in range(len(models), len(rows)):
-                    product = weighted_product(weights, ranks[m], ranks[b], total + 1) / 4.0
-                    scale = (
-                        np.sqrt(squares[m] * squares[b])
-                        if tie_corrected
-                        else (float(total) ** 3 - total) / 12.0
-                    )
-                    scores[s, m, b - len(models)] = product / scale if scale > 0 else np.nan
+        ranks = np.empty((len(order), n_lanes), dtype=np.int32)
+        for batch in part:
+            lanes = slice(batch * n_lanes, (batch + 1) * n_lanes)
+            scores[lanes] = _lanes(batches[batch], x, y, order, ranks, tie_corrected)
 
-    in_threads(work, len(indices))
-    return scores
+    in_threads(work, len(batches))
+
+
+def _lanes(
+    counts: NDArray[np.int32],
+    x: SortedPairs,
+    y: SortedPairs,
+    order: NDArray[np.uint32],
+    ranks: NDArray[np.int32],
+    tie_corrected: bool,
+) -> Array:
+    """(n_lanes,) scores of one batch of resamples; ``ranks`` is overwritten."""
+    from neurosim.rsa._resample_kernels import pair_weights, resampled_products, resampled_ranks
+
+    n_lanes = counts.shape[1]
+    totals, untied = np.empty(n_lanes, dtype=np.int64), np.empty(n_lanes)
+    pair_weights(counts, x.first, x.second, totals, untied)
+    products, of_x, of_y = np.empty(n_lanes), untied.copy(), untied.copy()
+    means = (totals + 1).astype(np.int32)
+    resampled_ranks(counts, order, y.first, y.second, y.ends, ranks, of_y)
+    resampled_products(counts, x.first, x.second, x.ends, ranks, means, products, of_x)
+    most = totals.astype(np.float64) ** 3 - totals
+    scale = (np.sqrt(most - of_x) * np.sqrt(most - of_y) if tie_corrected else most) / 12.0
+    # NaN where fewer than two pairs are drawn, or a side is constant.
+    enough = (totals > 1) & (scale > 0)
+    return np.divide(products / 4.0, scale, out=np.full(n_lanes, np.nan), where=enough)
 
 
 def resample_products(
@@ -179,6 +205,9 @@ def resample_products(
     return scores
 
 
+_RELABELLINGS = 64  # at a time: while they share a row, their 2 x 720 places stay in the cache
+
+
 def relabel_products(models: NDArray[Any], brains: NDArray[Any], permutations: Ints) -> Array:
     """(n_permutations, n_models, n_brains) sums of products of relabelled model rows with brain
     rows, float64 or int32; both already on the footing on which their product is the score."""
@@ -186,16 +215,23 @@ def relabel_products(models: NDArray[Any], brains: NDArray[Any], permutations: I
 
     squares = to_square(models).astype(models.dtype)
     rows = np.ascontiguousarray(brains)
-    scores = np.empty((len(permutations), len(models), len(brains)))
-    orders = permutations.astype(np.uint32)
+    scores = np.empty((len(models), len(permutations), len(brains)))
+    n = squares.shape[1]
+    # Half the bytes to read; stimuli are numbered without sign as in the kernels.
+    number = np.uint16 if n < 2**16 else np.uint32
+    orders = permutations.astype(number)
+    places = np.empty_like(orders)
+    np.put_along_axis(places, permutations, np.arange(n, dtype=number)[None], axis=1)
+    n_batches = -(-len(orders) // _RELABELLINGS)
 
     def work(part: range) -> None:
-        for s in part:
+        for batch in part:
+            lanes = slice(batch * _RELABELLINGS, (batch + 1) * _RELABELLINGS)
             for m, square in enumerate(squares):
-                relabelled_products(square, rows, orders[s], scores[s, m])
+                relabelled_products(square, rows, orders[lanes], places[lanes], scores[m, lanes])
 
-    in_threads(work, len(orders))
-    return scores
+    in_threads(work, n_batches)
+    return np.ascontiguousarray(scores.swapaxes(0, 1))
 
 
 def relabel_masked_ranks(

@@ -139,6 +139,46 @@ def test_resampling_and_relabelling_are_exact_for_given_indices(method: str, mas
     )
 
 
+@pytest.mark.parametrize("method", ["spearman", "pearson"])
+def test_a_sample_is_the_same_to_the_bit_beside_any_others_and_in_any_number_of_threads(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples are computed in batches that threads share: no sum may cross them."""
+    import numba
+
+    a, b = rdms(27, 2), rdms(28, 2)
+    a[0] += np.random.default_rng(33).random(36)  # one side with ties, one without
+    rng = np.random.default_rng(34)
+    indices = rng.integers(0, N, (150, N))
+    orders = np.array([rng.permutation(N) for _ in range(150)])
+    comparator, used = COMPARATORS[method], np.ones(36, bool)
+    together = []
+    for n_threads in (1, 3):
+        monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", n_threads)
+        together.append(
+            [comparator.resample(a, b, indices, used), comparator.relabel(a, b, orders, used)]
+        )
+    for one, three in zip(*together, strict=True):
+        np.testing.assert_array_equal(one, three)
+    part = slice(40, 77)
+    np.testing.assert_array_equal(
+        comparator.resample(a, b, indices[part], used), together[0][0][part]
+    )
+    np.testing.assert_array_equal(
+        comparator.relabel(a, b, orders[part], used), together[0][1][part]
+    )
+
+
+def test_a_resample_of_two_stimuli_and_more_draws_than_stimuli_are_exact() -> None:
+    """Weights of hundreds: nothing overflows, and a resample of one pair has no order."""
+    a, b = rdms(35, 1), rdms(36, 2)
+    indices = np.stack([np.resize([0, 1], 400), np.random.default_rng(37).integers(0, 5, 400)])
+    comparator, used = COMPARATORS["spearman"], np.ones(36, bool)
+    ours = comparator.resample(a, b, indices, used)
+    assert np.isnan(ours[0]).all()
+    np.testing.assert_allclose(ours, resample_plainly(comparator, a, b, indices, used), atol=1e-12)
+
+
 @pytest.mark.parametrize("method", ["procrustes", POT, *WHITENED])
 def test_comparators_of_matrices_refuse_what_they_cannot_resample(method: str) -> None:
     a, b = rdms(27, 2), rdms(28, 3)

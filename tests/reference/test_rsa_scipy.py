@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import permutation_test, rankdata, spearmanr
 
 from neurosim.rsa import compare_rdms, compute_rdm, sign_flip_test
-from neurosim.rsa.ranks import Ranks
+from neurosim.rsa.ranks import Ranks, ascending
 
 
 @pytest.mark.parametrize("metric", ["correlation", "cosine", "euclidean", "sqeuclidean"])
@@ -63,3 +63,18 @@ def test_midranks_equal_scipy_however_values_are_packed(values: list[float], dty
     ranks = Ranks.of(row)
     np.testing.assert_array_equal(ranks.doubled[0], 2 * rankdata(row[0]))
     assert ranks.squares[0] == np.sum((2 * rankdata(row[0]) - len(values) - 1) ** 2)
+
+
+@pytest.mark.parametrize("spare", [True, False])
+def test_midranks_of_many_values_equal_scipy_in_either_sort(
+    spare: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long rows are sorted in place (less memory), short ones digit by digit (faster)."""
+    if not spare:
+        monkeypatch.setattr("neurosim.rsa.ranks._MOST_WITH_SPARE", 0)
+    rng = np.random.default_rng(3)
+    for row in (rng.random(4950), rng.normal(size=4950).round(2), rng.integers(0, 2**31, 4950)):
+        grid = np.rint(np.abs(row) * 2.0**30) / 2.0**30
+        for values in (grid, row.astype(np.float32), row.astype(float)):
+            np.testing.assert_array_equal(Ranks.of(values[None]).doubled[0], 2 * rankdata(values))
+            np.testing.assert_array_equal(values[ascending(values)], np.sort(values))
