@@ -29,6 +29,7 @@ _HOMES = {
         "SnntorchLatency",
         "SnntorchRate",
     ),
+    "direct_sums": ("direct_change",),
     "lgn": ("LGN", "AbstractFrontEnd"),
     "neurons": (
         "CELLS",
@@ -39,6 +40,7 @@ _HOMES = {
         "SnntorchLIF",
     ),
     "kernels": ("AbstractKernel", "ByDensity", "EventKernel", "FusedKernel"),
+    "poisson_theory": ("PoissonNeuron", "fixed_point", "poisson_drift", "stationary_density"),
     "reductions": ("AbstractReduction", "MeanOverBatch", "MeanOverSpikes", "SumOverBatch"),
     "single_synapse": ("weight_change",),
     "spike_window": ("SpikeWindow",),
