@@ -39,7 +39,7 @@ class Drift:
         """``dw / dt`` at weights ``w``: each part times the gain of its sign."""
         w = np.asarray(w, dtype=float)
         gains = timing.dependence
-        return sum(  # type: ignore[return-value]
+        return sum(
             part * (gains.plus(w) if part > 0 else gains.minus(w))
             for part in (self.causal, self.acausal)
         )
