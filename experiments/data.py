@@ -72,7 +72,8 @@ def load_stimuli(
     """The stimuli and brain called `name`, a key of STIMULUS_SETS.
 
     rois: the ROIs wanted, in that order; None gives the set's default ones (brain92: EVC and
-    IT; its third, hIT, has four subjects of its own). Else as `load_training_images`.
+    IT; its third, hIT, has four subjects of its own). progress: also say on stderr that THINGS
+    betas are being read. Else as `load_training_images`.
     """
     loader = _find("stimuli", name, STIMULUS_SETS)
     return loader(Access(data_directory(data_dir), download, progress), rois)
@@ -124,12 +125,15 @@ def _brain92(access: Access, rois: Sequence[str] | None) -> StimulusSet:
 
 
 def _things(access: Access, rois: Sequence[str] | None) -> StimulusSet:
-    raise MissingDataError(
-        f"data set 'things' (looked for in {access.folder}) cannot be read yet, because the "
-        "reader of THINGS-fMRI betas is still to come: get betas_csv from "
-        "doi:10.25452/figshare.plus.20492835 and the images from osf.io/jum2f (registration "
-        "needed) in the meantime, or use the stimuli 'brain92' (real) or 'demo' (simulated)."
-    )
+    from neurosim.experiments.things import load_things
+
+    return load_things(access, rois, name="things", choice="first-exemplar")
+
+
+def _things_test(access: Access, rois: Sequence[str] | None) -> StimulusSet:
+    from neurosim.experiments.things import load_things
+
+    return load_things(access, rois, name="things-test", choice="test-images")
 
 
 TRAINING_SETS: Mapping[str, TrainingLoader] = MappingProxyType(
@@ -141,5 +145,5 @@ TRAINING_SETS: Mapping[str, TrainingLoader] = MappingProxyType(
     }
 )
 STIMULUS_SETS: Mapping[str, StimulusLoader] = MappingProxyType(
-    {"demo": _demo_stimuli, "brain92": _brain92, "things": _things}
+    {"demo": _demo_stimuli, "brain92": _brain92, "things": _things, "things-test": _things_test}
 )

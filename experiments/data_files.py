@@ -14,7 +14,6 @@ from typing import IO
 import numpy as np
 
 from neurosim.experiments.data_types import BrokenDataError, MissingDataError, UnwritableError
-from neurosim.storage import whole_or_nothing
 
 ENVIRONMENT = "NEUROSIM_DATA"
 
@@ -159,6 +158,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     Raises UnwritableError if the folder is not writable or full; errors of the block, a lost
     connection for one, pass through as they are.
     """
+    from neurosim.storage import whole_or_nothing  # here: a --help does not wait for h5py
+
     with ExitStack() as stack:
         try:
             temporary = stack.enter_context(whole_or_nothing(path))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from neurosim.experiments.image_files import ImageFiles
     from neurosim.rsa import BrainRDMs
 
 
@@ -105,11 +106,12 @@ def _choice(part: str, n_there: int, n: int | None, seed: tuple[int, int]) -> np
 class StimulusSet:
     """The images a brain was measured on, at their native size, and that brain's RDMs.
 
-    images: (n_stimuli, height, width, 3) uint8; category: one label a stimulus, for plots.
+    images: (n_stimuli, height, width, 3) uint8, or files that are decoded when asked for;
+    category: one label a stimulus, for plots.
     """
 
     name: str
-    images: np.ndarray
+    images: np.ndarray | ImageFiles
     brain: BrainRDMs
     category: tuple[str, ...]
     simulated: bool
@@ -117,7 +119,11 @@ class StimulusSet:
 
     @classmethod
     def of(
-        cls, name: str, images: np.ndarray, brain: BrainRDMs, category: tuple[str, ...]
+        cls,
+        name: str,
+        images: np.ndarray | ImageFiles,
+        brain: BrainRDMs,
+        category: tuple[str, ...],
     ) -> StimulusSet:
         """Build from images and brain, which have to agree in number, and add the checksum."""
         counts = {len(images), len(brain.stimuli), len(category)}
@@ -126,12 +132,15 @@ class StimulusSet:
                 f"stimulus set {name!r} has {len(images)} images, {len(brain.stimuli)} stimuli "
                 f"in its RDMs and {len(category)} category labels; these have to be equal."
             )
-        sha256 = arrays_sha256(images, brain.rdms, np.array(brain.stimuli), np.array(brain.rois))
+        pixels = images if isinstance(images, np.ndarray) else images.digest()
+        sha256 = arrays_sha256(pixels, brain.rdms, np.array(brain.stimuli), np.array(brain.rois))
         return cls(name, images, brain, category, brain.simulated, sha256)
 
     def at_px(self, px: int) -> np.ndarray:
         """Stimuli as (n_stimuli, px, px, 3) float32 in [0, 1]: see `resize`."""
-        return resize(self.images, px)
+        if isinstance(self.images, np.ndarray):
+            return resize(self.images, px)
+        return np.concatenate([resize(image[None], px) for image in self.images])
 
 
 def resize(images: np.ndarray, px: int) -> np.ndarray:

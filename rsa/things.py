@@ -167,6 +167,21 @@ def load_things_fmri(
     )
 
 
+def stimulus_names(
+    table: str | os.PathLike[str], stimuli: str = "first-exemplar"
+) -> tuple[str, ...]:
+    """The names of one choice of stimuli, in the order of the RDMs, from one subject's table
+    (``sub-01_StimulusMetadata.csv``)."""
+    choose = _choice(STIMULUS_CHOICES, stimuli, "stimuli")
+    path = Path(table)
+    subject = path.name.partition("_")[0]
+    if not path.is_file():
+        raise FileNotFoundError(f"no table {path}")
+    if not re.fullmatch(r"sub-\d+", subject):
+        raise ThingsFileError(path, "file name", "does not start with sub-<number>_")
+    return choose(read_trials(SubjectFiles(subject, path, path, path))).names
+
+
 def _choice(known: Mapping[str, Callable], name: str, what: str) -> Callable:
     if name not in known:
         raise ValueError(f"unknown {what} {name!r}; known: {', '.join(known)}")

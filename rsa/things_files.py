@@ -12,6 +12,7 @@ Every misfit is a ``ThingsFileError`` that names the file and the field.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,9 +93,12 @@ def find_subjects(root: str | os.PathLike[str]) -> tuple[SubjectFiles, ...]:
             f"no folder {folder}; download the THINGS-fMRI betas in table format "
             "(doi:10.25452/figshare.plus.20492835) or OpenNeuro ds004192, derivatives/ICA-betas"
         )
+    files = files_below(folder)
     found: dict[str, SubjectFiles] = {}
     for distribution in DISTRIBUTIONS:
-        for responses in sorted(folder.rglob(f"sub-*{distribution.responses}")):
+        for responses in files:
+            if not re.fullmatch(f"sub-.*{re.escape(distribution.responses)}", responses.name):
+                continue
             subject = responses.name.removesuffix(distribution.responses)
             if not subject.removeprefix("sub-").isdigit():
                 raise ThingsFileError(responses, "file name", f"{subject!r} is not sub-<number>")
@@ -113,6 +117,19 @@ def find_subjects(root: str | os.PathLike[str]) -> tuple[SubjectFiles, ...]:
         names = " or ".join(f"sub-01{d.responses}" for d in DISTRIBUTIONS)
         raise FileNotFoundError(f"no THINGS-fMRI responses below {folder}: expected {names}")
     return tuple(found[subject] for subject in sorted(found))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, ordered; linked folders too (large data often lie elsewhere)."""
+    found, seen = [], set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(here, name) for name in names]
+    return sorted(found)
 
 
 def _kind_of_file(path: Path) -> str:

@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurosim.rsa.things import THINGS_ROIS, image_paths, load_npy_rdms, load_things_fmri
+from neurosim.rsa.things import (
+    THINGS_ROIS,
+    image_paths,
+    load_npy_rdms,
+    load_things_fmri,
+    stimulus_names,
+)
 from neurosim.rsa.things_files import ThingsFileError
 
 DATA = Path(os.environ.get("NEUROSIM_DATA", ".")) / "things_fixture"
@@ -283,7 +289,9 @@ def test_the_square_rdms_of_the_published_comparison(tmp_path: Path) -> None:
     for s, subject in enumerate(brain.subjects):
         for r, roi in enumerate(brain.rois):
             np.save(tmp_path / f"fmri_rdm_{roi}_{subject}.npy", to_square(brain.rdms[s, r]))
-    read = load_npy_rdms(tmp_path, brain.stimuli)
+    names = stimulus_names(DATA / "betas_csv/sub-02_StimulusMetadata.csv")
+    read = load_npy_rdms(tmp_path, names)
+    assert read.stimuli == brain.stimuli
     order = [read.rois.index(roi) for roi in brain.rois]
     np.testing.assert_array_equal(read.rdms[:, order], brain.rdms)
     np.save(tmp_path / "fmri_rdm_V1_sub-01.npy", np.zeros((3, 3)))
