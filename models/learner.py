@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.dynamics import AbstractClocked
 from neurosim.models.feed_forward import FeedForward
 from neurosim.models.network import Layer, Network, convolutional_network
 from neurosim.models.normalisation import Running, StatisticsOf
@@ -66,14 +67,18 @@ class Learner:
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
         """Layer name -> activity to the images ``x``; nothing in the learner changes."""
         activity: dict[str, Tensor] = {}
-        for part in self.parts:
-            activity |= part.net.represent(x, statistics)
-            x = activity[part.net.layers[-1].name]
+        for net in self.networks():
+            activity |= net.represent(x, statistics)
+            x = activity[net.layers[-1].name]
         return activity
+
+    def networks(self) -> list[Any]:
+        """The chain that represents an image: each network once, though two parts may share it."""
+        return list(dict.fromkeys(part.net for part in self.parts))
 
     def normalised_layers(self) -> list[Layer]:
         """The chain of layers up to the head where statistics matter; empty where none do."""
-        layers = [layer for part in self.parts for layer in part.net.layers]
+        layers = [layer for net in self.networks() for layer in net.layers]
         norms = [getattr(layer, "norm", None) for layer in layers]
         return layers if any(norm and norm.keeps_statistics for norm in norms) else []
 
@@ -115,24 +120,26 @@ class Learner:
         return digest.hexdigest()
 
     def with_schedule(self, schedule: str) -> Learner:
-        """The same learner, every part's learning rate on this schedule."""
+        """The same learner, the learning rates on this schedule but for those held constant."""
         parts = (
-            replace(part, optimiser=replace(part.optimiser, schedule=schedule))
+            part
+            if part.optimiser.schedule == "constant"
+            else replace(part, optimiser=replace(part.optimiser, schedule=schedule))
             for part in self.parts
         )
-        return Learner(self.name, tuple(parts))
+        return replace(self, parts=tuple(parts))
 
     def without_learning(self) -> Learner:
         """The same passes at learning rate 0.
 
         Under frozen synapses a layered network only sweeps forward: what its errors would
-        have relaxed to moves no statistic, and is not computed.
+        have relaxed to moves no statistic, and is not computed. Clocked dynamics are run.
         """
-        return Learner(self.name, tuple(_without_learning(part) for part in self.parts))
+        return replace(self, parts=tuple(_without_learning(part) for part in self.parts))
 
 
 def _without_learning(part: Part) -> Part:
-    if isinstance(part.net, Network):
+    if isinstance(part.net, Network) and not isinstance(part.rule.dynamics, AbstractClocked):
         return replace(part, rule=LearningRule(part.rule.name, FeedForward(), Direct(), Frozen()))
     return without_learning(part)
 

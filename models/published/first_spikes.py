@@ -1,0 +1,182 @@
+"""STDP between channel means: one spike train a channel, first spikes only, one change a channel
+pair.
+
+    rate = sigmoid(mean over space of the channel)           at both sides of a convolution
+    spike in tick t with probability rate / n_ticks,  t = 0 .. n_ticks - 1
+    T = the first tick with a spike, n_ticks + 1 for a silent channel
+    dW[o, i, :, :] = clamp(mean over images of W(T_post[o] - T_pre[i]), +-limit)
+
+(Leutenegger 2026, arXiv 2605.30556.) Every kernel tap of a channel pair receives the same
+change, so no filter changes its shape. The postsynaptic side is the rectified current, before
+normalisation. A tick has no length there; here it is 1 ms, so that tau = 20 ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from neurosim.dynamics import AbstractClocked
+from neurosim.models.network import Layer, Network
+from neurosim.models.normalisation import Batch, Running
+from neurosim.models.pc_hybrid import RecognitionSynapse
+from neurosim.plasticity import AbstractPlasticity, Changes
+from neurosim.spiking.timing import AbstractPairTiming
+from neurosim.synapses import Conv2d
+from neurosim.training import AbstractConstraint
+from neurosim.types import Drive, LayerLike, LocalSignal, State
+
+
+def convolutions(net: Network) -> list[Layer]:
+    """The layers that spike: dense ones after them are a readout."""
+    return [layer for layer in net.layers if isinstance(layer.synapse, Conv2d)]
+
+
+@dataclass(frozen=True)
+class SpikePoint:
+    """One batch's spikes, drawn once.
+
+    image: the input, as it came in. features: the output of the last convolution.
+    spikes: a convolution each, (pre ``(time, batch, n_in)``, post ``(time, batch, n_out)``).
+    """
+
+    image: Tensor
+    features: Tensor
+    spikes: tuple[tuple[Tensor, Tensor], ...]
+
+
+@final
+@dataclass(frozen=True)
+class ChannelMeanSpikes(AbstractClocked):
+    """Bernoulli spikes of channel means. State: ``pre`` and ``post``, one tensor a layer.
+
+    Args:
+        n_ticks_of_window: ``n_ticks`` above.
+        hand_on_image: the output is the input itself, for a part that follows on the same
+            network and sweeps it again; otherwise the features of the last convolution.
+    """
+
+    n_ticks_of_window: int = 10
+    hand_on_image: bool = False
+
+    @property
+    def dt_ms(self) -> float:
+        return 1.0
+
+    def layers(self, net: Network) -> Sequence[LayerLike]:
+        return [RecognitionSynapse(layer) for layer in convolutions(net)]
+
+    def operating_point(self, net: Network, drive: Drive) -> SpikePoint:
+        if drive.generator is None:
+            raise ValueError(
+                "channel means spike at random and need a generator: give "
+                "Drive(..., generator=torch.Generator().manual_seed(0))"
+            )
+        statistics = Batch() if drive.learning else Running()
+        x, spikes = drive.x, []
+        for layer in convolutions(net):
+            current = layer.current(x)
+            spikes.append((self._spikes(x, drive), self._spikes(current, drive)))
+            x = layer.respond(current, statistics, drive.generator)
+        return SpikePoint(drive.x, x, tuple(spikes))
+
+    def _spikes(self, activity: Tensor, drive: Drive) -> Tensor:
+        rate = torch.sigmoid(activity.mean((2, 3)))
+        assert drive.generator is not None
+        draws = torch.rand(
+            (self.n_ticks_of_window, *rate.shape),
+            generator=drive.generator,
+            device=drive.generator.device,
+            dtype=rate.dtype,
+        )
+        return (draws.to(rate.device) < rate / self.n_ticks_of_window).to(rate)
+
+    def initial_state(self, point: SpikePoint) -> State:
+        return {
+            "pre": tuple(torch.zeros_like(pre[0]) for pre, _ in point.spikes),
+            "post": tuple(torch.zeros_like(post[0]) for _, post in point.spikes),
+        }
+
+    def n_ticks(self, point: SpikePoint) -> int:
+        return self.n_ticks_of_window
+
+    def tick(self, point: SpikePoint, state: State, index: int) -> State:
+        return {
+            "pre": tuple(pre[index] for pre, _ in point.spikes),
+            "post": tuple(post[index] for _, post in point.spikes),
+        }
+
+    def local_signals(self, point: SpikePoint, state: State) -> Sequence[LocalSignal]:
+        pairs = zip(state["pre"], state["post"], strict=True)
+        return [LocalSignal(pre, post) for pre, post in pairs]
+
+    def output(self, point: SpikePoint, state: State) -> Tensor:
+        return point.image if self.hand_on_image else point.features
+
+
+@final
+@dataclass(frozen=True)
+class FirstSpikePairs(AbstractPlasticity):
+    """One pair of first spikes an image and channel pair, through a window.
+
+    timing: the window; a tick is ``dt_ms`` long.
+    n_ticks: length of a presentation; a channel without a spike counts as one at n_ticks + 1.
+    limit: bound of the mean change before the learning rate.
+    """
+
+    timing: AbstractPairTiming
+    dt_ms: float = 1.0
+    n_ticks: int = 10
+    limit: float = 0.002
+
+    def begin(self, layer: LayerLike) -> list[tuple[Tensor, Tensor]]:
+        return []
+
+    def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
+        return [*memory, (signal.pre, signal.post)]
+
+    def delta(self, layer: LayerLike, memory: Any) -> Changes:
+        pre, post = (torch.stack(side) for side in zip(*memory, strict=True))
+        change = self.mean_change(self._first(pre), self._first(post))
+        weight = layer.plastic_parameters()["weight"]
+        change = change.clamp(-self.limit, self.limit).to(weight)
+        return {"weight": change[..., None, None].expand_as(weight)}
+
+    def _first(self, spikes: Tensor) -> Tensor:
+        """``(time, batch, n)`` -> slot of the first spike, ``(batch, n)`` int64."""
+        first = spikes.argmax(0)
+        return torch.where(spikes.any(0), first, self._silent)
+
+    @property
+    def _silent(self) -> int:
+        return self.n_ticks + 1
+
+    def mean_change(self, first_pre: Tensor, first_post: Tensor) -> Tensor:
+        """``mean_b W(T_post[b, o] - T_pre[b, i])``, ``(n_out, n_in)``.
+
+        Written as one product over (image, slot), since T takes n_ticks + 2 values: the window
+        from each postsynaptic time to every slot, times which slot the presynaptic time is.
+        """
+        slots = torch.arange(self.n_ticks + 2, device=first_pre.device)
+        lags = (slots[:, None] - slots[None, :]).cpu().numpy() * self.dt_ms
+        window = torch.from_numpy(self.timing.window(lags)).to(slots.device)
+        reached = window[first_post]  # (batch, n_out, slot)
+        chosen = (first_pre[..., None] == slots).to(window)  # (batch, n_in, slot)
+        return torch.einsum("bos,bis->oi", reached, chosen) / len(first_pre)
+
+
+@final
+@dataclass(frozen=True)
+class WeightsWithin(AbstractConstraint):
+    """``|w| <= bound``."""
+
+    bound: float = 1.0
+
+    @torch.no_grad()
+    def apply(self, net: Network) -> None:
+        for layer in convolutions(net):
+            layer.weight.clamp_(-self.bound, self.bound)

@@ -1,0 +1,62 @@
+"""Evaluation that normalises by the images it evaluates and leaves its mark on the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from neurosim.models.learner import Learner
+from neurosim.models.network import Layer, Network, fit_to
+from neurosim.models.normalisation import Batch, Running, StatisticsOf
+from neurosim.models.published.channel_errors import RelaxingNetwork
+
+
+@final
+@dataclass(frozen=True)
+class LeakingLearner(Learner):
+    """A learner that ignores the statistics it is asked for.
+
+        mean, var: of the batch that is evaluated;   running <- .9 running + .1 batch
+
+    In Leutenegger 2026 (arXiv 2605.30556) ``eval()`` of the PC and STDP networks did nothing, so
+    that every extraction normalised by its own images and moved the running statistics (said and
+    mended in arXiv 2608.12408). Features depend on the batch they come in, and ``represent``
+    changes state, which this project's other learners never do.
+    """
+
+    @torch.no_grad()
+    def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
+        activity: dict[str, Tensor] = {}
+        for net in self.networks():
+            activity |= leaking(net, x)
+            x = activity[net.layers[-1].name]
+        return activity
+
+    def normalised_layers(self) -> list[Layer]:
+        """None: no policy of evaluation reaches this learner."""
+        return []
+
+
+@singledispatch
+def leaking(net: Any, x: Tensor) -> dict[str, Tensor]:
+    """Layer name -> activity under batch statistics; what has none is represented as ever."""
+    return net.represent(x)
+
+
+@leaking.register
+def _(net: Network, x: Tensor) -> dict[str, Tensor]:
+    activity = {}
+    for layer in net.layers:
+        statistics = Running() if layer.norm is None else Batch()
+        x = layer.respond(layer.current(fit_to(layer.synapse, x)), statistics)
+        activity[layer.name] = x
+    return activity
+
+
+@leaking.register
+def _(net: RelaxingNetwork, x: Tensor) -> dict[str, Tensor]:
+    return net.relaxed(x, Batch())
