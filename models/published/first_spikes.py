@@ -24,8 +24,8 @@ from neurosim.dynamics import AbstractClocked
 from neurosim.models.network import Layer, Network
 from neurosim.models.normalisation import Batch, Running
 from neurosim.models.pc_hybrid import RecognitionSynapse
+from neurosim.models.published.windows import Window
 from neurosim.plasticity import AbstractPlasticity, Changes
-from neurosim.spiking.timing import AbstractPairTiming
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LayerLike, LocalSignal, State
@@ -128,7 +128,7 @@ class FirstSpikePairs(AbstractPlasticity):
     limit: bound of the mean change before the learning rate.
     """
 
-    timing: AbstractPairTiming
+    timing: Window
     dt_ms: float = 1.0
     n_ticks: int = 10
     limit: float = 0.002

@@ -24,7 +24,7 @@ from neurosim.models.published.gains import GainsAndReadout, WhereWeightsLearn
 from neurosim.models.published.rectified import rectified
 from neurosim.models.published.starts import xavier_normal
 from neurosim.models.published.transport import RandomInConvolutions
-from neurosim.models.published.windows import InvertedWindow, inverted
+from neurosim.models.published.windows import InvertedWindow, Window, inverted
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct, Ticks
 from neurosim.spiking.timing import AllPairs
@@ -90,7 +90,7 @@ class ChannelMeanBody(AbstractStdpBody):
 
     def learner(self, start: SharedStart, *, invert: bool, reach_gains: bool) -> Learner:
         net = rectified(_without_dropout(start.network()))
-        timing = InvertedWindow.of(WINDOW) if invert else WINDOW
+        timing: Window = InvertedWindow.of(WINDOW) if invert else WINDOW
         dynamics = ChannelMeanSpikes(hand_on_image=reach_gains)
         plasticity = FirstSpikePairs(timing, dynamics.dt_ms, dynamics.n_ticks_of_window)
         rule = LearningRule("stdp", dynamics, Ticks(), plasticity)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.plasticity import AbstractPlasticity, Changes
-from neurosim.spiking.timing import AbstractPairTiming, AllPairs
+from neurosim.spiking.timing import AbstractTiming, AllPairs
 from neurosim.spiking.traces import TraceSTDP
 from neurosim.types import LayerLike, LocalSignal
 
@@ -18,9 +18,17 @@ from neurosim.types import LayerLike, LocalSignal
 _NO_DECAY_MS = 1e20
 
 
+class Window(Protocol):
+    """What one pair of spikes does at each lag."""
+
+    def window(self, lag_ms: ArrayLike) -> NDArray[np.float64]:
+        """Change by one pair, lag = t_post - t_pre."""
+        ...
+
+
 @final
 @dataclass(frozen=True)
-class InvertedWindow(AbstractPairTiming):
+class InvertedWindow:
     """Both sides of the window subtracted at every lag (Leutenegger 2026, arXiv 2605.30556).
 
         W(lag) = a_plus exp(-max(lag, 0) / tau_plus) - a_minus exp(min(lag, 0) / tau_minus)
@@ -39,20 +47,21 @@ class InvertedWindow(AbstractPairTiming):
     tau_minus_ms: float = 20.0
 
     @classmethod
-    def of(cls, timing: AbstractPairTiming) -> InvertedWindow:
-        """The inversion of an all-pairs window.
+    def of(cls, timing: AbstractTiming) -> InvertedWindow:
+        """The inversion of an additive all-pairs window.
 
         Raises:
             ValueError: any other timing, whose window has no such reading.
         """
-        if not isinstance(timing, AllPairs):
+        if not isinstance(timing, AllPairs) or not timing.dependence.constant:
             raise ValueError(
-                f"stdp_window_inverted inverts the timing 'all-pairs', got {timing!r}: use that "
-                "timing, or --without stdp_window_inverted"
+                f"stdp_window_inverted inverts the additive timing 'all-pairs', got {timing!r}: "
+                "use that timing, or --without stdp_window_inverted"
             )
         return cls(timing.a_plus, timing.a_minus, timing.tau_plus_ms, timing.tau_minus_ms)
 
     def window(self, lag_ms: ArrayLike) -> NDArray[np.float64]:
+        """W at each lag."""
         lag = np.asarray(lag_ms, dtype=np.float64)
         plus = self.a_plus * np.exp(-np.maximum(lag, 0) / self.tau_plus_ms)
         return plus - self.a_minus * np.exp(np.minimum(lag, 0) / self.tau_minus_ms)

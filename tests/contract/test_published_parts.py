@@ -17,8 +17,10 @@ from neurosim.models.published.first_spikes import FirstSpikePairs
 from neurosim.models.published.leak import LeakingLearner
 from neurosim.models.published.starts import OwnStart
 from neurosim.models.published.windows import InvertedWindow, SumOf, inverted
-from neurosim.spiking.timing import AllPairs
-from neurosim.spiking.traces import SumOverBatch, TraceSTDP
+from neurosim.spiking.reductions import SumOverBatch
+from neurosim.spiking.timing import AllPairs, NearestPair
+from neurosim.spiking.traces import TraceSTDP
+from neurosim.spiking.weight_dependence import Logistic
 from neurosim.streams import generator
 from neurosim.synapses import Dense
 from neurosim.training import Trainer, movement
@@ -91,8 +93,9 @@ def test_inverted_trace_stdp_is_the_double_sum_over_the_inverted_window():
 
 
 def test_only_trace_stdp_of_all_pairs_can_be_inverted():
-    with pytest.raises(ValueError, match=r"all-pairs.*--without stdp_window_inverted"):
-        InvertedWindow.of(InvertedWindow())
+    for timing in (NearestPair(), AllPairs(dependence=Logistic())):
+        with pytest.raises(ValueError, match=r"all-pairs.*--without stdp_window_inverted"):
+            InvertedWindow.of(timing)
     with pytest.raises(ValueError, match="got SumOf: leave the switch off"):
         inverted(SumOf(()))
 
