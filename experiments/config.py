@@ -29,7 +29,10 @@ AUGMENTATION_NAMES = ("flip-crop", "none")
 SCHEDULE_NAMES = ("cosine", "constant")
 NORM_NAMES = ("batch", "group", "layer", "none")
 LABEL_NAMES = ("true", "shuffled")
-CELL_NAMES = ("snntorch-lif", "norse-lif")
+CELL_NAMES = (
+    "snntorch-lif", "snntorch-lapicque", "snntorch-synaptic", "norse-lif", "norse-cuba-lif",
+    "norse-lif-refrac", "norse-iaf", "norse-lsnn", "norse-lif-ex", "norse-adex", "adaptive-lif",
+)  # fmt: skip
 ENCODER_NAMES = (
     "current", "bernoulli", "poisson", "latency", "rank-order", "phase", "burst", "delta",
     "population", "snntorch-rate", "snntorch-latency", "norse-poisson", "norse-current",

@@ -118,9 +118,7 @@ def _pc_supervised(start: SharedStart) -> Learner:
 
 def _stdp(start: SharedStart) -> Learner:
     net = start.network()
-    dynamics = SpikingDynamics(
-        cell=CELLS[start.cell](tau_mem_ms=20.0, dt_ms=5.0), encoder=ENCODERS[start.encoder]()
-    )
+    dynamics = SpikingDynamics(cell=CELLS[start.cell](dt_ms=5.0), encoder=ENCODERS[start.encoder]())
     part = stdp_part(
         net, start.stream("thresholds"), dynamics=dynamics, calibration_px=start.image_px
     )

@@ -110,6 +110,7 @@ class SpikingDynamics(AbstractClocked):
     ``n_spikes``    spikes a map so far over batch and space, ``(maps,)``
     ==============  ==================================================================
 
+    and what the cell keeps beside its voltage, by its ``memory_names``.
     On the last tick of a learning pass homeostasis adapts the thresholds.
     """
 
@@ -144,7 +145,7 @@ class SpikingDynamics(AbstractClocked):
 
     def initial_state(self, point: SpikingPoint) -> State:
         nothing = point.spikes.new_zeros(())
-        names = ("voltage", "pre", "post", "counts", "n_spikes")
+        names = ("voltage", *self.cell.memory_names, "pre", "post", "counts", "n_spikes")
         return {name: (nothing,) * len(point.layers) for name in names}
 
     def tick(self, point: SpikingPoint, state: State, index: int) -> State:
@@ -152,9 +153,16 @@ class SpikingDynamics(AbstractClocked):
         after: dict[str, list[Tensor]] = {name: [] for name in state}
         for i, layer in enumerate(point.layers):
             current = layer.synapse.forward(arriving, layer.weight, None)
-            voltage = self.cell.integrate(current, state["voltage"][i])
-            fired = self.competition.fire(self.cell, voltage, layer.threshold, layer.pool)
+            memory = tuple(state[name][i] for name in self.cell.memory_names)
+            voltage, memory = self.cell.advance(
+                current, state["voltage"][i], memory, layer.threshold
+            )
+            barrier = self.cell.barrier(layer.threshold, memory)
+            fired = self.competition.fire(self.cell, voltage, barrier, layer.pool)
+            memory = self.cell.remember(memory, fired.spikes, layer.threshold)
             after["voltage"].append(fired.voltage)
+            for name, tensor in zip(self.cell.memory_names, memory, strict=True):
+                after[name].append(tensor)
             after["pre"].append(arriving)
             after["post"].append(fired.spikes)
             after["counts"].append(state["counts"][i] + fired.pooled)

@@ -42,7 +42,8 @@ class AbstractCompetition(ABC):
 
         Args:
             voltage: integrated membranes, ``(batch, maps, height, width)``; may be overwritten.
-            threshold: one a map, ``(maps,)``, positive.
+            threshold: what a voltage has to exceed, positive: one a map, ``(maps,)``, or one a
+                neuron, the shape of voltage, where cells adapt.
             pool: side of the max-pooling window, 1 for none.
         """
 
@@ -71,7 +72,7 @@ class WinnerTakeAll(AbstractCompetition):
     def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
         from neurosim.spiking._competition_kernels import winner_take_all
 
-        if voltage.device.type != "cpu":
+        if voltage.device.type != "cpu" or threshold.dim() > 1:
             return self._fire_anywhere(voltage, threshold, pool)
         v = voltage.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
         batch, height, width, maps = v.shape
@@ -91,7 +92,7 @@ class WinnerTakeAll(AbstractCompetition):
         )
 
     def _fire_anywhere(self, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
-        """The same numbers from torch operators, for other devices."""
+        """The same numbers from torch operators: other devices, a threshold for each neuron."""
         strength, winner = (voltage * per_map(1 / threshold, voltage)).max(1, keepdim=True)
         fired = strength > 1
         spikes = torch.zeros_like(voltage).scatter_(1, winner, fired.to(voltage.dtype))

@@ -149,7 +149,7 @@ def main() -> None:
     for seed in args.seeds:
         data = load(path, args.images, seed)
         dynamics = SpikingDynamics(
-            cell=CELLS[args.cell](tau_mem_ms=20.0, dt_ms=5.0), encoder=ENCODERS[args.encoder]()
+            cell=CELLS[args.cell](dt_ms=5.0), encoder=ENCODERS[args.encoder]()
         )
         shared = convolutional_network(generator=generator(seed, "init"))
 

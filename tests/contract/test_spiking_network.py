@@ -190,7 +190,7 @@ def test_thresholds_adapt_in_learning_passes_only():
 @pytest.mark.parametrize("name", list(CELLS))
 def test_no_layer_is_silent_or_saturated_after_calibration(name):
     """On images like those it was calibrated on, each layer fires within a factor 2 of target."""
-    net = part(cell=CELLS[name](tau_mem_ms=20.0, dt_ms=5.0))[1].net
+    net = part(cell=CELLS[name](dt_ms=5.0))[1].net
     for layer, rate in zip(net.layers, net.rates(images(16)).values(), strict=True):
         assert layer.target_rate / 2 < float(rate.mean()) < 2 * layer.target_rate
 

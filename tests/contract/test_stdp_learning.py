@@ -13,6 +13,7 @@ from neurosim.models.stdp import FilterNorm, stdp_part
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Direct, Ticks
+from neurosim.spiking.encoders import ENCODERS, Current
 from neurosim.spiking.neurons import CELLS, SnntorchLIF
 from neurosim.spiking.timing import AllPairs
 from neurosim.spiking.traces import SumOverBatch, TraceSTDP
@@ -29,12 +30,13 @@ def images(n: int = 8, seed: int = 1) -> torch.Tensor:
     return pink_noise(n, 16, generator(seed))
 
 
-def part(cell=None, **options):
+def part(cell=None, encoder=None, **options):
     shared = convolutional_network(
         generator=generator(), channels=(3, 8, 12, 16), image_px=16, n_hidden=20
     )
     cell = SnntorchLIF(tau_mem_ms=20.0, dt_ms=5.0) if cell is None else cell
-    dynamics = SpikingDynamics(cell=cell, duration_ms=30.0)
+    encoder = Current() if encoder is None else encoder
+    dynamics = SpikingDynamics(cell=cell, encoder=encoder, duration_ms=50.0)
     return shared, stdp_part(
         shared, generator(), dynamics=dynamics, calibration=images(8, seed=9), **options
     )
@@ -53,7 +55,7 @@ def weights(net) -> list[torch.Tensor]:
 @pytest.mark.parametrize("name", list(CELLS))
 def test_every_layer_and_every_tap_learns(name):
     """After one batch the nine taps of each (out, in) pair moved by different amounts."""
-    _, stdp = part(CELLS[name](tau_mem_ms=20.0, dt_ms=5.0))
+    _, stdp = part(CELLS[name](dt_ms=5.0))
     changes = run_batch(stdp.rule, stdp.net, Drive(images())).changes
     assert set(changes) == {"Conv1.weight", "Conv2.weight", "Conv3.weight"}
     for change in changes.values():
@@ -61,6 +63,16 @@ def test_every_layer_and_every_tap_learns(name):
         moved = taps[taps.abs().amax(2) > 0]
         assert len(moved) > 0.2 * taps[..., 0].numel()
         assert (moved.amax(1) - moved.amin(1)).gt(0).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("name", list(ENCODERS))
+def test_every_encoder_drives_learning(name):
+    """One batch changes every layer, and the first has a weight for each unit of an input."""
+    encoder = ENCODERS[name]()
+    _, stdp = part(encoder=encoder)
+    assert stdp.net.layers[0].weight.shape[1] == 6 * len(encoder.preferred)
+    changes = run_batch(stdp.rule, stdp.net, Drive(images(), generator=generator())).changes
+    assert all(change.abs().max() > 0 for change in changes.values())
 
 
 def conv_change(pre_tick: int, post_tick: int, coincidence: str = "none") -> torch.Tensor:
