@@ -52,11 +52,14 @@ class LocalSignal:
         ``(batch, *out_features)``.
     gain: the same product for parameters that sit on the postsynaptic unit itself
         (normalisation gain and offset): change by parameter name.
+    reward: a third factor that reaches every synapse alike, ``(batch,)``; None where there is
+        none.
     """
 
     pre: Tensor
     post: Tensor
     gain: Mapping[str, Tensor] = field(default_factory=dict)
+    reward: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,6 +47,8 @@ def trace(
     replaces the trace instead of adding to it; ``own``: read after the same frame has entered;
     ``back``: against time.
     """
+    if value.device.type == "cpu" and value.dtype in (torch.float32, torch.float64):
+        return _trace_on_cpu(value, keep, nearest, own, back)
     out = torch.empty_like(value)
     now = torch.zeros_like(value[0])
     n = len(value)
@@ -58,6 +61,28 @@ def trace(
         out[t] = after if own else now
         now = after
     return out
+
+
+def _trace_on_cpu(
+    value: Tensor, keep: Sequence[float], nearest: Tensor | None, own: bool, back: bool
+) -> Tensor:
+    """The same numbers from one compiled pass."""
+    from neurosim.spiking._trace_kernels import trace as compiled
+
+    rows = value.reshape(len(value), -1).contiguous()
+    out = torch.empty_like(rows)
+    kept = np.asarray(keep).astype(rows.numpy().dtype)
+    marks = rows if nearest is None else nearest.reshape(len(value), -1).contiguous()
+    compiled(
+        rows.numpy(),
+        marks.to(value.dtype).numpy(),
+        kept,
+        nearest is not None,
+        own,
+        back,
+        out.numpy(),
+    )
+    return out.view(value.shape)
 
 
 def first_only(spikes: Tensor) -> Tensor:
@@ -199,6 +224,21 @@ class AbstractCausal(ABC):
     @abstractmethod
     def minus(self, t: int) -> Iterator[Factor]:
         """What is taken away at frame ``t``."""
+
+
+class Listed(AbstractCausal):
+    """One potentiating and one depressing factor, already at their ticks."""
+
+    def __init__(self, plus: Factor, minus: Factor) -> None:
+        self._plus, self._minus = plus, minus
+
+    def plus(self, t: int) -> Iterator[Factor]:
+        a, b = self._plus
+        yield a[t], b[t]
+
+    def minus(self, t: int) -> Iterator[Factor]:
+        a, b = self._minus
+        yield a[t], b[t]
 
 
 class Causal(AbstractCausal):

@@ -42,6 +42,33 @@ def filter_row(pre: np.ndarray, window: tuple, trace: np.ndarray, filtered: np.n
 
 
 @numba.njit(cache=True, nogil=True)
+def trace(
+    value: np.ndarray,
+    marks: np.ndarray,
+    keep: np.ndarray,
+    nearest: bool,
+    own: bool,
+    back: bool,
+    out: np.ndarray,
+) -> None:
+    """``_factors.trace``: value, marks and out ``(time, n)``, keep ``(time,)``."""
+    n_frames, n = value.shape
+    now = np.zeros(n, value.dtype)
+    for step in range(n_frames):
+        t = n_frames - 1 - step if back else step
+        kept = keep[t]
+        if back:
+            kept = keep[t + 1] if step else keep[0]
+        for i in range(n):
+            before = now[i] * kept
+            after = before + value[t, i]
+            if nearest:
+                after = value[t, i] if marks[t, i] != 0 else before
+            out[t, i] = after if own else before
+            now[i] = after
+
+
+@numba.njit(cache=True, nogil=True)
 def count(spikes: np.ndarray, words: np.ndarray, total: np.ndarray) -> None:
     """Add the number of spikes of each unit to ``total``, ``(n_units,)``.
 

@@ -14,12 +14,15 @@ import torch
 from torch import Tensor
 
 from neurosim.spiking._factors import Factor
+from neurosim.spiking.abstract_timing import AbstractTiming
 from neurosim.spiking.spike_window import SpikeWindow
-from neurosim.spiking.timing import AbstractTiming
+from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.weight_dependence import AbstractWeightDependence
 from neurosim.synapses import AbstractSynapse
 
 Reduce = Callable[[Tensor], Tensor]
+#: From a frame and the weight before it to the change; None where nothing happens.
+Step = Callable[[int, Tensor], Tensor | None]
 
 
 def evolve(
@@ -35,27 +38,63 @@ def evolve(
     reduce: from the sum over batch and places at one tick to the change of the weight.
 
     Raises:
-        ValueError: a weight that is not finite or outside the bounds of the dependence.
+        ValueError: a weight that is not finite or outside the bounds of the dependence; under a
+            third factor, rewards that differ between the images of a batch.
     """
     dependence = timing.dependence
     dependence.check(weight)
     causal = timing.causal(spikes, dt_ms)
+
+    def step(t: int, w: Tensor) -> Tensor | None:
+        plus, minus = _sum(synapse, causal.plus(t)), _sum(synapse, causal.minus(t))
+        parts = [] if plus is None else [_scaled(dependence, w, reduce(plus))]
+        if minus is not None:
+            parts.append(_scaled(dependence, w, -reduce(minus)))
+        return sum(parts[1:], parts[0]) if parts else None
+
+    if isinstance(timing, Rewarded):
+        return _rewarded(weight, step, timing, spikes, dt_ms)
     w = weight.clone()
     for t in range(len(spikes.pre)):
-        plus = _sum(synapse, causal.plus(t))
-        minus = _sum(synapse, causal.minus(t))
-        if plus is None and minus is None:
-            continue
-        step = torch.zeros_like(w)
-        if plus is not None:
-            step += scaled(dependence, w, reduce(plus))
-        if minus is not None:
-            step += scaled(dependence, w, -reduce(minus))
-        w = (w + step).clamp(dependence.w_min, dependence.w_max)
+        change = step(t, w)
+        if change is not None:
+            w = (w + change).clamp(dependence.w_min, dependence.w_max)
     return w
 
 
-def scaled(dependence: AbstractWeightDependence, w: Tensor, change: Tensor) -> Tensor:
+def _rewarded(
+    weight: Tensor, step: Step, timing: Rewarded, spikes: SpikeWindow, dt_ms: float
+) -> Tensor:
+    reward = timing.reward_of(spikes)
+    if bool((reward != reward[:, :1]).any()):
+        raise ValueError(
+            "under a weight dependence the images of a batch share one weight and one "
+            "eligibility, so their rewards must be equal: use batches of 1 or Additive()"
+        )
+    clock, low, high = spikes.clock(dt_ms), timing.dependence.w_min, timing.dependence.w_max
+    keep_mark = clock.keep(timing.tau_eligibility_ms).tolist()
+    filtered = timing.tau_reward_ms > 0
+    keep_signal = clock.keep(timing.tau_reward_ms).tolist() if filtered else []
+    # The product of two exponentials, integrated from one frame to the next.
+    area = timing.tau_joint_ms / timing.tau_reward_ms if filtered else 0.0
+    w, mark, signal = weight.clone(), torch.zeros_like(weight), 0.0
+    for t, now in enumerate(reward[:, 0].double().tolist()):
+        if signal:
+            joint = 1 - keep_mark[t] * keep_signal[t]
+            w = (w + signal * area * joint * mark).clamp(low, high)
+            signal *= keep_signal[t]
+        mark = mark * keep_mark[t]
+        change = step(t, w)
+        if change is not None:
+            mark = mark + change
+        if filtered:
+            signal += now
+        elif now:
+            w = (w + now * mark).clamp(low, high)
+    return (w + signal * area * mark).clamp(low, high)
+
+
+def _scaled(dependence: AbstractWeightDependence, w: Tensor, change: Tensor) -> Tensor:
     """A change times the gain of its own sign: an amplitude may be negative."""
     return change * torch.where(change > 0, dependence.plus(w), dependence.minus(w))
 

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 from neurosim.spiking.evolving import evolve
 from neurosim.spiking.kernels import ByDensity
 from neurosim.spiking.spike_window import SpikeWindow
+from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import AbstractTiming
+from neurosim.spiking.voltage_timing import Clopath
 from neurosim.synapses import Dense
 
 
@@ -22,11 +24,21 @@ def weight_change(
     *,
     dt_ms: float = 0.1,
     w: float = 0.5,
+    reward_ms: ArrayLike = (),
+    reward: ArrayLike = 1.0,
 ) -> float:
     """The change of one synapse of weight ``w`` by the given spike times, by the real kernel.
 
     Spike times are rounded to ticks of ``dt_ms``; silent ticks cost nothing, so hours may lie
     between two spikes. Under a weight dependence w evolves; additive timing does not read it.
+
+    Args:
+        timing: any timing, with any weight dependence and third factor.
+        pre_ms, post_ms: spike times in ms, in any order.
+        dt_ms: length of a tick in ms.
+        w: the weight to begin with.
+        reward_ms, reward: under ``Rewarded``, the times of the reward and its size, one number
+            or one a time.
 
     >>> round(weight_change(AllPairs(a_plus=0.01, tau_plus_ms=20.0), [0.0], [10.0]), 8)
     0.00606531
@@ -44,17 +56,43 @@ def weight_change(
     trains = [
         _ticks(name, times, dt_ms) for name, times in (("pre_ms", pre_ms), ("post_ms", post_ms))
     ]
-    ticks = np.unique(np.concatenate(trains))
+    rewarded = isinstance(timing, Rewarded)
+    at = _reward_ticks(reward_ms, dt_ms, rewarded)
+    ticks = np.unique(np.concatenate([*trains, at]))
+    if isinstance(timing.timing if isinstance(timing, Rewarded) else timing, Clopath):
+        ticks = np.arange(ticks[0], ticks[-1] + 1)
     pre, post = (
         torch.from_numpy(np.isin(ticks, train).astype(np.float64)).view(-1, 1, 1)
         for train in trains
     )
-    spikes, synapse = SpikeWindow(pre, post, ticks), Dense(1, 1)
+    frames = ticks if len(ticks) <= ticks[-1] - ticks[0] else None
+    spikes = SpikeWindow(pre, post, frames, _rewards(ticks, at, reward) if rewarded else None)
+    synapse = Dense(1, 1)
     if timing.dependence.constant:
         return float(ByDensity(threshold=1.0).change(synapse, spikes, timing, dt_ms))
     weight = torch.full((1, 1), w, dtype=torch.float64)
     after = evolve(synapse, weight, spikes, timing, dt_ms, lambda change: change)
     return float(after - weight)
+
+
+def _reward_ticks(reward_ms: ArrayLike, dt_ms: float, rewarded: bool) -> np.ndarray:
+    times = np.atleast_1d(np.asarray(reward_ms, dtype=np.float64))
+    if rewarded != bool(times.size):
+        raise ValueError(
+            "reward_ms goes with Rewarded(...): give both or neither, with at least one time"
+        )
+    return _ticks("reward_ms", times, dt_ms) if rewarded else np.array([], dtype=np.int64)
+
+
+def _rewards(ticks: np.ndarray, at: np.ndarray, reward: ArrayLike) -> torch.Tensor:
+    sizes = np.asarray(reward, dtype=np.float64)
+    if sizes.ndim and sizes.shape != at.shape:
+        raise ValueError(f"reward must be one number or one for each of the {len(at)} reward_ms")
+    if not np.isfinite(sizes).all():
+        raise ValueError("reward holds values that are not finite")
+    out = np.zeros(len(ticks))
+    out[np.searchsorted(ticks, at)] = sizes
+    return torch.from_numpy(out).view(-1, 1)
 
 
 def _ticks(name: str, times: ArrayLike, dt_ms: float) -> np.ndarray:

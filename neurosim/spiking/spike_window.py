@@ -19,12 +19,15 @@ class SpikeWindow:
     post: ``(time, batch, *out_features)``, 0 and 1.
     ticks: the tick of each frame where silent ones were left out, rising; None for all ticks.
     reward: the third factor at each frame and image, ``(time, batch)``; None where there is none.
+    voltage: the postsynaptic membrane in mV at each frame, the shape of post; None where only
+        its spikes are known.
     """
 
     pre: Tensor
     post: Tensor
     ticks: np.ndarray | None = None
     reward: Tensor | None = None
+    voltage: Tensor | None = None
 
     def __post_init__(self) -> None:
         shapes = f"pre {tuple(self.pre.shape)} and post {tuple(self.post.shape)}"
@@ -44,6 +47,11 @@ class SpikeWindow:
             raise ValueError(
                 f"reward must be (time, batch) = {tuple(self.pre.shape[:2])}, "
                 f"got {tuple(self.reward.shape)}"
+            )
+        if self.voltage is not None and self.voltage.shape != self.post.shape:
+            raise ValueError(
+                f"voltage must have the shape of post, {tuple(self.post.shape)}, "
+                f"got {tuple(self.voltage.shape)}"
             )
 
     @cached_property
@@ -87,9 +95,12 @@ class Clock:
         """What an exponential of ``tau_ms`` keeps from ``lag`` frames before to each frame; 1
         at the first ``lag``. ``(time,)`` float64."""
         kept = np.ones(len(self))
-        elapsed = (self.ticks[lag:] - self.ticks[: len(self) - lag]) * self.dt_ms
+        gaps = self.ticks[lag:] - self.ticks[: len(self) - lag]
         # exp of Python's math: numpy's vector exp may differ in the last bit.
-        kept[lag:] = [math.exp(-e / tau_ms) for e in elapsed.tolist()]
+        if len(gaps) and (gaps == gaps[0]).all():
+            kept[lag:] = math.exp(-float(gaps[0]) * self.dt_ms / tau_ms)
+        else:
+            kept[lag:] = [math.exp(-gap * self.dt_ms / tau_ms) for gap in gaps.tolist()]
         return kept
 
     def between(self, tau_ms: float, earlier: int, later: int) -> float:

@@ -9,7 +9,7 @@ example ``NearestPair(a_plus=0.005, dependence=Guetig(mu=0.02))``.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,37 +19,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.choices import Choices
+from neurosim.spiking.abstract_timing import AbstractTiming
+from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.trace_rule import COINCIDENCE, TraceRule
-from neurosim.spiking.weight_dependence import AbstractWeightDependence, Additive, Logistic
+from neurosim.spiking.voltage_timing import Clopath
+from neurosim.spiking.weight_dependence import ADDITIVE, AbstractWeightDependence, Logistic
 
 if TYPE_CHECKING:  # torch is not needed to declare a timing
+    from torch import Tensor
+
     from neurosim.spiking._factors import AbstractCausal, Factor
     from neurosim.spiking.spike_window import SpikeWindow
 
 __all__ = [
     "COINCIDENCE", "TIMINGS", "AbstractTiming", "AbstractTraceTiming", "AllPairs", "AntiHebbian",
-    "FirstSpike", "NearestPair", "Symmetric", "Triplet",
+    "Clopath", "FirstSpike", "NearestPair", "Rewarded", "Symmetric", "Triplet",
 ]  # fmt: skip
 
-ADDITIVE, _LOGISTIC = Additive(), Logistic()
-
-
-class AbstractTiming(ABC):
-    """How spikes change a synapse, ``dependence`` its weight's part in it.
-
-    Kernels read a timing as sums of products of a presynaptic and a postsynaptic side, see
-    ``_factors``; signs are included in the first and left out of the second.
-    """
-
-    dependence: AbstractWeightDependence
-
-    @abstractmethod
-    def whole_window(self, spikes: SpikeWindow, dt_ms: float) -> Iterator[Factor]:
-        """The change of a whole window where the weight plays no part."""
-
-    @abstractmethod
-    def causal(self, spikes: SpikeWindow, dt_ms: float) -> AbstractCausal:
-        """The changes of one frame after the other, before the gains of the weight."""
+_LOGISTIC = Logistic()
 
 
 class AbstractTraceTiming(AbstractTiming):
@@ -71,10 +58,12 @@ class AbstractTraceTiming(AbstractTiming):
         tie = plus * rule.a_plus - minus * rule.a_minus
         return np.where(lag > 0, causal, np.where(lag < 0, acausal, tie))
 
-    def whole_window(self, spikes: SpikeWindow, dt_ms: float) -> Iterator[Factor]:
+    def whole_window(
+        self, spikes: SpikeWindow, dt_ms: float, gain: Tensor | None = None
+    ) -> Iterator[Factor]:
         from neurosim.spiking._factors import whole_window
 
-        return whole_window(self.rule, spikes.pre, spikes.post, spikes.clock(dt_ms))
+        return whole_window(self.rule, spikes.pre, spikes.post, spikes.clock(dt_ms), gain)
 
     def causal(self, spikes: SpikeWindow, dt_ms: float) -> AbstractCausal:
         from neurosim.spiking._factors import Causal
@@ -82,11 +71,7 @@ class AbstractTraceTiming(AbstractTiming):
         return Causal(self.rule, spikes.pre, spikes.post, spikes.clock(dt_ms))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.dependence, AbstractWeightDependence):
-            raise TypeError(
-                f"dependence must be a weight dependence such as Additive() or Guetig(mu=0.02), "
-                f"got {self.dependence!r}"
-            )
+        super().__post_init__()
         _ = self.rule
 
 
@@ -388,5 +373,6 @@ TIMINGS: Choices[Callable[[], AbstractTiming]] = Choices(
         "first-spike": FirstSpike,
         "symmetric": Symmetric,
         "anti-hebbian": AntiHebbian,
+        "clopath": Clopath,
     },
 )

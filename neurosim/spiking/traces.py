@@ -62,18 +62,21 @@ class TraceSTDP(AbstractPlasticity):
         if not (math.isfinite(self.dt_ms) and self.dt_ms > 0):
             raise ValueError(f"dt_ms must be finite and positive, got {self.dt_ms}")
 
-    def begin(self, layer: LayerLike) -> tuple[list[Tensor], list[Tensor]]:
-        return [], []
+    def begin(self, layer: LayerLike) -> list[LocalSignal]:
+        return []
 
     def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
-        pre, post = memory
-        return [*pre, signal.pre], [*post, signal.post]
+        return [*memory, signal]
 
     def delta(self, layer: LayerLike, memory: Any) -> Changes:
-        pre, post = memory
-        if not pre:
+        if not memory:
             return {}
-        spikes = SpikeWindow(_stack(pre), _stack(post))
+        rewards = [signal.reward for signal in memory if signal.reward is not None]
+        spikes = SpikeWindow(
+            _stack([signal.pre for signal in memory]),
+            _stack([signal.post for signal in memory]),
+            reward=torch.stack(rewards) if len(rewards) == len(memory) else None,
+        )
         synapse = layer.synapse
         if self.timing.dependence.constant:
             change = self.kernel.change(synapse, spikes, self.timing, self.dt_ms)

@@ -227,6 +227,9 @@ class Logistic(AbstractWeightDependence):
         return 1.0, 1.0, 1.0, 1.0
 
 
+#: The default of every timing.
+ADDITIVE = Additive()
+
 #: Weight dependences by name, each a class whose defaults are those of its source.
 WEIGHT_DEPENDENCES: Choices[type[AbstractWeightDependence]] = Choices(
     "weight dependence",

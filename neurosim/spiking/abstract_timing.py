@@ -1,0 +1,45 @@
+"""What every timing is to the kernels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from neurosim.spiking.weight_dependence import AbstractWeightDependence
+
+if TYPE_CHECKING:  # torch is not needed to declare a timing
+    from torch import Tensor
+
+    from neurosim.spiking._factors import AbstractCausal, Factor
+    from neurosim.spiking.spike_window import SpikeWindow
+
+
+class AbstractTiming(ABC):
+    """How spikes change a synapse, ``dependence`` its weight's part in it.
+
+    Kernels read a timing as sums of products of a presynaptic and a postsynaptic side, see
+    ``_factors``.
+    """
+
+    dependence: AbstractWeightDependence
+
+    @abstractmethod
+    def whole_window(
+        self, spikes: SpikeWindow, dt_ms: float, gain: Tensor | None = None
+    ) -> Iterator[Factor]:
+        """The change of a whole window where the weight plays no part, signs included.
+
+        gain: what a change at each frame of each image counts, ``(time, batch)``.
+        """
+
+    @abstractmethod
+    def causal(self, spikes: SpikeWindow, dt_ms: float) -> AbstractCausal:
+        """The changes of one frame after the other, before the gains of the weight."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dependence, AbstractWeightDependence):
+            raise TypeError(
+                f"dependence must be a weight dependence such as Additive() or Guetig(mu=0.02), "
+                f"got {self.dependence!r}"
+            )
