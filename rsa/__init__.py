@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from neurosim.rsa.distances import Dissimilarity as Dissimilarity
     from neurosim.rsa.effect_size import cohens_d as cohens_d
     from neurosim.rsa.encoding import encode as encode
+    from neurosim.rsa.interop import brain_from_rsatoolbox as brain_from_rsatoolbox
+    from neurosim.rsa.interop import rdms_from_rsatoolbox as rdms_from_rsatoolbox
+    from neurosim.rsa.interop import to_rsatoolbox as to_rsatoolbox
     from neurosim.rsa.layer_choice import choose_layer as choose_layer
     from neurosim.rsa.lowlevel import REFERENCES as REFERENCES
     from neurosim.rsa.lowlevel import reference_rdms as reference_rdms
@@ -50,14 +53,17 @@ if TYPE_CHECKING:
     from neurosim.rsa.rdm import compute_rdm as compute_rdm
     from neurosim.rsa.rdm import to_condensed as to_condensed
     from neurosim.rsa.rdm import to_square as to_square
+    from neurosim.rsa.rdm_files import load_rdms as load_rdms
     from neurosim.rsa.reweighting import feature_components as feature_components
     from neurosim.rsa.reweighting import reweighted_rsa as reweighted_rsa
     from neurosim.rsa.second_order import alignment_patterns as alignment_patterns
     from neurosim.rsa.spike_distances import VanRossum as VanRossum
     from neurosim.rsa.spike_distances import VictorPurpura as VictorPurpura
     from neurosim.rsa.spike_rates import PoissonKL as PoissonKL
+    from neurosim.rsa.things import image_paths as image_paths
     from neurosim.rsa.things import load_npy_rdms as load_npy_rdms
     from neurosim.rsa.things import load_things_fmri as load_things_fmri
+    from neurosim.rsa.things import stimulus_names as stimulus_names
     from neurosim.rsa.transport import gromov_wasserstein as gromov_wasserstein
 
 _HOME = {
@@ -73,11 +79,13 @@ _HOME = {
     "distances": ("Dissimilarity",),
     "effect_size": ("cohens_d",),
     "encoding": ("encode",),
+    "interop": ("brain_from_rsatoolbox", "rdms_from_rsatoolbox", "to_rsatoolbox"),
     "layer_choice": ("choose_layer",),
     "multiplicity": ("adjust_p", "pairwise_differences"),
     "reweighting": ("feature_components", "reweighted_rsa"),
     "second_order": ("alignment_patterns",),
-    "things": ("load_npy_rdms", "load_things_fmri"),
+    "rdm_files": ("load_rdms",),
+    "things": ("image_paths", "load_npy_rdms", "load_things_fmri", "stimulus_names"),
     "transport": ("gromov_wasserstein",),
     "lowlevel": ("REFERENCES", "reference_rdms"),
     "multivariate_noise": ("Crossnobis", "Mahalanobis", "noise_precision"),

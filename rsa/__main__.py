@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from neurosim.rsa.rdm import RDM
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
@@ -39,8 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         "compare",
         help="score the RDMs of the first file against those of the others",
         description="Score every RDM of the first file against every RDM of the other files "
-        "(.npy, .npz, .h5, .csv, .tsv, .txt; square or condensed). Stimuli must be in the same "
-        "order in all.",
+        "(.npy, .npz, .h5, .csv, .tsv, .txt; square or condensed). Where both files name their "
+        "stimuli, they are matched by name; else they must be in the same order in all.",
     )
     compare.add_argument("files", nargs="+", metavar="FILE", help="two or more RDM files")
     compare.add_argument("--method", default="spearman", help="default %(default)s")
@@ -85,10 +87,11 @@ def compare_files(
         raise ValueError("compare needs at least two files")
     comparator = find_comparator(method)
     models = load_rdms(files[0])
-    others = {name: row for file in files[1:] for name, row in load_rdms(file).items()}
+    others = {name: rdm for file in files[1:] for name, rdm in load_rdms(file).items()}
     rows = []
-    for a, x in models.items():
-        for b, y in others.items():
+    for a, model in models.items():
+        for b, other in others.items():
+            x, y = model, _in_order(other, model, b, a)
             row: dict[str, object] = {"a": a, "b": b, "method": comparator.name}
             row["score"] = float(compare_rdms(x, y, comparator)[0, 0])
             if n_bootstrap:
@@ -99,9 +102,23 @@ def compare_files(
                 rng = np.random.default_rng(seed)
                 null = permute_labels(x, y, comparator, n_permutations=n_permutations, rng=rng)
                 row["p"] = float(null.p_value()[0, 0])
-            row["n_pairs"] = int(np.count_nonzero(~np.isnan(x) & ~np.isnan(y)))
+            present = ~np.isnan(x.dissimilarities) & ~np.isnan(y.dissimilarities)
+            row["n_pairs"] = int(np.count_nonzero(present))
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _in_order(rdm: RDM, like: RDM, name: str, like_name: str) -> RDM:
+    """``rdm`` with its stimuli in the order of ``like``, where both name them."""
+    if rdm.stimuli is None or like.stimuli is None or rdm.stimuli == like.stimuli:
+        return rdm
+    odd = sorted(set(rdm.stimuli) ^ set(like.stimuli))
+    if odd:
+        raise ValueError(
+            f"{name} and {like_name} are not of the same stimuli: {len(odd)} names are in one "
+            f"only, e.g. {', '.join(odd[:3])}"
+        )
+    return rdm.select(like.stimuli)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def alignment_table(
     except for the rows of one subject. The bounds are those of the convention
     (``BrainRDMs.noise_bounds``; a subject's row has those of ``subject_mean``).
     ``n_pairs`` counts the pairs that the layer and all these subjects have, ``n_undefined`` the
-    silent or missing patterns of the layer, which are left out on both sides.
+    silent or missing patterns of the layer, which are left out on both sides;
+    ``table.attrs["undefined"]`` has their names, a list for each layer that has any.
     """
     import pandas as pd
 
@@ -85,6 +86,9 @@ def alignment_table(
                 }
             )
     table = pd.DataFrame(rows)
+    table.attrs["undefined"] = {
+        name: list(rdm.undefined) for name, rdm in layers.items() if rdm.undefined
+    }
     for position, (label, value) in enumerate((labels or {}).items()):
         if label in table.columns:
             raise ValueError(f"the label {label!r} is a column of the table; name it otherwise")
@@ -95,7 +99,7 @@ def alignment_table(
 def _layer_rdm(
     name: str, given: ArrayLike | RDM, brain: BrainRDMs, metric: str | Dissimilarity
 ) -> RDM:
-    rdm = given if isinstance(given, RDM) else compute_quietly(given, metric)
+    rdm = given if isinstance(given, RDM) else _computed(name, given, brain, metric)
     if rdm.n_stimuli != brain.n_stimuli:
         raise ValueError(
             f"layer {name!r} has {rdm.n_stimuli} stimuli, the brain data {brain.n_stimuli}; "
@@ -107,6 +111,15 @@ def _layer_rdm(
             "data; bring it in order with rdm.select(brain.stimuli)"
         )
     return rdm
+
+
+def _computed(name: str, patterns: ArrayLike, brain: BrainRDMs, metric: str | Dissimilarity) -> RDM:
+    # Names only where they fit: the caller says what is wrong with another number.
+    fits = np.ndim(patterns) == 0 or len(patterns) == brain.n_stimuli  # type: ignore[arg-type]
+    try:
+        return compute_quietly(patterns, metric, brain.stimuli if fits else None)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"layer {name!r}: {error}") from error
 
 
 class _Cell(NamedTuple):

@@ -21,6 +21,7 @@ from neurosim.rsa.rdm import (
     check_names,
     n_stimuli_of,
     pair_indices,
+    to_condensed,
 )
 
 Convention = Literal["subject_mean", "mean_rdm"]
@@ -32,8 +33,8 @@ class BrainRDMs:
     """RDMs of n subjects x ROIs over the same stimuli in the same order.
 
     Attributes:
-        rdms: (n_subjects, n_rois, n_pairs) float32, read-only. A row of NaN: that subject has
-            no such ROI. NaN in part: that subject lacks a stimulus.
+        rdms: (n_subjects, n_rois, n_pairs) float32, read-only; square ones are accepted. A row
+            of NaN: that subject has no such ROI. NaN in part: that subject lacks a stimulus.
         subjects, rois, stimuli: their names, unique.
         pair_mask: (n_pairs,) bool, True = use the pair (e.g. not within one run); None = all.
         source: citation of the data.
@@ -53,10 +54,13 @@ class BrainRDMs:
     _kept: dict[tuple[str, Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        array = np.asarray(self.rdms)
+        array: NDArray[Any] = np.asarray(self.rdms)
+        if array.ndim == 4:
+            array = to_condensed(array)
         if array.ndim != 3 or 0 in array.shape:
             raise ValueError(
-                f"brain RDMs are (n_subjects, n_rois, n_pairs), condensed; got {array.shape}"
+                "brain RDMs are (n_subjects, n_rois, n_pairs), or (..., n_stimuli, n_stimuli); "
+                f"got {array.shape}"
             )
         if array.dtype.kind != "f":
             raise TypeError(f"brain RDMs are floating point numbers; got dtype {array.dtype}")

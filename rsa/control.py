@@ -14,7 +14,7 @@ from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.correlations import InnerProduct, RankCorrelation
-from neurosim.rsa.rdm import RDMInput, as_rows
+from neurosim.rsa.rdm import RDMInput, as_one, as_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,12 +145,11 @@ def variance_partitioning(
     names = tuple(predictors)
     if not 1 <= len(names) <= _MOST_PREDICTORS:
         raise ValueError(f"give 1 to {_MOST_PREDICTORS} predictors; got {len(names)}")
-    rows = np.concatenate([as_rows(p, name) for name, p in predictors.items()])
-    if len(rows) != len(names):
-        raise ValueError("each predictor is one RDM")
-    y, x, _ = _on_footing(target, rows, rows, method, pair_mask)
-    if len(y) != 1:
-        raise ValueError(f"one target RDM; got {len(y)}")
+    each = [as_one(p, f"predictor {name!r}") for name, p in predictors.items()]
+    if len({len(row) for row in each}) > 1:
+        raise ValueError("predictors are of different numbers of stimuli")
+    rows = np.stack(each)
+    y, x, _ = _on_footing(as_one(target, "target"), rows, rows, method, pair_mask)
     unit = y[0] / np.linalg.norm(y[0])
     subsets = [s for k in range(1, len(names) + 1) for s in combinations(range(len(names)), k)]
     explained: dict[tuple[int, ...], float] = {(): 0.0}

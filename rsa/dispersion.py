@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.compare import compare_rdms
-from neurosim.rsa.rdm import RDMInput, as_rows, n_stimuli_of, pair_indices
+from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, n_stimuli_of, pair_indices
 
 
 @final
@@ -112,22 +112,29 @@ def halves_by_dispersion(
     models: RDMInput,
     brains: RDMInput,
     method: str | Comparator = "spearman",
+    *,
+    pair_mask: ArrayLike | None = None,
 ) -> DispersionHalves:
     """Alignment with the brain for the low- and the high-dispersion half of the stimuli.
 
     Args:
         dispersion: (n_stimuli,) from models other than those scored here: chosen on the same
             ones, the halves would differ by selection alone.
+        pair_mask: True = use the pair.
     """
     spread = np.asarray(dispersion, dtype=np.float64)
     x, y = as_rows(models, "models"), as_rows(brains, "brains")
     n = n_stimuli_of(x.shape[1])
     if spread.shape != (n,):
         raise ValueError(f"dispersion has shape {spread.shape}, the RDMs are of {n} stimuli")
+    if not np.isfinite(spread).all():
+        raise ValueError("dispersion holds NaN or infinity; leave those stimuli out first")
     order = np.argsort(spread, kind="stable")
+    mask = as_pair_mask(pair_mask, x.shape[1])
 
     def score(stimuli: NDArray[np.intp]) -> Array:
         pairs = pair_indices(np.sort(stimuli), n)
-        return compare_rdms(x[:, pairs], y[:, pairs], method)
+        part = None if mask is None else mask[pairs]
+        return compare_rdms(x[:, pairs], y[:, pairs], method, part)
 
     return DispersionHalves(score(order[: n // 2]), score(order[(n + 1) // 2 :]))

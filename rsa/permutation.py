@@ -13,7 +13,7 @@ from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import compare_rdms
 from neurosim.rsa.paired import ALTERNATIVES, Alternative
-from neurosim.rsa.rdm import RDMInput, n_stimuli_of
+from neurosim.rsa.rdm import RDMInput, n_stimuli_of, pair_indices, to_square
 
 Ints = NDArray[np.int64]
 
@@ -70,19 +70,39 @@ def permute_labels(
         rng: draws the permutations; or
         permutations: (n_permutations, n_stimuli): place i takes stimulus p[i].
         pair_mask: stays with the places (runs are a matter of the measurement). NaN in a brain
-            RDM likewise; a stimulus missing in a model is left out for all.
+            RDM likewise. A stimulus that is silent or missing in a model (NaN in all its pairs)
+            is left out of both sides, and the others are relabelled.
+
+    Raises:
+        ValueError: neither or both of rng and permutations; permutations of another number of
+            stimuli than are left; a model lacks single pairs.
     """
     comparator = find_comparator(method)
     x, y, used = common_pairs(models, brains, pair_mask)
-    if np.isnan(x).any():
-        raise ValueError(
-            "a model RDM holds NaN, which relabelling would carry to other places: leave the "
-            "silent stimuli out of both sides first (RDM.select, BrainRDMs.select)"
-        )
+    x, y, used = _without_silent(x, y, used)
     orders = _orders(n_stimuli_of(x.shape[1]), n_permutations, rng, permutations)
     observed = compare_rdms(x, y, comparator, pair_mask=used)
     null = comparator.relabel(x, y, orders, used)
     return LabelNull(observed, null, comparator.larger_is_closer)
+
+
+def _without_silent(
+    x: Array, y: Array, used: NDArray[np.bool_]
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Both sides without the stimuli that any model lacks."""
+    if not np.isnan(x).any():
+        return x, y, used
+    n_pairs_of = to_square(np.where(np.isnan(x), 0.0, 1.0)).sum(axis=2)
+    kept = np.flatnonzero(np.min(n_pairs_of, axis=0))
+    if len(kept) < 3:
+        raise ValueError(f"only {len(kept)} stimuli are present in all models; leave out the empty")
+    pairs = pair_indices(kept, n_stimuli_of(x.shape[1]))
+    if np.isnan(x[:, pairs]).any():
+        raise ValueError(
+            "a model RDM lacks single pairs, which relabelling would carry to other places: leave "
+            "these stimuli out of both sides first (RDM.select, BrainRDMs.select)"
+        )
+    return x[:, pairs], y[:, pairs], used[pairs]
 
 
 def _p_value(observed: Array, null: Array, alternative: Alternative) -> Array:
@@ -110,7 +130,10 @@ def _orders(
         return rng.permuted(np.tile(np.arange(n_stimuli), (n_permutations, 1)), axis=1)
     orders = np.asarray(permutations)
     if not _permute(orders, n_stimuli):
-        raise ValueError(f"each row of permutations must hold 0 ... {n_stimuli - 1} once")
+        raise ValueError(
+            f"permutations are rows that hold 0 ... {n_stimuli - 1} once each; "
+            f"got shape {orders.shape}"
+        )
     return orders.astype(np.int64)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.rsa.rdm import RDMInput, as_rows, to_square
+from neurosim.rsa.rdm import RDMInput, as_one, to_square
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +36,7 @@ def plot_rdm(
     from scipy.stats import rankdata
 
     ax = _axes(ax)
-    row = as_rows(rdm)
-    if len(row) != 1:
-        raise ValueError(f"one RDM at a time; got {len(row)}")
-    values = np.array(row[0], dtype=np.float64)
+    values = np.array(as_one(rdm, "rdm"), dtype=np.float64)
     label = "dissimilarity"
     if percentile:
         present = ~np.isnan(values)
@@ -117,7 +114,7 @@ def classical_mds(rdm: RDMInput, n_dimensions: int = 2) -> tuple[np.ndarray, flo
     """((n, d) coordinates, share of the variance), the RDM read as squared distances."""
     from neurosim.rsa.geometry import gram
 
-    row = as_rows(rdm)[0]
+    row = as_one(rdm, "rdm")
     if np.isnan(row).any():
         raise ValueError("the RDM holds NaN: leave the silent stimuli out first (RDM.select)")
     values, vectors = np.linalg.eigh(gram(np.asarray(row, dtype=np.float64)))
@@ -138,7 +135,7 @@ def plot_shepard(
     from neurosim.rsa.compare import compare_rdms
 
     ax = _axes(ax)
-    a, b = as_rows(x)[0], as_rows(y)[0]
+    a, b = as_one(x, "x"), as_one(y, "y")
     both = ~np.isnan(a) & ~np.isnan(b)
     hexes = ax.hexbin(a[both], b[both], gridsize=45, cmap="viridis", mincnt=1, bins="log", lw=0.1)
     _colour_bar(ax, hexes, "pairs")

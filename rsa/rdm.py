@@ -227,7 +227,7 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
         raise TypeError(f"{what} must be numbers or RDM objects; got dtype {array.dtype}")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    if array.ndim == 3 or (array.ndim == 2 and _is_one_square(array)):
+    if array.ndim == 3 or (array.ndim == 2 and _is_one_square(array, what)):
         array = np.atleast_2d(to_condensed(array))
     elif array.ndim == 1:
         array = array[None]
@@ -240,13 +240,36 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
     return array
 
 
-def _is_one_square(array: NDArray[np.floating]) -> bool:
+def as_one(rdm: RDMInput, what: str) -> NDArray[np.floating]:
+    """(n_pairs,) of the one RDM that this is."""
+    rows = as_rows(rdm, what)
+    if len(rows) != 1:
+        raise ValueError(f"{what} is one RDM; got {len(rows)}")
+    return rows[0]
+
+
+def _is_one_square(array: NDArray[np.floating], what: str) -> bool:
+    """Whether a matrix is one square RDM; else it is a stack of condensed vectors.
+
+    One that is nearly an RDM is neither: as a stack it would be read without a word.
+    """
     if array.shape[0] != array.shape[1]:
         return False
     diagonal = np.diagonal(array)
-    return bool(np.all((diagonal == 0) | np.isnan(diagonal))) and np.allclose(
-        array, array.T, rtol=1e-5, atol=1e-7, equal_nan=True
-    )
+    no_distance = bool(np.all((diagonal == 0) | np.isnan(diagonal)))
+    symmetric = np.allclose(array, array.T, rtol=1e-5, atol=1e-7, equal_nan=True)
+    if symmetric and not no_distance:
+        raise ValueError(
+            f"{what}: a symmetric matrix {array.shape} whose diagonal is not zero holds "
+            "similarities, or is no RDM; give 1 - similarity, or to_condensed(matrix) if its upper "
+            "triangle holds dissimilarities"
+        )
+    if no_distance and len(array) > 2 and not symmetric:
+        raise ValueError(
+            f"{what}: a matrix {array.shape} with a zero diagonal that is not symmetric is no RDM; "
+            "give (D + D.T) / 2 if that is what is meant"
+        )
+    return symmetric
 
 
 def as_pair_mask(mask: ArrayLike | None, n_pairs: int) -> NDArray[np.bool_] | None:

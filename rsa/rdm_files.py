@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from neurosim.rsa.brain_files import BrainFileError, load_brain
-from neurosim.rsa.rdm import as_rows
+from neurosim.rsa.rdm import RDM, as_rows
 
 
 class RDMFileError(ValueError):
     """A file holds no RDM; names the file and what was found."""
 
 
-def load_rdms(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Named condensed RDMs of one file.
+def load_rdms(path: str | os.PathLike[str]) -> dict[str, RDM]:
+    """Named RDMs of one file, with stimulus names where the file has them.
 
     - ``.npy``: one RDM or a stack, square or condensed.
-    - ``.csv``, ``.tsv``, ``.txt``: a square matrix, or one condensed RDM a line; a header line
-      and a column of names are passed over.
+    - ``.csv``, ``.tsv``, ``.txt``: a square matrix, or one condensed RDM a line. A header line
+      and a first column of names are passed over; around a square matrix they name its stimuli.
     - ``.npz``, ``.h5``, ``.hdf5``: brain RDMs as ``BrainRDMs.save`` writes them
-      (``subject/ROI`` each); any other .npz: every array in it.
+      (``subject/ROI`` each; pairs outside their mask are NaN); any other .npz: every array.
 
     Raises:
         FileNotFoundError, RDMFileError.
@@ -34,7 +34,7 @@ def load_rdms(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     if suffix not in _READERS:
         raise RDMFileError(f"{file.name}: unknown ending; known: {', '.join(_READERS)}")
     try:
-        arrays = _READERS[suffix](file)
+        arrays, stimuli = _READERS[suffix](file)
         found = {}
         for name, array in arrays.items():
             rows = as_rows(array, name or "array")
@@ -42,7 +42,7 @@ def load_rdms(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
                 label = "/".join(
                     part for part in (file.stem, name, str(i) if len(rows) > 1 else "") if part
                 )
-                found[label] = np.asarray(row, dtype=np.float64)
+                found[label] = RDM(np.asarray(row, dtype=np.float64), stimuli)
     except (BrainFileError, RDMFileError):
         raise
     # numpy and its parsers raise many undocumented types on damaged files.
@@ -51,38 +51,52 @@ def load_rdms(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     return found
 
 
-def _read_npy(file: Path) -> dict[str, np.ndarray]:
-    return {"": np.load(file, allow_pickle=False)}
+Content = tuple[dict[str, np.ndarray], tuple[str, ...] | None]
 
 
-def _read_npz(file: Path) -> dict[str, np.ndarray]:
+def _read_npy(file: Path) -> Content:
+    return {"": np.load(file, allow_pickle=False)}, None
+
+
+def _read_npz(file: Path) -> Content:
     with np.load(file, allow_pickle=False) as arrays:
         if "format" not in arrays.files:
-            return {name: arrays[name] for name in arrays.files}
+            return {name: arrays[name] for name in arrays.files}, None
     return _read_brain(file)
 
 
-def _read_brain(file: Path) -> dict[str, np.ndarray]:
+def _read_brain(file: Path) -> Content:
     brain = load_brain(file)
+    rdms = np.where(True if brain.pair_mask is None else brain.pair_mask, brain.rdms, np.nan)
     return {
-        f"{brain.subjects[s]}/{brain.rois[r]}": brain.rdms[s, r]
-        for s, r in np.argwhere(brain.has_roi())
-    }
+        f"{brain.subjects[s]}/{brain.rois[r]}": rdms[s, r] for s, r in np.argwhere(brain.has_roi())
+    }, brain.stimuli
 
 
-def _read_text(file: Path) -> dict[str, np.ndarray]:
-    text = file.read_text(encoding="utf-8")
+def _read_text(file: Path) -> Content:
+    text = file.read_text(encoding="utf-8-sig")
     first = text.splitlines()[0] if text else ""
     separator = max((",", "\t", ";", " "), key=first.count)
-    lines = [[c for c in line.split(separator) if c != ""] for line in text.splitlines()]
-    rows = [[_number(cell) for cell in line] for line in lines if line]
-    if rows and any(value is None for value in rows[0]) and len(rows) > 1:
-        rows = rows[1:]  # a header
-    if rows and all(row[0] is None for row in rows):
-        rows = [row[1:] for row in rows]  # a column of names
-    if any(value is None for row in rows for value in row):
-        raise RDMFileError(f"{file.name}: a cell is not a number")
-    return {"": np.array(rows, dtype=np.float64)}
+    lines = [
+        line.split() if separator == " " else [cell.strip() for cell in line.split(separator)]
+        for line in text.splitlines()
+        if line.strip()
+    ]
+    header = None
+    if len(lines) > 1 and any(cell and _number(cell) is None for cell in lines[0]):
+        header, lines = lines[0], lines[1:]
+    names = None
+    if lines and all(_number(line[0]) is None for line in lines):
+        names, lines = [line[0].strip("\"'") for line in lines], [line[1:] for line in lines]
+    rows = [[_value(file, cell) for cell in line] for line in lines]
+    if len({len(row) for row in rows}) > 1:
+        raise RDMFileError(f"{file.name}: lines have different numbers of cells")
+    array = np.array(rows, dtype=np.float64)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        return {"": array}, None
+    if names is None and header is not None:
+        names = [cell.strip("\"'") for cell in header[-len(array) :]]
+    return {"": array}, None if names is None else tuple(names)
 
 
 def _number(cell: str) -> float | None:
@@ -90,6 +104,13 @@ def _number(cell: str) -> float | None:
         return float(cell)
     except ValueError:
         return None
+
+
+def _value(file: Path, cell: str) -> float:
+    value = _number(cell) if cell else float("nan")
+    if value is None:
+        raise RDMFileError(f"{file.name}: the cell {cell[:40]!r} is not a number")
+    return value
 
 
 _READERS = {

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
-from neurosim.rsa.rdm import RDMInput, n_stimuli_of, to_condensed
+from neurosim.rsa.rdm import RDMInput, as_one, n_stimuli_of, to_condensed
 
 
 @final
@@ -63,9 +63,7 @@ def reweighted_rsa(
     from scipy.optimize import nnls
 
     comparator = find_comparator(method)
-    d, y, used = common_pairs(components, target, pair_mask)
-    if len(y) != 1:
-        raise ValueError(f"one target RDM; got {len(y)}")
+    d, y, used = common_pairs(components, as_one(target, "target"), pair_mask)
     n = n_stimuli_of(d.shape[1])
     if not 2 <= n_folds <= n // 3:
         raise ValueError(f"n_folds is 2 ... {n // 3} (three stimuli a fold); got {n_folds}")

@@ -12,7 +12,7 @@ import numpy as np
 
 from neurosim.rsa.comparator import Array, Comparator, Flags, Ints, Rows
 from neurosim.rsa.geometry import no_resampling, refuse_partial
-from neurosim.rsa.rdm import RDMInput, as_rows, to_square
+from neurosim.rsa.rdm import RDMInput, as_one, to_square
 
 
 @final
@@ -44,12 +44,10 @@ def gromov_wasserstein(a: RDMInput, b: RDMInput, epsilon: float = 0.0) -> Transp
     Args:
         epsilon: > 0 adds entropy to the plan (smoother, faster; then distance is biased up).
     """
-    x, y = as_rows(a, "a"), as_rows(b, "b")
-    if len(x) != 1 or len(y) != 1:
-        raise ValueError(f"one RDM against one; got {len(x)} and {len(y)}")
+    x, y = as_one(a, "a"), as_one(b, "b")
     if np.isnan(x).any() or np.isnan(y).any():
         raise ValueError("an RDM holds NaN: leave the silent stimuli out first (RDM.select)")
-    return _transport(_scaled(x[0]), _scaled(y[0]), epsilon)
+    return _transport(_scaled(x), _scaled(y), epsilon)
 
 
 @final

@@ -152,6 +152,27 @@ def test_label_null_is_wider_than_shuffled_pairs_and_p_is_never_zero() -> None:
     assert permute_labels(x, y, permutations=identity).p_value()[0, 0] == 1.0  # ties count
 
 
+def test_a_silent_stimulus_of_a_model_is_left_out_of_the_null_on_both_sides() -> None:
+    rng = np.random.default_rng(30)
+    x, y = rng.normal(size=(2, 9, 5))
+    x[4] = 1.0
+    with pytest.warns(UserWarning, match="#4"):
+        model = compute_rdm(x)
+    brain = compute_rdm(y)
+    orders = np.array([rng.permutation(8) for _ in range(30)])
+    ours = permute_labels(model, brain, permutations=orders)
+    others = np.delete(np.arange(9), 4)
+    expected = permute_labels(compute_rdm(x[others]), compute_rdm(y[others]), permutations=orders)
+    np.testing.assert_allclose(ours.null, expected.null, atol=1e-12)
+    np.testing.assert_allclose(ours.observed, compare_rdms(model, brain), atol=1e-12)
+    with pytest.raises(ValueError, match=r"hold 0 \.\.\. 7 once each"):
+        permute_labels(model, brain, permutations=np.arange(9)[None])
+    holed = brain.dissimilarities.copy()
+    holed[3] = np.nan
+    with pytest.raises(ValueError, match="lacks single pairs"):
+        permute_labels(holed, brain, rng=rng)
+
+
 def test_bootstrap_intervals_hold_the_truth_and_differences_are_paired() -> None:
     rng = np.random.default_rng(4)
     signal = rng.normal(size=(50, 10))

@@ -64,6 +64,8 @@ def test_a_silent_pattern_is_left_out_on_both_sides_and_counted() -> None:
     without = alignment_table({"fc": np.delete(x, 2, 0)}, BRAIN.select(stimuli=others)).iloc[0]
     assert row.rho == pytest.approx(without.rho, abs=1e-12)
     assert row.n_undefined == 1
+    table = alignment_table({"fc": x, "conv1": LAYERS["conv1"]}, BRAIN)
+    assert table.attrs["undefined"] == {"fc": ["r"]}
     assert row.n_pairs == without.n_pairs
 
 

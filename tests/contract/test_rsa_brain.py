@@ -106,6 +106,14 @@ def test_misfits_are_refused() -> None:
         BrainRDMs(good, ("a", "b"), ("V1",), tuple("pqr"), np.ones(4, bool))
 
 
+def test_square_rdms_are_accepted() -> None:
+    from neurosim.rsa import to_square
+
+    b = brain()
+    square = BrainRDMs(to_square(b.rdms), b.subjects, b.rois, b.stimuli, b.pair_mask, "ours", True)
+    assert same(square, b)
+
+
 def test_selecting_commutes_with_computing() -> None:
     b = brain()
     part = b.select(stimuli=["u", "q", "s"], rois=["IT"], subjects=["c", "a"])

@@ -36,8 +36,9 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 def test_every_kind_of_file_is_read(files: dict[str, Path]) -> None:
     for name in ("y.csv", "named.tsv"):
-        (row,) = load_rdms(files[name]).values()
-        np.testing.assert_allclose(row, Y, atol=1e-12)
+        (rdm,) = load_rdms(files[name]).values()
+        np.testing.assert_allclose(rdm.dissimilarities, Y, atol=1e-12)
+        assert rdm.stimuli == (tuple(f"s{i}" for i in range(9)) if "named" in name else None)
     assert list(load_rdms(files["many.npz"])) == ["many/first", "many/second/0", "many/second/1"]
     assert list(load_rdms(files["b.h5"])) == ["b/a/V1", "b/a/IT"]
 
@@ -54,6 +55,46 @@ def test_the_table_says_what_the_functions_say(files: dict[str, Path]) -> None:
     assert table.p[1] == 0.01
     assert (table.lower <= table.score).all()
     assert (table.n_pairs == 36).all()
+
+
+def test_stimuli_that_both_files_name_are_matched_by_name(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    order = np.random.default_rng(1).permutation(9)
+    names = [f"s{i}" for i in order]
+    turned = tmp_path / "turned.csv"
+    pd.DataFrame(to_square(Y)[np.ix_(order, order)], names, names).to_csv(turned)
+    table = compare_files([str(files["b.h5"]), str(turned), str(files["named.tsv"])])
+    np.testing.assert_allclose(table.score[0::2], table.score[1::2], atol=1e-12)
+    assert table.score[2] == pytest.approx(1.0)  # b.h5 holds Y as float32
+    pd.DataFrame(to_square(Y), [*names[:-1], "z"], [*names[:-1], "z"]).to_csv(turned)
+    with pytest.raises(ValueError, match="not of the same stimuli: 2 names are in one only"):
+        compare_files([str(files["b.h5"]), str(turned)])
+
+
+def test_the_mask_of_a_brain_file_and_empty_cells_are_missing_pairs(tmp_path: Path) -> None:
+    names = tuple(f"s{i}" for i in range(9))
+    mask = np.arange(36) >= 5
+    brain = BrainRDMs(Y[None, None].astype(np.float32), ("a",), ("V1",), names, mask)
+    square = pd.DataFrame(to_square(X), names, names)
+    square.iloc[7, 8] = square.iloc[8, 7] = np.nan
+    square.to_csv(tmp_path / "x.csv")
+    table = compare_files([str(tmp_path / "x.csv"), str(brain.save(tmp_path / "b.npz"))])
+    assert table.n_pairs[0] == 36 - 5 - 1
+    kept = mask & (np.arange(36) < 35)
+    expected = compare_rdms(X, Y, pair_mask=kept)
+    assert table.score[0] == pytest.approx(expected[0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " ", "   "])
+def test_text_of_any_separator(tmp_path: Path, separator: str) -> None:
+    lines = [separator.join(f"{v:.17g}" for v in row) for row in to_square(X)]
+    (tmp_path / "x.txt").write_text("\ufeff" + "\n".join(lines) + "\n\n")
+    (rdm,) = load_rdms(tmp_path / "x.txt").values()
+    np.testing.assert_array_equal(rdm.dissimilarities, X)
+    (tmp_path / "x.txt").write_text("\n".join([*lines[:-1], lines[-1][:-30]]))
+    with pytest.raises(RDMFileError, match=r"x\.txt: "):
+        load_rdms(tmp_path / "x.txt")
 
 
 def test_as_a_command(files: dict[str, Path], tmp_path: Path) -> None:

@@ -262,3 +262,16 @@ def test_mismatches_are_refused_with_the_remedy() -> None:
         compare_rdms(rdms(0), rdms(1), pair_mask=np.ones(36))
     with pytest.raises(ValueError, match="no pair"):
         compare_rdms(rdms(0), rdms(1), pair_mask=np.zeros(36, bool))
+
+
+def test_a_matrix_that_is_nearly_an_rdm_is_refused_and_not_read_as_a_stack() -> None:
+    """10 x 10 is also ten condensed RDMs of five stimuli."""
+    rng = np.random.default_rng(38)
+    rdm = compute_rdm(rng.normal(size=(10, 6))).square()
+    with pytest.raises(ValueError, match=r"diagonal is not zero.*1 - similarity"):
+        compare_rdms(1 - rdm, rdm)
+    lopsided = rdm.copy()
+    lopsided[2, 7] += 0.1
+    with pytest.raises(ValueError, match=r"not symmetric is no RDM; give \(D \+ D\.T\) / 2"):
+        compare_rdms(rdm, lopsided)
+    assert compare_rdms(rng.random((10, 10)), rng.random((10, 10))).shape == (10, 10)
