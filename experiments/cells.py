@@ -175,6 +175,7 @@ def build_learner(
         n_classes,
         cell=settings.cell,
         encoder=settings.encoder,
+        timing=settings.timing,
         norm=settings.norm,
         device=device,
     )

@@ -33,6 +33,10 @@ CELL_NAMES = (
     "snntorch-lif", "snntorch-lapicque", "snntorch-synaptic", "norse-lif", "norse-cuba-lif",
     "norse-lif-refrac", "norse-iaf", "norse-lsnn", "norse-lif-ex", "norse-adex", "adaptive-lif",
 )  # fmt: skip
+TIMING_NAMES = (
+    "all-pairs", "nearest-pair", "nearest-pair-centred", "nearest-pair-reduced", "triplet",
+    "triplet-nearest", "first-spike", "symmetric", "anti-hebbian",
+)  # fmt: skip
 ENCODER_NAMES = (
     "current", "bernoulli", "poisson", "latency", "rank-order", "phase", "burst", "delta",
     "population", "snntorch-rate", "snntorch-latency", "norse-poisson", "norse-current",
@@ -68,6 +72,7 @@ class Comparison:
     )
     cell: str = option(CELL_NAMES[0], "spiking cell of stdp", known=CELL_NAMES)
     encoder: str = option(ENCODER_NAMES[0], "spike encoder of stdp", known=ENCODER_NAMES)
+    timing: str = option(TIMING_NAMES[0], "spike timing of stdp (docs/stdp.md)", known=TIMING_NAMES)
     training_px: int = option(32, "size of the training images")
     evaluation_px: tuple[int, ...] = option(
         (32, 160), "sizes of the stimuli, the training size among them"
@@ -91,6 +96,7 @@ class Comparison:
             ("labels", (self.labels,), LABEL_NAMES),
             ("cell", (self.cell,), CELL_NAMES),
             ("encoder", (self.encoder,), ENCODER_NAMES),
+            ("timing", (self.timing,), TIMING_NAMES),
         ):
             if not value:
                 raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")

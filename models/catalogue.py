@@ -29,7 +29,7 @@ from neurosim.models.pc_rules import (
     predictive_coding_supervised_rule,
 )
 from neurosim.models.spiking import SpikingDynamics
-from neurosim.models.stdp import stdp_part
+from neurosim.models.stdp import RULE_TIMINGS, stdp_part
 from neurosim.plasticity import ErrorTimesPre, Frozen
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
@@ -120,7 +120,11 @@ def _stdp(start: SharedStart) -> Learner:
     net = start.network()
     dynamics = SpikingDynamics(cell=CELLS[start.cell](dt_ms=5.0), encoder=ENCODERS[start.encoder]())
     part = stdp_part(
-        net, start.stream("thresholds"), dynamics=dynamics, calibration_px=start.image_px
+        net,
+        start.stream("thresholds"),
+        dynamics=dynamics,
+        timing=RULE_TIMINGS[start.timing],
+        calibration_px=start.image_px,
     )
     return Learner("stdp", (part, readout_part(net)))
 

@@ -27,7 +27,8 @@ class SharedStart:
     """What all rules of one seed begin with: the same weights, drawn from the same stream.
 
     seed: names every random stream of the learner.
-    cell, encoder: names of the spiking cell and the encoder, for rules that spike.
+    cell, encoder, timing: names of the spiking cell, the encoder and the spike timing, for rules
+        that spike.
     norm: name of the convolutions' normalisation (``NORMS``); spiking layers have none.
     """
 
@@ -36,6 +37,7 @@ class SharedStart:
     n_classes: int = 10
     cell: str = "snntorch-lif"
     encoder: str = "current"
+    timing: str = "all-pairs"
     norm: str = "batch"
     device: torch.device | None = None
     dtype: torch.dtype | None = None

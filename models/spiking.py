@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from neurosim.dynamics import AbstractClocked
 from neurosim.models.normalisation import Running, StatisticsOf, of_the_batch, statistics_for
 from neurosim.solvers import Ticks
+from neurosim.spiking.between import AbstractBetween, Directly
 from neurosim.spiking.competition import AbstractCompetition, WinnerTakeAll
 from neurosim.spiking.encoders import AbstractEncoder, Current
 from neurosim.spiking.lgn import LGN, AbstractFrontEnd
@@ -40,12 +41,20 @@ class SpikingLayer(nn.Module):
         weight: initial weight, in the synapse's shape; copied.
         pool: side of the max-pooling window, 1 for none.
         target_rate: spikes a neuron and tick that homeostasis aims at.
+        between: what stands between the convolution and its cells.
     """
 
     threshold: Tensor
 
     def __init__(
-        self, name: str, synapse: Conv2d, weight: Tensor, *, pool: int = 2, target_rate: float
+        self,
+        name: str,
+        synapse: Conv2d,
+        weight: Tensor,
+        *,
+        pool: int = 2,
+        target_rate: float,
+        between: AbstractBetween = Directly(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__()
         if tuple(weight.shape) != synapse.weight_shape:
@@ -59,6 +68,7 @@ class SpikingLayer(nn.Module):
                 f"got {target_rate}"
             )
         self.name, self.synapse, self.pool, self.target_rate = name, synapse, pool, target_rate
+        self.between = between
         self.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
         self.register_buffer("threshold", torch.ones(synapse.n_out).to(weight))
 
@@ -106,6 +116,7 @@ class SpikingDynamics(AbstractClocked):
     ``voltage``     membranes, ``(batch, maps, height, width)``
     ``pre``         spikes that arrive at the synapses in this tick
     ``post``        spikes of this tick, before pooling, uint8
+    ``credited``    the same where the convolution ends, see ``spiking.between``
     ``counts``      pooled spikes so far, ``(batch, maps, height / 2, width / 2)``
     ``n_spikes``    spikes a map so far over batch and space, ``(maps,)``
     ==============  ==================================================================
@@ -145,7 +156,15 @@ class SpikingDynamics(AbstractClocked):
 
     def initial_state(self, point: SpikingPoint) -> State:
         nothing = point.spikes.new_zeros(())
-        names = ("voltage", *self.cell.memory_names, "pre", "post", "counts", "n_spikes")
+        names = (
+            "voltage",
+            *self.cell.memory_names,
+            "pre",
+            "post",
+            "credited",
+            "counts",
+            "n_spikes",
+        )
         return {name: (nothing,) * len(point.layers) for name in names}
 
     def tick(self, point: SpikingPoint, state: State, index: int) -> State:
@@ -155,7 +174,7 @@ class SpikingDynamics(AbstractClocked):
             current = layer.synapse.forward(arriving, layer.weight, None)
             memory = tuple(state[name][i] for name in self.cell.memory_names)
             voltage, memory = self.cell.advance(
-                current, state["voltage"][i], memory, layer.threshold
+                layer.between.forward(current), state["voltage"][i], memory, layer.threshold
             )
             barrier = self.cell.barrier(layer.threshold, memory)
             fired = self.competition.fire(self.cell, voltage, barrier, layer.pool)
@@ -165,6 +184,7 @@ class SpikingDynamics(AbstractClocked):
                 after[name].append(tensor)
             after["pre"].append(arriving)
             after["post"].append(fired.spikes)
+            after["credited"].append(layer.between.attribute(fired.spikes, current))
             after["counts"].append(state["counts"][i] + fired.pooled)
             after["n_spikes"].append(state["n_spikes"][i] + fired.n_spikes)
             arriving = fired.pooled
@@ -175,7 +195,7 @@ class SpikingDynamics(AbstractClocked):
         return done
 
     def local_signals(self, point: SpikingPoint, state: State) -> Sequence[LocalSignal]:
-        pairs = zip(state["pre"], state["post"], strict=True)
+        pairs = zip(state["pre"], state["credited"], strict=True)
         return [LocalSignal(pre, post) for pre, post in pairs]
 
     def output(self, point: SpikingPoint, state: State) -> Tensor:

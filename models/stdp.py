@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import final
+from dataclasses import replace
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from neurosim.choices import Choices
 from neurosim.models.network import Network
 from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork, pink_noise
 from neurosim.rule import LearningRule
 from neurosim.solvers import Ticks
 from neurosim.spiking.lgn import OPPONENT
-from neurosim.spiking.timing import AllPairs
+from neurosim.spiking.timing import (
+    AbstractTiming,
+    AllPairs,
+    AntiHebbian,
+    FirstSpike,
+    NearestPair,
+    Symmetric,
+    Triplet,
+)
 from neurosim.spiking.traces import MeanOverSpikes, TraceSTDP
+from neurosim.spiking.weight_dependence import Additive
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint, Optimiser, Part
 
@@ -23,6 +34,33 @@ from neurosim.training import AbstractConstraint, Optimiser, Part
 #: learning rate scales them.
 TIMING = AllPairs(
     a_plus=1.0, a_minus=1.05, tau_plus_ms=20.0, tau_minus_ms=20.0, coincidence="potentiate"
+)
+
+_PAIR: dict[str, Any] = {"a_plus": 1.0, "a_minus": 1.05, "coincidence": "potentiate"}
+
+
+def _triplet(interaction: str) -> AbstractTiming:
+    """The published amplitudes, scaled so that depression is that of the pair rules."""
+    fit = Triplet.visual_cortex(interaction, coincidence="potentiate")
+    scale = 1.05 / fit.a2_minus
+    return replace(fit, a3_plus=scale * fit.a3_plus, a2_minus=1.05)
+
+
+#: What ``--timing`` names. All leave the weight out: weights have both signs here, and
+#: ``FilterNorm`` is their bound.
+RULE_TIMINGS: Choices[AbstractTiming] = Choices(
+    "timing",
+    {
+        "all-pairs": TIMING,
+        "nearest-pair": NearestPair(**_PAIR),
+        "nearest-pair-centred": NearestPair(**_PAIR, scheme="presynaptic-centred"),
+        "nearest-pair-reduced": NearestPair(**_PAIR, scheme="reduced"),
+        "triplet": _triplet("all"),
+        "triplet-nearest": _triplet("nearest"),
+        "first-spike": FirstSpike(a_plus=1.0, a_minus=0.75, dependence=Additive()),
+        "symmetric": Symmetric(a=1.0),
+        "anti-hebbian": AntiHebbian(a_plus=1.0, a_minus=1.05),
+    },
 )
 
 #: Spikes a neuron and tick of 5 ms that homeostasis aims at, from Conv1 up.
@@ -146,7 +184,7 @@ def stdp_part(
     generator: torch.Generator,
     *,
     dynamics: SpikingDynamics | None = None,
-    timing: AllPairs = TIMING,
+    timing: AbstractTiming = TIMING,
     optimiser: Optimiser = OPTIMISER,
     calibration: Tensor | None = None,
     calibration_px: int = 32,

@@ -120,6 +120,113 @@ class Conv2d(AbstractSynapse):
 
 
 @dataclass(frozen=True)
+class Conv1d(AbstractSynapse):
+    """1-D cross-correlation. Weight ``(n_out, n_in / groups, kernel)``."""
+
+    n_in: int
+    n_out: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.n_out, self.n_in // self.groups, self.kernel)
+
+    @property
+    def fan_in(self) -> int:
+        return self.n_in // self.groups * self.kernel
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv1d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        return self._backward(post, like, weight, (True, False, False))[0]
+
+    def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        shape_only = post.new_empty(1).expand(self.weight_shape)
+        _, weight, bias = self._backward(post, pre, shape_only, (False, True, True))
+        return weight, bias
+
+    def _backward(
+        self, post: Tensor, pre: Tensor, weight: Tensor, mask: tuple[bool, bool, bool]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.ops.aten.convolution_backward(
+            post,
+            pre,
+            weight,
+            [self.n_out],
+            [self.stride],
+            [self.padding],
+            [self.dilation],
+            False,
+            [0],
+            self.groups,
+            list(mask),
+        )
+
+
+@dataclass(frozen=True)
+class LocallyConnected2d(AbstractSynapse):
+    """A convolution whose weights are not shared: every place has its own filters.
+
+    Weight ``(n_out, out_height, out_width, n_in, kernel, kernel)``, bias
+    ``(n_out, out_height, out_width)``.
+
+    Args:
+        height, width: of the input, which fixes the number of places.
+    """
+
+    n_in: int
+    n_out: int
+    height: int
+    width: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 0
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """``(out_height, out_width)``."""
+        reach = 2 * self.padding - self.kernel
+        return (self.height + reach) // self.stride + 1, (self.width + reach) // self.stride + 1
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.n_out, *self.places, self.n_in, self.kernel, self.kernel)
+
+    @property
+    def fan_in(self) -> int:
+        return self.n_in * self.kernel**2
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        own = weight.reshape(self.n_out, -1, self.fan_in)
+        out = torch.einsum("bfp,opf->bop", self._patches(x), own).unflatten(2, self.places)
+        return out if bias is None else out + bias
+
+    def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        own = weight.reshape(self.n_out, -1, self.fan_in)
+        patches = torch.einsum("bop,opf->bfp", post.flatten(2), own)
+        size = (self.height, self.width)
+        return F.fold(patches, size, self.kernel, padding=self.padding, stride=self.stride)
+
+    def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        weight = torch.einsum("bop,bfp->opf", post.flatten(2), self._patches(pre))
+        return weight.reshape(self.weight_shape), post.sum(0)
+
+    def _patches(self, x: Tensor) -> Tensor:
+        """What each place sees, ``(batch, n_in kernel kernel, places)``."""
+        if tuple(x.shape[1:]) != (self.n_in, self.height, self.width):
+            raise ValueError(
+                f"a locally connected synapse of {self.n_in} x {self.height} x {self.width} inputs "
+                f"got {tuple(x.shape[1:])}: build one for that size"
+            )
+        return F.unfold(x, self.kernel, padding=self.padding, stride=self.stride)
+
+
+@dataclass(frozen=True)
 class ConvTranspose2d(AbstractSynapse):
     """Transposed 2-D convolution (a generative map). Weight ``(n_in, n_out, kernel, kernel)``."""
 

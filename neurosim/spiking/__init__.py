@@ -11,6 +11,14 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "between": (
+        "AbstractBetween",
+        "AveragePooling",
+        "ChannelNorm",
+        "Directly",
+        "InTurn",
+        "MaxPooling",
+    ),
     "competition": ("AbstractCompetition", "Fired", "NoCompetition", "WinnerTakeAll"),
     "encoders": (
         "ENCODERS",

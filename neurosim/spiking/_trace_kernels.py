@@ -68,6 +68,20 @@ def trace(
             now[i] = after
 
 
+# The order of the additions does not matter where only zero is asked for.
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
+def all_binary(values: np.ndarray) -> bool:
+    """Whether every value is 0 or 1; NaN and infinities are not. values: ``(n,)`` floating."""
+    chunk = 8192
+    for start in range(0, len(values), chunk):
+        off = values[0] - values[0]
+        for i in range(start, min(start + chunk, len(values))):
+            off += abs(values[i] * (values[i] - values.dtype.type(1)))
+        if off != 0:
+            return False
+    return True
+
+
 @numba.njit(cache=True, nogil=True)
 def count(spikes: np.ndarray, words: np.ndarray, total: np.ndarray) -> None:
     """Add the number of spikes of each unit to ``total``, ``(n_units,)``.

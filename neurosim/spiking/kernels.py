@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from neurosim.spiking.spike_window import SpikeWindow, words
+from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import AbstractTiming, AbstractTraceTiming
 from neurosim.spiking.trace_rule import COINCIDENCE, TraceRule
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
@@ -88,9 +89,12 @@ class EventKernel(AbstractKernel):
 
         if not self.fits(synapse, spikes, timing):
             raise ValueError(
-                f"the event kernel runs dense and ungrouped Conv2d synapses on the CPU, got "
-                f"{synapse} on {spikes.pre.device} under {timing}: use FusedKernel()"
+                f"the event kernel runs trace timings on dense synapses and sums over pairs on "
+                f"ungrouped Conv2d, on the CPU; got {synapse} on {spikes.pre.device} under "
+                f"{timing}: use FusedKernel()"
             )
+        if not _merges(spikes, timing):
+            return _dense_events(synapse, spikes, timing, dt_ms)
         assert isinstance(timing, AbstractTraceTiming)
         kind = spikes.pre.numpy().dtype.type
         window = tuple(kind(c) for c in window_coefficients(timing.rule, dt_ms))
@@ -113,10 +117,53 @@ class EventKernel(AbstractKernel):
     @staticmethod
     def fits(synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming) -> bool:
         """Whether this kernel can run that timing on that synapse."""
-        geometry = isinstance(synapse, Dense) or (
-            isinstance(synapse, Conv2d) and synapse.groups == 1
-        )
-        return geometry and spikes.pre.device.type == "cpu" and _merges(spikes, timing)
+        if spikes.pre.device.type != "cpu":
+            return False
+        if isinstance(synapse, Dense):
+            return isinstance(_marking(timing), AbstractTraceTiming)
+        ungrouped = isinstance(synapse, Conv2d) and synapse.groups == 1
+        return ungrouped and _merges(spikes, timing)
+
+
+def _marking(timing: AbstractTiming) -> AbstractTiming:
+    """The timing without its third factor."""
+    return timing.timing if isinstance(timing, Rewarded) else timing
+
+
+_PAIRING_CODES = {"all": 0, "nearest": 1, "centred": 2, "reduced": 3, "first": 4}
+
+
+def _dense_events(
+    synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
+) -> Tensor:
+    from neurosim.spiking import _event_kernels
+
+    marking = _marking(timing)
+    assert isinstance(marking, AbstractTraceTiming)
+    rule, clock = marking.rule, spikes.clock(dt_ms)
+    pre, post = _flat(spikes.pre), _flat(spikes.post.to(torch.uint8))
+    kind = pre.dtype.type
+    if isinstance(timing, Rewarded):
+        gain = timing.worth(timing.reward_of(spikes).to(spikes.pre), clock).numpy()
+    else:
+        gain = np.ones(pre.shape[:2], kind)
+    silent = rule.pairing == "first" and math.isinf(rule.tau_minus_ms)
+    out = np.zeros(synapse.weight_shape, kind)
+    _event_kernels.dense(
+        pre,
+        post,
+        words(post),
+        (_PAIRING_CODES[rule.pairing], *COINCIDENCE[rule.coincidence], int(silent)),
+        tuple(kind(a) for a in (rule.a_plus, rule.a3_plus, rule.a_minus, rule.a3_minus)),
+        np.stack(
+            [clock.keep(tau) for tau in (rule.tau_plus_ms, rule.tau_minus_ms, rule.tau_x_ms)]
+        ).astype(kind),
+        clock.ticks * float(dt_ms),
+        (rule.tau_plus_ms, rule.tau_minus_ms, rule.tau_y_ms),
+        gain,
+        out,
+    )
+    return torch.from_numpy(out)
 
 
 @final

@@ -54,6 +54,20 @@ class SpikeWindow:
                 f"got {tuple(self.voltage.shape)}"
             )
 
+    def check(self) -> None:
+        """Refuse spikes that are not 0 and 1.
+
+        Raises:
+            ValueError: naming the side and a value that is neither.
+        """
+        for name, side in (("pre", self.pre), ("post", self.post)):
+            if not _binary(side):
+                odd = side[(side != 0) & (side != 1)]
+                raise ValueError(
+                    f"spikes are 0 or 1, but {name} holds {float(odd[0]):g}: give spikes, not "
+                    "rates or currents (an encoder makes them)"
+                )
+
     @cached_property
     def n_spikes(self) -> Tensor:
         """Postsynaptic spikes of each unit or map, ``(n_out,)`` int64."""
@@ -106,6 +120,21 @@ class Clock:
     def between(self, tau_ms: float, earlier: int, later: int) -> float:
         """What is kept from one frame to another."""
         return math.exp(-float(self.ticks[later] - self.ticks[earlier]) * self.dt_ms / tau_ms)
+
+
+def _binary(spikes: Tensor) -> bool:
+    if spikes.dtype == torch.bool:
+        return True
+    if spikes.device.type != "cpu" or spikes.dtype not in (
+        torch.float32, torch.float64, torch.uint8
+    ):  # fmt: skip
+        return bool(((spikes == 0) | (spikes == 1)).all())
+    from neurosim.spiking._trace_kernels import all_binary
+
+    # A view in the order of memory, whatever the axes: the values are all that counts.
+    axes = sorted(range(spikes.dim()), key=spikes.stride, reverse=True)
+    flat = spikes.permute(axes).contiguous().view(-1).numpy()
+    return all_binary(flat) if spikes.is_floating_point() else int(flat.max(initial=0)) <= 1
 
 
 def words(spikes: np.ndarray) -> np.ndarray:

@@ -77,6 +77,7 @@ class TraceSTDP(AbstractPlasticity):
             _stack([signal.post for signal in memory]),
             reward=torch.stack(rewards) if len(rewards) == len(memory) else None,
         )
+        spikes.check()
         synapse = layer.synapse
         if self.timing.dependence.constant:
             change = self.kernel.change(synapse, spikes, self.timing, self.dt_ms)

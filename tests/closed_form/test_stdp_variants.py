@@ -20,6 +20,7 @@ from neurosim.spiking import (
     AbstractTraceTiming,
     Additive,
     AllPairs,
+    EventKernel,
     FusedKernel,
     HardBounds,
     NearestPair,
@@ -120,7 +121,7 @@ def test_batches_and_layers_are_sums_over_synapses(name, policy):
         ],
         dtype=torch.float64,
     )
-    for kernel in (FusedKernel(),):
+    for kernel in (FusedKernel(), EventKernel()):
         change = kernel.change(Dense(4, 5), SpikeWindow(pre, post), timing, 2.0)
         assert (change - expected).abs().max() <= 1e-10
 

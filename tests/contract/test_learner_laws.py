@@ -14,6 +14,7 @@ from neurosim.models.learner import Learner, SharedStart
 from neurosim.models.normalisation import NORMS, Batch, Running
 from neurosim.models.policies import POLICIES, Calibration
 from neurosim.models.readouts import READOUTS
+from neurosim.models.stdp import RULE_TIMINGS
 from neurosim.spiking.encoders import ENCODERS
 from neurosim.spiking.neurons import CELLS
 from neurosim.streams import generator
@@ -68,6 +69,7 @@ def test_the_command_line_knows_the_catalogue_and_the_registries():
     assert set(config.LABEL_NAMES) == set(LABELS)
     assert set(config.CELL_NAMES) == set(CELLS)
     assert set(config.ENCODER_NAMES) == set(ENCODERS)
+    assert tuple(RULE_TIMINGS) == config.TIMING_NAMES
 
 
 def test_all_rules_of_a_seed_start_from_the_same_weights(rule):

@@ -9,7 +9,7 @@ from neurosim.models.error_circuit import ErrorCircuit
 from neurosim.models.feedback import Transpose
 from neurosim.models.network import convolutional_network
 from neurosim.models.spiking import SpikingDynamics, pink_noise
-from neurosim.models.stdp import FilterNorm, stdp_part
+from neurosim.models.stdp import RULE_TIMINGS, FilterNorm, stdp_part
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Direct, Ticks
@@ -120,6 +120,19 @@ def test_learning_rate_zero_leaves_the_weights_to_the_bit():
         for step in range(2):
             trainer.step(images(seed=step), torch.arange(8), generator())
         assert all(map(torch.equal, weights(stdp.net), before))
+
+
+@pytest.mark.parametrize("name", list(RULE_TIMINGS))
+def test_every_timing_of_the_comparison_learns(name):
+    """One batch of each: a change in every layer, finite, and of its own."""
+    _, stdp = part(timing=RULE_TIMINGS[name])
+    changes = run_batch(stdp.rule, stdp.net, Drive(images())).changes
+    _, default = part()
+    others = run_batch(default.rule, default.net, Drive(images())).changes
+    for layer, change in changes.items():
+        assert bool(change.isfinite().all())
+        assert change.abs().max() > 0
+        assert torch.equal(change, others[layer]) == (name == "all-pairs")
 
 
 def test_no_gradient_of_the_readout_reaches_a_spiking_layer():
