@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from neurosim.rsa.reweighting import feature_components as feature_components
     from neurosim.rsa.reweighting import reweighted_rsa as reweighted_rsa
     from neurosim.rsa.second_order import alignment_patterns as alignment_patterns
+    from neurosim.rsa.spatial_frequency import gaussian_blur as gaussian_blur
+    from neurosim.rsa.spatial_frequency import octave_bands as octave_bands
     from neurosim.rsa.spike_distances import VanRossum as VanRossum
     from neurosim.rsa.spike_distances import VictorPurpura as VictorPurpura
     from neurosim.rsa.spike_rates import PoissonKL as PoissonKL
@@ -89,6 +91,7 @@ _HOME = {
     "transport": ("gromov_wasserstein",),
     "lowlevel": ("REFERENCES", "reference_rdms"),
     "multivariate_noise": ("Crossnobis", "Mahalanobis", "noise_precision"),
+    "spatial_frequency": ("gaussian_blur", "octave_bands"),
     "spike_distances": ("VanRossum", "VictorPurpura"),
     "spike_rates": ("PoissonKL",),
     "noise": ("group_reliability", "noise_ceiling", "split_half_reliability"),
