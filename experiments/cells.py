@@ -272,10 +272,13 @@ class Cell:
             table[name] = value
         per_layer = self._per_layer(learner, log)
         self.tables.append(table.join(per_layer, on="layer"))
-        if not track.statistics_only:
-            self.weights[f"epoch_{self.epoch}"] = {
-                name: tensor.cpu().numpy().copy() for name, tensor in learner.tensors().items()
-            }
+        tensors = learner.tensors()
+        name = f"epoch_{self.epoch}"
+        if track.statistics_only:
+            # What did not move stands in epoch_0: statistics and thresholds are all that is left.
+            name = f"statistics_only_{self.epoch}"
+            tensors = {k: t for k, t in tensors.items() if not torch.equal(t, self.initial[k])}
+        self.weights[name] = {k: t.cpu().numpy().copy() for k, t in tensors.items()}
 
     def _per_layer(self, learner: Learner, log: EpochLog) -> pd.DataFrame:
         current = learner.tensors()

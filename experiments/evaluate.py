@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,10 @@ SCORED_LAYERS = ("Conv1", "Conv2", "Conv3", "FC1")
 NO_NORMALISATION = "none"
 #: Images go through a network in batches of about this many pixels, to bound memory.
 _PIXELS_A_BATCH = 128 * 32 * 32
+
+
+#: (policy, px; 0 where it does not matter) -> statistics.
+KnownStatistics = dict[tuple[str, int], StatisticsOf]
 
 
 class ChangedStateError(RuntimeError):
@@ -82,20 +87,24 @@ class Evaluation:
         return pd.concat(tables, ignore_index=True)
 
     def patterns(
-        self, learner: Learner
-    ) -> Iterator[tuple[dict[str, object], dict[str, np.ndarray]]]:
+        self, learner: Learner, known: KnownStatistics | None = None
+    ) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
         """``(labels, layer -> patterns)`` for every px, policy and readout; the labels name them.
 
         Patterns are ``(n_stimuli, n_features)``.
+
+        Args:
+            known: statistics of this learner that an evaluation with the same calibration has
+                computed; those computed here are added.
         """
-        shared: dict[str, StatisticsOf] = {}
+        known = {} if known is None else known
         for px in self.images:
-            for policy, statistics in self._policies(learner, px, shared):
+            for policy, statistics in self._policies(learner, px, known):
                 for readout, features in self._features(learner, px, statistics).items():
                     yield {"px": px, "normalisation": policy, "readout": readout}, features
 
     def _policies(
-        self, learner: Learner, px: int, shared: dict[str, StatisticsOf]
+        self, learner: Learner, px: int, known: KnownStatistics
     ) -> Iterator[tuple[str, StatisticsOf]]:
         layers = learner.normalised_layers()
         if not layers:
@@ -103,12 +112,10 @@ class Evaluation:
             return
         for name in self.policies:
             policy = POLICIES[name]
-            if policy.depends_on_px:
-                yield name, policy(layers, self.calibration, px)
-                continue
-            if name not in shared:
-                shared[name] = policy(layers, self.calibration, px)
-            yield name, shared[name]
+            key = name, px if policy.depends_on_px else 0
+            if key not in known:
+                known[key] = policy(layers, self.calibration, px)
+            yield name, known[key]
 
     def _features(
         self, learner: Learner, px: int, statistics: StatisticsOf

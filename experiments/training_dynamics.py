@@ -50,6 +50,13 @@ def parser() -> Parser:
         choices=SHOWN_FORMATS,
         help="print all settings, as --config reads them, and stop",
     )
+    p.add_argument(
+        "--audit",
+        type=Path,
+        metavar="RUN",
+        help="audit a run folder, or a folder of activations of your own (docs/controls.md; give "
+        "--stimuli), and stop",
+    )
     add_options(p, Start, "where settings start")
     add_options(p, Comparison, "the comparison (what the numbers depend on)")
     add_options(p, Execution, "its execution")
@@ -64,6 +71,7 @@ class Command:
     settings: Comparison
     execution: Execution
     shown: str | None
+    audited: Path | None = None
 
     @classmethod
     def of(cls, argv: Sequence[str] | None) -> Command:
@@ -84,7 +92,7 @@ class Command:
                 layer = _with_checkpoints(layer, settings.checkpoints)
             settings = build(Comparison, settings, layer)
         execution = build(Execution, Execution(), *layers)
-        return cls(preset, settings, execution, arguments.show_config)
+        return cls(preset, settings, execution, arguments.show_config, arguments.audit)
 
     @property
     def as_file(self) -> str:
@@ -107,6 +115,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if command.shown:
             print(command.as_file, end="")
             return 0
+        if command.audited is not None:
+            print(audit_words(command.audited, command.settings.stimuli, command.execution))
+            return 0
         from neurosim.experiments.run_folder import RunFolder
 
         folder = RunFolder(command.execution.out or Path("runs") / command.preset)
@@ -121,6 +132,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted: finished checkpoints are kept, run again to resume", file=sys.stderr)
         return 130
     return 0
+
+
+def audit_words(path: Path, stimuli: str, execution: Execution) -> str:
+    """Audit a run, or activations of one's own; writes ``audit.json`` there."""
+    from neurosim.experiments.audit import in_words
+    from neurosim.experiments.audit_activations import audit_activations, holds_activations
+    from neurosim.experiments.audit_run import audit_run
+
+    if holds_activations(path):
+        return in_words(audit_activations(path, stimuli, execution.data_dir))
+    return in_words(audit_run(path, execution.data_dir, HEADLINE_LAYER))
 
 
 def run(settings: Comparison, folder, execution: Execution) -> None:
@@ -148,8 +170,11 @@ def run(settings: Comparison, folder, execution: Execution) -> None:
         for seed in settings.seeds
     ]  # fmt: skip
     run_cells(tasks, execution.workers)
+    from neurosim.experiments.audit_run import audit_run
     from neurosim.experiments.report import write_results
 
+    # Before the report, which shows it.
+    audit_run(folder.path, execution.data_dir, HEADLINE_LAYER)
     print(write_results(folder, settings, stimuli, HEADLINE_LAYER))
 
 

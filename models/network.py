@@ -107,7 +107,7 @@ class Layer(nn.Module):
             a = self.norm(a, statistics)
         x = self.activation(a)
         if self.pool > 1:
-            x = F.max_pool2d(x, self.pool)
+            x = max_pool(x, self.pool)
         if self.dropout and isinstance(statistics, Batch):
             x = x * self.keep_mask(x, generator)
         return x
@@ -228,6 +228,19 @@ class Network(nn.Module):
     def forward(self, x: Tensor, statistics: StatisticsOf = Running()) -> Tensor:  # noqa: B008
         """The output of the last layer, ``(batch, n_classes)``."""
         return self.represent(x, statistics)[self.layers[-1].name]
+
+
+def max_pool(x: Tensor, side: int) -> Tensor:
+    """The largest of each ``side x side`` window; a rest at the border is left out.
+
+    Without gradients, windows of 2 are three maxima of strided views: the same values in a
+    tenth of the time. Where two are equal, torch's own pooling says which one the error reaches.
+    """
+    if side != 2 or torch.is_grad_enabled():
+        return F.max_pool2d(x, side)
+    height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
+    rows = torch.maximum(x[..., 0:height:2, :width], x[..., 1:height:2, :width])
+    return torch.maximum(rows[..., 0::2], rows[..., 1::2])
 
 
 def fit_to(synapse: AbstractSynapse, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from neurosim.experiments.batches import LABELS, first_batches
 from neurosim.models import readouts
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import SharedStart
-from neurosim.models.network import convolutional_network
+from neurosim.models.network import convolutional_network, max_pool
 from neurosim.models.normalisation import (
     NORMS,
     Accumulate,
@@ -179,3 +179,13 @@ def test_shuffled_labels_are_the_same_labels_on_other_images():
     assert abs(agreement - 0.1) < 4 * (0.1 * 0.9 / 500) ** 0.5, "chance within 4 sd"
     assert torch.equal(shuffled, LABELS["shuffled"](labels, 3)), "one deal a seed"
     assert not torch.equal(shuffled, LABELS["shuffled"](labels, 4))
+
+
+@pytest.mark.parametrize(
+    ("shape", "side"), [((2, 3, 8, 8), 2), ((2, 3, 7, 9), 2), ((1, 2, 9, 9), 3)]
+)
+def test_pooling_without_gradients_is_torchs(shape, side):
+    """The same bits: a maximum rounds nothing."""
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(max_pool(x, side), torch.nn.functional.max_pool2d(x, side))

@@ -1,0 +1,153 @@
+"""What the commands that evaluate a finished run have in common: options, checks, files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurosim.experiments.execute import one_thread
+from neurosim.experiments.options import Layer, Parser, add_options, build, option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Images that statistics are calibrated on; a seed's first ones.
+N_CALIBRATION = 256
+CONTENT_HELP = "native, upsampled, blur-R (R px), bands"
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """The grid and the figure. What is left out, the run or the command says."""
+
+    px: tuple[int, ...] = option((), "sizes of the stimuli; the training size is always added")
+    content: tuple[str, ...] = option((), f"what stimuli hold: {CONTENT_HELP}")
+    normalisation: tuple[str, ...] = option((), "policies")
+    readouts: tuple[str, ...] = option((), "readouts of the conv layers")
+    epochs: tuple[int, ...] = option((), "checkpoints to score; by default the last")
+    n_calibration: int = option(N_CALIBRATION, "clean training images of the calibrated policies")
+    resamples: int = option(500, "bootstrap resamples of stimuli; 0 for no intervals")
+    splits: int = option(10, "halvings for the held-out choice of a layer; 0 for none")
+    layer: str = option("FC1", "layer of the figure and the printed table")
+
+
+@dataclass(frozen=True)
+class WorkOptions:
+    """Where and how."""
+
+    workers: int = option(os.cpu_count() or 1, "processes side by side; by default all cores")
+    data_dir: Path | None = option(None, "data; by default $NEUROSIM_DATA, else the user's cache")
+    out: Path | None = option(None, "folder of the results; by default inside RUN")
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"--workers must be at least 1, got {self.workers}")
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that a command has found, for its figure and its words.
+
+    tables: file stem -> table (``scores``, ``decomposition``, ``layer_choice``).
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    layer: str
+    training_px: int
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class ControlCommand:
+    """One command: its name, its defaults, and what it draws and says.
+
+    draw: result, folder -> files written there. tell: result -> text.
+    """
+
+    name: str
+    description: str
+    defaults: Mapping[str, tuple[Any, ...]]
+    draw: Callable[[Result, Path], None]
+    tell: Callable[[Result], str]
+
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run it; returns the exit status."""
+        one_thread()
+        try:
+            parser = Parser(description=self.description)
+            parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
+            add_options(parser, GridOptions, "what is looked at")
+            add_options(parser, WorkOptions, "where and how")
+            arguments = parser.parse_args(argv)
+            given = Layer.from_command_line(arguments, GridOptions, WorkOptions)
+            print(
+                self.run(
+                    arguments.run,
+                    build(GridOptions, GridOptions(), given),
+                    build(WorkOptions, WorkOptions(), given),
+                )
+            )
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted: scored networks are kept, run again to resume", file=sys.stderr)
+            return 130
+        return 0
+
+    def run(self, path: Path, options: GridOptions, work: WorkOptions) -> str:
+        """Score, write tables and figure; returns the words."""
+        from neurosim.experiments.control_run import score_run
+        from neurosim.experiments.control_tables import (
+            choice_table,
+            decomposition_table,
+            score_table,
+        )
+        from neurosim.experiments.data import load_stimuli
+        from neurosim.experiments.evaluate import SCORED_LAYERS, reference_table
+        from neurosim.experiments.results import write_csv
+        from neurosim.experiments.state_scores import Grid
+        from neurosim.experiments.stored import StoredRun
+
+        if options.layer not in SCORED_LAYERS:
+            raise ValueError(
+                f"unknown layer {options.layer!r}: the known ones are {', '.join(SCORED_LAYERS)}"
+            )
+        run = StoredRun.read(path)
+        if run.unfinished:
+            print(f"not finished, left out: {', '.join(run.unfinished)}", file=sys.stderr)
+        states = run.states(options.epochs or None)
+        axes = {name: getattr(options, name) or default for name, default in self.defaults.items()}
+        px = axes["px"] or run.settings.evaluation_px
+        axes["px"] = tuple(sorted({run.settings.training_px, *px}))
+        grid = Grid(
+            **axes,
+            n_calibration=options.n_calibration,
+            n_resamples=options.resamples,
+            n_splits=options.splits,
+        )
+        folder = work.out or path / "controls" / self.name
+        scores = score_run(
+            run, states, grid, folder, workers=work.workers, data_dir=work.data_dir
+        )  # fmt: skip
+        stimuli = load_stimuli(run.settings.stimuli, work.data_dir, progress=False)
+        table = score_table(
+            scores,
+            run.movement(),
+            reference_table(stimuli, grid.px).assign(content="native"),
+            simulated=stimuli.simulated,
+        )
+        tables = {"scores": table}
+        if grid.n_resamples:
+            tables["decomposition"] = decomposition_table(scores, stimuli.brain.rois)
+        if grid.n_splits:
+            tables["layer_choice"] = choice_table(scores, table, options.layer)
+        for name, found in tables.items():
+            write_csv(folder / f"{name}.csv", found)
+        result = Result(tables, options.layer, run.settings.training_px, stimuli.simulated)
+        self.draw(result, folder)
+        return f"{self.tell(result)}\ntables and figure: {folder}"

@@ -1,0 +1,174 @@
+"""Tidy tables of scored networks: every score, the decomposition with intervals, layer choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurosim.experiments.results import MIN_DIRECTION_CHANGE, MIN_DISPLACEMENT
+from neurosim.experiments.state_scores import Scores
+from neurosim.experiments.stored import INITIALISED, STATISTICS_ONLY, TRAINED, State
+
+#: What a network is and how it is looked at: the keys of a score.
+STATE = ["rule", "seed", "weights", "epoch"]
+LOOK = ["px", "content", "normalisation", "readout", "layer", "roi"]
+#: Seed of the draws of training seeds in the bootstrap.
+_SEED_DRAWS = 1
+LEVEL = 0.95
+
+
+def score_table(
+    scores: Mapping[State, Scores],
+    movement: pd.DataFrame,
+    references: pd.DataFrame,
+    *,
+    simulated: bool,
+) -> pd.DataFrame:
+    """One row a network, px, content, normalisation, readout, layer, ROI and convention.
+
+    Movement and accuracy stand beside the scores; low-level reference models follow, ``rule`` =
+    ``reference:<name>``.
+    """
+    tables = [_labelled(state, found.table) for state, found in scores.items()]
+    table = pd.concat(tables, ignore_index=True)
+    # Statistics-only networks have the weights of epoch 0, and so its movement: none.
+    moved_at = table["epoch"].where(table["weights"] == TRAINED, 0)
+    keys = ["rule", "seed", "epoch", "layer"]
+    table = table.assign(_at=moved_at).merge(
+        movement.rename(columns={"epoch": "_at"}),
+        on=[*keys[:2], "_at", "layer"],
+        how="left",
+        validate="m:1",
+    )
+    table.loc[table["weights"] == STATISTICS_ONLY, "test_accuracy"] = np.nan
+    still = (table["displacement"] < MIN_DISPLACEMENT) | (
+        table["direction_change"] < MIN_DIRECTION_CHANGE
+    )
+    table["trained"] = np.where(still, "not trained", "trained")
+    table = pd.concat([table.drop(columns="_at"), references], ignore_index=True)
+    table["simulated"] = simulated
+    for column in ("seed", "epoch"):
+        table[column] = table[column].astype("Int64")
+    first = [*STATE, *LOOK, "convention", "rho", "noise_lower", "noise_upper"]
+    table = table.drop(columns="subject", errors="ignore")
+    return table[first + [name for name in table if name not in first]]
+
+
+def choice_table(scores: Mapping[State, Scores], table: pd.DataFrame, layer: str) -> pd.DataFrame:
+    """Three ways to speak of "the" layer, side by side, ``subject_mean``.
+
+    ``fixed_rho``: always ``layer``. ``best_rho``: the best layer of this network on these
+    stimuli, named ``best_layer`` (as published; optimistic). ``held_out_rho``: the layer chosen
+    on half of the stimuli, scored on the other half.
+    """
+    parts = [_labelled(state, found.choice) for state, found in scores.items() if len(found.choice)]
+    if not parts:
+        return pd.DataFrame()
+    choices = pd.concat(parts, ignore_index=True)
+    keys = [*STATE, "px", "content", "normalisation", "roi"]
+    rows = table[table["convention"] == "subject_mean"]
+    models = rows[~rows["rule"].str.startswith("reference:")]
+    # The choice is among the first readout of the maps and the layers without space.
+    models = models.drop_duplicates([*keys, "layer"])
+    fixed = models[models["layer"] == layer].set_index(keys)["rho"].rename("fixed_rho")
+    best = models.loc[models.groupby(keys)["rho"].idxmax()].set_index(keys)["layer"]
+    for column in ("seed", "epoch"):
+        choices[column] = choices[column].astype("Int64")
+    choices = choices.join(fixed, on=keys).join(best.rename("best_layer"), on=keys)
+    choices.insert(choices.columns.get_loc("best_rho"), "fixed_layer", layer)
+    return choices
+
+
+def decomposition_table(scores: Mapping[State, Scores], rois: Sequence[str]) -> pd.DataFrame:
+    """The change of each rule split in two, with intervals over seeds and stimuli.
+
+    For one px, content, policy, readout, layer and ROI: ``initialised``, ``statistics_only`` and
+    ``trained`` are means over seeds of rho (``subject_mean``); ``normalisation_part`` is
+    statistics_only - initialised, ``learning_part`` trained - statistics_only and ``change`` their
+    sum. The bounds of each part are the 95 % percentile interval of a bootstrap that draws
+    stimuli (the same for all networks) and seeds (all three networks of a seed together) with
+    replacement; with one seed it is over stimuli alone. ``*_seeds_up``: in how many seeds the
+    part is above zero.
+    """
+    rows = []
+    for rule, by_seed in _by_rule(scores):
+        seeds = list(by_seed)
+        draws = np.random.default_rng(_SEED_DRAWS)
+        looks = next(iter(by_seed.values()))[TRAINED].resampled
+        n_resamples = next(iter(by_seed.values()))[TRAINED].samples.shape[-1]
+        # (n_resamples, n_seeds): which seeds a resample holds, and how often.
+        picked = draws.integers(0, len(seeds), (n_resamples, len(seeds)))
+        observed = {seed: {w: _observed(s) for w, s in of.items()} for seed, of in by_seed.items()}
+        for i, look in enumerate(looks.to_dict("records")):
+            for r, roi in enumerate(rois):
+                place = (*(look[name] for name in LOOK[:-1]), roi)
+                values = {
+                    w: np.array([observed[seed][w][place] for seed in seeds])
+                    for w in (INITIALISED, STATISTICS_ONLY, TRAINED)
+                }
+                samples = {
+                    w: np.stack([by_seed[seed][w].samples[i, r] for seed in seeds], axis=1)
+                    for w in values
+                }
+                rows.append(
+                    {"rule": rule, **look, "roi": roi, "n_seeds": len(seeds)}
+                    | _parts(values, samples, picked)
+                )
+    return pd.DataFrame(rows)
+
+
+def _parts(
+    values: Mapping[str, np.ndarray], samples: Mapping[str, np.ndarray], picked: np.ndarray
+) -> dict[str, Any]:
+    def differences(of: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {
+            "normalisation_part": of[STATISTICS_ONLY] - of[INITIALISED],
+            "learning_part": of[TRAINED] - of[STATISTICS_ONLY],
+            "change": of[TRAINED] - of[INITIALISED],
+        }
+
+    found: dict[str, Any] = {w.replace("-", "_"): float(v.mean()) for w, v in values.items()}
+    observed, resampled = differences(values), differences(samples)
+    for name, part in observed.items():
+        drawn = np.take_along_axis(resampled[name], picked, axis=1).mean(axis=1)
+        lower, upper = interval(drawn)
+        found |= {name: float(part.mean()), f"{name}_lower": lower, f"{name}_upper": upper}
+        found[f"{name}_seeds_up"] = int((part > 0).sum())
+    return found
+
+
+def interval(samples: np.ndarray) -> tuple[float, float]:
+    """Percentile interval of ``LEVEL``; NaN without samples."""
+    if not len(samples) or np.isnan(samples).all():
+        return np.nan, np.nan
+    tail = 50 * (1 - LEVEL)
+    lower, upper = np.nanpercentile(samples, [tail, 100 - tail])
+    return float(lower), float(upper)
+
+
+def _by_rule(
+    scores: Mapping[State, Scores],
+) -> Iterator[tuple[str, dict[int, dict[str, Scores]]]]:
+    """Rule -> seed -> weights -> scores, trained ones of the last epoch; complete seeds only."""
+    last = max(state.epoch for state in scores)
+    for rule in dict.fromkeys(state.rule for state in scores):
+        by_seed: dict[int, dict[str, Scores]] = {}
+        for state, found in scores.items():
+            if state.rule == rule and (state.weights == INITIALISED or state.epoch == last):
+                by_seed.setdefault(state.seed, {})[state.weights] = found
+        yield rule, {seed: of for seed, of in by_seed.items() if len(of) == 3}
+
+
+def _observed(scores: Scores) -> dict[tuple[Any, ...], float]:
+    rows = scores.table[scores.table["convention"] == "subject_mean"]
+    return dict(zip(rows[LOOK].itertuples(index=False, name=None), rows["rho"], strict=True))
+
+
+def _labelled(state: State, table: pd.DataFrame) -> pd.DataFrame:
+    labels = {name: getattr(state, name) for name in STATE}
+    return pd.DataFrame({**{k: [v] * len(table) for k, v in labels.items()}}).join(
+        table.reset_index(drop=True)
+    )

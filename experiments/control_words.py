@@ -1,0 +1,88 @@
+"""What the control commands print: a table at one choice of axes, and sentences."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from neurosim.experiments.control_command import Result
+from neurosim.experiments.evaluate import NO_NORMALISATION
+
+_COLUMNS = [
+    "initialised", "statistics_only", "trained", "normalisation_part", "learning_part", "change",
+]  # fmt: skip
+
+
+def cross_in_words(result: Result) -> str:
+    """Every policy at the largest px and the chosen layer, and where the sign of the change
+    depends on it."""
+    if "decomposition" not in result.tables:
+        return "no resamples were asked for: scores.csv holds every score"
+    table = _at(result)
+    table = table[table["px"] == table["px"].max()]
+    lines = []
+    for roi, of_roi in table.groupby("roi", sort=False):
+        lines += ["", f"{_simulated(result)}{roi}, {result.layer}, {of_roi['px'].iloc[0]} px:"]
+        lines.append(_printed(of_roi, ["rule", "normalisation", "n_seeds"]))
+        for rule, of_rule in of_roi.groupby("rule", sort=False):
+            if set(of_rule["normalisation"]) != {NO_NORMALISATION}:
+                lines.append(sign_sentence(str(rule), of_rule, "normalisation", "policy"))
+    return "\n".join([*lines, _INTERVALS])
+
+
+def sweep_in_words(result: Result) -> str:
+    """Every px at the chosen layer, native and upsampled, and where the sign depends on it."""
+    if "decomposition" not in result.tables:
+        return "no resamples were asked for: scores.csv holds every score"
+    table = _at(result)
+    lines = []
+    for (roi, policy), part in table.groupby(["roi", "normalisation"], sort=False):
+        lines += ["", f"{_simulated(result)}{roi}, {result.layer}, normalisation {policy}:"]
+        lines.append(_printed(part, ["rule", "content", "px", "n_seeds"]))
+        for (rule, content), of_rule in part.groupby(["rule", "content"], sort=False):
+            lines.append(sign_sentence(f"{rule}, {content}", of_rule, "px", "size"))
+    return "\n".join([*lines, _INTERVALS])
+
+
+_INTERVALS = (
+    "Bounds: 95 % percentile interval over seeds and stimuli (decomposition.csv holds all); a "
+    "sign counts as certain where the interval leaves out 0."
+)
+
+
+def sign_sentence(name: str, rows: pd.DataFrame, axis: str, what: str) -> str:
+    """Where trained lies above initialised and where below, by one axis."""
+    groups: dict[str, list[str]] = {"above": [], "below": [], "not told apart from": []}
+    for row in rows.to_dict("records"):
+        if row["change_lower"] > 0:
+            groups["above"].append(str(row[axis]))
+        elif row["change_upper"] < 0:
+            groups["below"].append(str(row[axis]))
+        else:
+            groups["not told apart from"].append(str(row[axis]))
+    held = {word: entries for word, entries in groups.items() if entries}
+    if len(held) == 1:
+        word = next(iter(held))
+        return f"{name}: trained lies {word} initialised at every {what}."
+    told = "; ".join(f"{word} it at {', '.join(entries)}" for word, entries in held.items())
+    return f"{name}: whether trained lies above initialised depends on the {what}: {told}."
+
+
+def _at(result: Result) -> pd.DataFrame:
+    table = result.tables["decomposition"]
+    return table[table["layer"] == result.layer]
+
+
+def _simulated(result: Result) -> str:
+    return "SIMULATED " if result.simulated else ""
+
+
+def _printed(rows: pd.DataFrame, keys: list[str]) -> str:
+    shown = rows[keys].copy()
+    for name in _COLUMNS:
+        shown[name.replace("_", " ")] = rows[name].map("{:.3f}".format)
+        if f"{name}_lower" in rows:
+            shown[name.replace("_", " ")] += [
+                f" [{low:.3f}, {high:.3f}]"
+                for low, high in zip(rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)
+            ]
+    return shown.to_string(index=False)

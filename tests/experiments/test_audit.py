@@ -1,0 +1,188 @@
+"""The audit says what is true of tables and networks whose answers are known."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import result_tables
+import torch
+
+from neurosim.experiments import audit as audits
+from neurosim.experiments.audit import Check, audit, in_words
+from neurosim.experiments.audit_activations import audit_activations, write_activations
+from neurosim.experiments.audit_run import check
+from neurosim.experiments.data import load_stimuli
+from neurosim.models.catalogue import RULES
+from neurosim.models.learner import SharedStart
+
+
+def of(findings, name: str):
+    (found,) = [finding for finding in findings if finding.id == name]
+    return found
+
+
+def known(**rho: float) -> pd.DataFrame:
+    """A table of one seed in which every score is set: start, statistics_only, trained."""
+    table = result_tables.table(
+        rules=("bp",), seeds=(1,), epochs=(0, 1), px=(32,), rois=("V1",), still=()
+    )
+    models = ~table["rule"].str.startswith("reference:")
+    flag = table["statistics_only"].astype(bool)
+    for name, rows in (
+        ("start", table["epoch"] == 0),
+        ("statistics_only", flag),
+        ("trained", (table["epoch"] == 1) & ~flag),
+    ):
+        table.loc[models & rows.fillna(False), "rho"] = rho[name]
+    return table
+
+
+def test_the_split_of_a_change_is_told_in_its_numbers():
+    found = of(audit(known(start=0.2, statistics_only=0.05, trained=0.0)), "normalisation")
+    assert found.verdict == "warning"
+    assert "bp in V1: -0.200 = -0.150 by the statistics" in found.answer
+    assert "-0.050 by learning (75% normalisation)" in found.answer
+    assert found.values[0]["share"] == pytest.approx(0.75)
+    mostly_learned = of(audit(known(start=0.2, statistics_only=0.18, trained=0.0)), "normalisation")
+    assert mostly_learned.verdict == "pass"
+
+
+def test_a_sign_that_turns_names_the_control():
+    table = known(start=0.1, statistics_only=0.3, trained=0.2)
+    found = of(audit(table), "sign")
+    assert found.verdict == "warning"
+    assert "bp in V1: +0.100; the sign turns with the statistics-only zero point (-0.100)" in (
+        found.answer
+    )
+    agreeing = of(audit(known(start=0.1, statistics_only=0.15, trained=0.2)), "sign")
+    assert agreeing.verdict == "pass"
+    assert "the same sign under all" in agreeing.answer
+
+
+def test_a_control_that_changes_nothing_of_a_layer_is_not_counted():
+    """FC1 has one readout: a control of readouts says nothing of it."""
+    found = of(audit(known(start=0.1, statistics_only=0.15, trained=0.2), layer="FC1"), "sign")
+    assert not any("readout" in row["control"] for row in found.values)
+    conv = of(audit(known(start=0.1, statistics_only=0.15, trained=0.2), layer="Conv1"), "sign")
+    assert any("the readout 4x4" in row["control"] for row in conv.values)
+
+
+def test_layers_that_hardly_moved_or_only_shrank_are_named():
+    table = result_tables.table(rules=("bp", "stdp"), seeds=(1,), still=("stdp",))
+    found = of(audit(table), "movement")
+    assert "stdp: Conv1 (0.40%), FC1 (0.40%) counts as not trained" in found.answer
+    assert "bp" not in found.answer
+    shrunk = table.assign(direction_change=0.0)
+    assert "bp: Conv1 (30.00%)" in of(audit(shrunk), "movement").answer
+
+
+def test_a_best_layer_that_changes_is_told_with_its_epochs():
+    table = known(start=0.1, statistics_only=0.1, trained=0.1)
+    at = (table["layer"] == "Conv1") & (table["epoch"] == 1)
+    table.loc[at.fillna(False), "rho"] = 0.2
+    first = (table["layer"] == "FC1") & (table["epoch"] == 0)
+    table.loc[first.fillna(False), "rho"] = 0.15
+    found = of(audit(table), "best-layer")
+    assert found.verdict == "warning"
+    assert "bp in V1: FC1 from epoch 0, then Conv1 from epoch 1." in found.answer
+
+
+def test_scores_are_held_against_luminance_and_noise():
+    """The references of this table: luminance .01, pixels .06; noise bounds .247 to .399."""
+    low = of(audit(known(start=0.0, statistics_only=0.0, trained=0.005)), "luminance")
+    assert low.verdict == "warning"
+    assert "bp not above luminance (0.010)" in low.answer
+    high = of(audit(known(start=0.0, statistics_only=0.0, trained=0.1235)), "luminance")
+    assert high.verdict == "pass"
+    assert "50% of the lower noise bound" in high.answer
+
+
+def test_without_checks_the_answer_is_unknown_and_with_bad_ones_it_fails():
+    table = known(start=0.1, statistics_only=0.1, trained=0.1)
+    assert of(audit(table), "state").verdict == "unknown"
+    assert of(audit(table), "batch").verdict == "unknown"
+    bad = [Check("pc seed 1", ("Conv1.running_mean",), 0.3), Check("bp seed 1", (), 1e-7)]
+    assert "1 of 2 networks were changed" in of(audit(table, bad), "state").answer
+    assert of(audit(table, bad), "batch").verdict == "fail"
+    good = audit(table, bad[1:])
+    assert of(good, "state").verdict == of(good, "batch").verdict == "pass"
+
+
+def test_json_is_plain_and_the_words_hold_every_answer():
+    table = known(start=0.1, statistics_only=np.nan, trained=0.1)
+    findings = audit(table)
+    record = json.loads(audits.to_json(findings, table, "FC1"))
+    assert record["format"] == "neurosim-audit-1"
+    assert [f["id"] for f in record["findings"]] == [f.id for f in findings]
+    assert all(finding.question in in_words(findings) for finding in findings)
+
+
+def test_a_network_that_leaks_is_found_and_a_clean_one_is_left_as_it_was():
+    """Batch statistics at evaluation: state moves, and activity depends on the batch."""
+    draws = torch.Generator().manual_seed(0)
+    images = torch.randn(5, 3, 32, 32, generator=draws)
+    learner = RULES["bp"](SharedStart(1))
+    before = learner.fingerprint()
+    clean = check(learner, images, "clean")
+    assert clean.changed == ()
+    assert clean.batch_difference < 1e-4
+    assert learner.fingerprint() == before
+    net = learner.parts[0].net
+
+    def leaking(x, statistics):
+        for layer in net.layers[:3]:
+            layer.norm.running_mean.add_(x.mean())
+        return type(net).represent(net, x, statistics)
+
+    object.__setattr__(net, "represent", leaking)
+    leaked = check(learner, images, "leaking")
+    assert "Conv1.running_mean" in leaked.changed
+    assert leaked.batch_difference > 1e-3
+    object.__delattr__(net, "represent")
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load_stimuli("demo")
+
+
+def activations(demo, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    n = demo.brain.n_stimuli
+    return {"a": rng.normal(size=(n, 6)), "b": rng.normal(size=(n, 3, 2))}
+
+
+def test_activations_of_other_code_are_audited(demo, tmp_path):
+    weights = {"a": np.ones((2, 3))}
+    for epoch, moved in ((0, 0.0), (3, 0.5)):
+        features = activations(demo, epoch)
+        write_activations(
+            tmp_path / f"net-{epoch}.npz", features, rule="mine", seed=1, epoch=epoch, px=32,
+            weights={"a": weights["a"] + moved * np.eye(2, 3)}, changed=(),
+            alone={name: array[:2] for name, array in features.items()},
+        )  # fmt: skip
+    findings = audit_activations(tmp_path, "demo", None)
+    assert of(findings, "state").verdict == "pass"
+    assert of(findings, "batch").verdict == "pass"
+    assert of(findings, "movement").verdict == "pass"
+    assert of(findings, "normalisation").verdict == "unknown", "no statistics-only file was given"
+    assert of(findings, "luminance").verdict in ("pass", "warning")
+    record = json.loads((tmp_path / "audit.json").read_text())
+    assert record["simulated"] is True
+    assert record["about"]["layer"] == "b", "the last layer of the first file"
+
+
+def test_files_that_do_not_fit_are_refused_by_name(demo, tmp_path):
+    np.savez(tmp_path / "x.npz", rule="mine", seed=1)
+    with pytest.raises(ValueError, match=r"x.npz lacks epoch, activations/LAYER"):
+        audit_activations(tmp_path, "demo", None)
+    few = {"a": np.zeros((3, 4))}
+    write_activations(tmp_path / "x.npz", few, rule="mine", seed=1, epoch=0)
+    with pytest.raises(ValueError, match=r"x.npz: layer 'a' has 3 stimuli, the brain data"):
+        audit_activations(tmp_path, "demo", None)
+    (tmp_path / "x.npz").write_bytes(b"PK no zip")
+    with pytest.raises(ValueError, match=r"x.npz is no .npz file"):
+        audit_activations(tmp_path, "demo", None)
+    with pytest.raises(ValueError, match="unknown labels"):
+        write_activations(tmp_path / "y.npz", few, rule="r", seed=1, epoch=0, pixels=3)
