@@ -282,7 +282,8 @@ def sign_survives(audited: Audited) -> Finding:
             reference = _difference(audited, rule, roi, {})
             if reference is None:
                 continue
-            flips, kept = [], []
+            flips: list[tuple[str, float]] = []
+            kept: list[tuple[str, float]] = []
             for control, change in _controls(audited):
                 found = _difference(audited, rule, roi, change)
                 if found is None or control == "":
@@ -362,7 +363,8 @@ def luminance_and_noise(audited: Audited) -> Finding:
         "Is the score above what luminance alone explains, and where against the noise bound?"
     )
     headline = audited.headline
-    values, lines = [], []
+    values: list[dict[str, Any]] = []
+    lines = []
     for roi in headline.rois:
         view = headline.view(roi)
         luminance = view.references.get("luminance")

@@ -284,7 +284,8 @@ def _frame(tree: Mapping[str, Any]) -> pd.DataFrame:
 def _read(path: Path) -> Scores:
     tree = read_tree(path)
     return Scores(
-        *(_frame(tree[name]) for name in ("table", "resampled")),
+        table=_frame(tree["table"]),
+        resampled=_frame(tree["resampled"]),
         samples=tree["samples"],
         choice=_frame(tree["choice"]),
     )

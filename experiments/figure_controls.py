@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -240,7 +241,12 @@ def _luminance(axes: Axes, result: Result, roi: str, sizes: Sequence[int]) -> No
         & (table["convention"] == "subject_mean")
         & table["px"].isin(sizes)
     ].sort_values("px")
-    look = {"color": "#555555", "lw": 0.9, "ls": REFERENCE_DASHES["luminance"], "zorder": 1}
+    look: dict[str, Any] = {
+        "color": "#555555",
+        "lw": 0.9,
+        "ls": REFERENCE_DASHES["luminance"],
+        "zorder": 1,
+    }
     if len(sizes) == 1:
         axes.axhline(float(rows["rho"].iloc[0]), gid="reference:luminance", **look)
     else:
@@ -254,6 +260,3 @@ def _in_words(rows: pd.DataFrame, result: Result, what: str) -> str:
     return "  ·  ".join(
         [f"{result.layer} ({readout})", what, "Spearman ρ, subject_mean", f"n = {seeds} seed(s)"]
     )
-
-
-Draw = Callable[[Result, Path], None]

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib
 import numpy as np
@@ -110,8 +110,17 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+class ShownData(Protocol):
+    """What a figure is of."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of it is simulated."""
+        ...
+
+
 def new_figure(
-    headline: Headline,
+    headline: ShownData,
     *,
     title: str,
     subtitle: str,

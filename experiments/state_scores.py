@@ -166,7 +166,7 @@ def partial_alignments(
     """
     vectors = np.stack([rdm.dissimilarities for rdm in rdms])
     whole = ~np.isnan(vectors).any(axis=1)
-    groups = [np.flatnonzero(whole), *([i] for i in np.flatnonzero(~whole))]
+    groups = [np.flatnonzero(whole), *np.flatnonzero(~whole)[:, None]]
     found = {}
     for column, names in GIVEN.items():
         controls = np.stack([references[name].dissimilarities for name in names])
@@ -195,7 +195,7 @@ def _samples(rdms: Sequence[RDM], brain: BrainRDMs, n_resamples: int) -> np.ndar
     draws = np.random.default_rng(_RESAMPLING_SEED).integers(0, n, (n_resamples, n))
     vectors = np.stack([rdm.dissimilarities for rdm in rdms])
     whole = ~np.isnan(vectors).any(axis=1)
-    groups = [np.flatnonzero(whole), *([i] for i in np.flatnonzero(~whole))]
+    groups = [np.flatnonzero(whole), *np.flatnonzero(~whole)[:, None]]
     samples = np.empty((len(rdms), brain.n_rois, n_resamples), dtype=np.float32)
     for r, roi in enumerate(brain.rois):
         subjects = present_subjects(brain, roi)
