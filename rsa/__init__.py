@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from neurosim.rsa.comparator import Comparator as Comparator
     from neurosim.rsa.comparators import COMPARATORS as COMPARATORS
     from neurosim.rsa.compare import PreparedRDMs as PreparedRDMs
+    from neurosim.rsa.compare import compare_patterns as compare_patterns
     from neurosim.rsa.compare import compare_rdms as compare_rdms
     from neurosim.rsa.compare import prepare_rdms as prepare_rdms
     from neurosim.rsa.control import partial_correlation as partial_correlation
@@ -74,7 +75,7 @@ _HOME = {
     "brain": ("BrainRDMs",),
     "comparator": ("Comparator",),
     "comparators": ("COMPARATORS",),
-    "compare": ("PreparedRDMs", "compare_rdms", "prepare_rdms"),
+    "compare": ("PreparedRDMs", "compare_patterns", "compare_rdms", "prepare_rdms"),
     "control": ("partial_correlation", "semipartial_correlation", "variance_partitioning"),
     "dispersion": ("generalised_procrustes", "halves_by_dispersion"),
     "dissimilarities": ("DISSIMILARITIES",),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, final
 
 import numpy as np
@@ -10,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.comparator import Array, Comparator, Rows
 from neurosim.rsa.comparators import find_comparator
-from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows
+from neurosim.rsa.distances import Dissimilarity
+from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, compute_quietly
 
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -34,18 +38,63 @@ def compare_rdms(
     is left is ranked anew. The score is NaN where fewer than two pairs are left or a side is
     constant.
     """
-    if isinstance(brains, PreparedRDMs):
-        kept = brains
-        if pair_mask is not None:
-            raise ValueError("the prepared RDMs hold their own pair mask; give it to prepare_rdms")
-        if find_comparator(method) != kept.method and method != "spearman":
-            raise ValueError(
-                f"the RDMs were prepared for {kept.method.name!r}, not {method!r}; "
-                "prepare them for the method asked for"
-            )
-    else:
-        kept = prepare_rdms(brains, method, pair_mask)
-    return kept.compare(models)
+    return _prepared_for(brains, method, pair_mask).compare(models)
+
+
+def _prepared_for(
+    brains: RDMInput | PreparedRDMs, method: str | Comparator, pair_mask: ArrayLike | None
+) -> PreparedRDMs:
+    if not isinstance(brains, PreparedRDMs):
+        return prepare_rdms(brains, method, pair_mask)
+    if pair_mask is not None:
+        raise ValueError("the prepared RDMs hold their own pair mask; give it to prepare_rdms")
+    if find_comparator(method) != brains.method and method != "spearman":
+        raise ValueError(
+            f"the RDMs were prepared for {brains.method.name!r}, not {method!r}; "
+            "prepare them for the method asked for"
+        )
+    return brains
+
+
+def compare_patterns(
+    patterns: Iterable[ArrayLike],
+    brains: RDMInput | PreparedRDMs,
+    method: str | Comparator = "spearman",
+    pair_mask: ArrayLike | None = None,
+    *,
+    metric: str | Dissimilarity = "correlation",
+    n_threads: int | None = None,
+) -> Array:
+    """Score the RDM of every model's patterns against every brain RDM -> (n_models, n_brains).
+
+    For many models (layers, checkpoints, seeds): each one's RDM is computed, compared and let
+    go, so memory does not grow with their number. Silent patterns are left out without a
+    warning (``compute_rdm`` names them).
+
+    Args:
+        patterns: (n_stimuli, n_features) of each model; an iterator is read as it goes.
+        brains, method, pair_mask: as for ``compare_rdms``.
+        n_threads: models at a time, by default NUMBA_NUM_THREADS (all cores); the scores are
+            the same to the bit whatever their number.
+    """
+    from neurosim.rsa.resampling import default_threads
+
+    kept = _prepared_for(brains, method, pair_mask)
+    if n_threads is None:
+        n_threads = default_threads()
+    if n_threads < 1:
+        raise ValueError(f"n_threads is at least 1; got {n_threads}")
+    at_once = iter(patterns)
+
+    def score(x: ArrayLike) -> Array:
+        return compare_rdms(compute_quietly(x, metric), kept, kept.method)
+
+    # The first alone: it ranks the brains, which the others then share.
+    scores = [score(x) for x in islice(at_once, 1)]
+    with ThreadPoolExecutor(n_threads) as pool:
+        while batch := list(islice(at_once, 4 * n_threads)):
+            scores += pool.map(score, batch)
+    return np.concatenate(scores) if scores else np.empty((0, len(kept.rows)))
 
 
 def prepare_rdms(

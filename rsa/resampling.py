@@ -62,12 +62,17 @@ def relabel_plainly(
     return scores
 
 
-def in_threads(work: Callable[[range], None], n: int) -> None:
-    """Share ``range(n)`` among as many threads as numba may use (NUMBA_NUM_THREADS); the
-    kernels let go of the interpreter, and every item is computed alone, whoever does it."""
+def default_threads() -> int:
+    """How many threads numba may use: NUMBA_NUM_THREADS, by default all cores."""
     import numba
 
-    n_threads = min(int(numba.config.NUMBA_NUM_THREADS), n)  # type: ignore[attr-defined]
+    return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+
+
+def in_threads(work: Callable[[range], None], n: int) -> None:
+    """Share ``range(n)`` among the threads; the kernels let go of the interpreter, and every
+    item is computed alone, whoever does it."""
+    n_threads = min(default_threads(), n)
     if n_threads <= 1:
         work(range(n))
         return

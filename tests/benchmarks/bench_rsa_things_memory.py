@@ -63,7 +63,7 @@ def main() -> int:
             brain = load_things_fmri(folder, stimuli=stimuli, exclude_same_run=True)
             print(f"{stimuli:15s} {time.perf_counter() - start:6.1f} s  {brain.rdms.shape}")
     gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(f"peak memory {gigabytes:.2f} GB (bar 2)")
+    print(f"peak memory {gigabytes:.2f} GB (bar 2, of this process)")
     return 0 if gigabytes < 2 else 1
 
 

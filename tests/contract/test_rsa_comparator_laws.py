@@ -7,7 +7,15 @@ import importlib.util
 import numpy as np
 import pytest
 
-from neurosim.rsa import COMPARATORS, RDM, compare_rdms, compute_rdm, prepare_rdms, to_square
+from neurosim.rsa import (
+    COMPARATORS,
+    RDM,
+    compare_patterns,
+    compare_rdms,
+    compute_rdm,
+    prepare_rdms,
+    to_square,
+)
 from neurosim.rsa.resampling import relabel_plainly, resample_plainly
 
 POT = "gromov-wasserstein"
@@ -275,3 +283,20 @@ def test_a_matrix_that_is_nearly_an_rdm_is_refused_and_not_read_as_a_stack() -> 
     with pytest.raises(ValueError, match=r"not symmetric is no RDM; give \(D \+ D\.T\) / 2"):
         compare_rdms(rdm, lopsided)
     assert compare_rdms(rng.random((10, 10)), rng.random((10, 10))).shape == (10, 10)
+
+
+def test_patterns_of_many_models_score_as_their_rdms_in_any_number_of_threads() -> None:
+    rng = np.random.default_rng(39)
+    patterns = [rng.normal(size=(N, 4)) for _ in range(30)]
+    patterns[7][3] = 0.5  # silent
+    b, mask = rdms(40, 4), np.arange(36) > 3
+    with pytest.warns(UserWarning, match="#3"):
+        expected = compare_rdms([compute_rdm(x) for x in patterns], b, "rho-a", mask)
+    one = compare_patterns(iter(patterns), b, "rho-a", mask, n_threads=1)
+    np.testing.assert_allclose(one, expected, atol=1e-12)
+    np.testing.assert_array_equal(compare_patterns(patterns, b, "rho-a", mask, n_threads=4), one)
+    kept = prepare_rdms(b, "rho-a", mask)
+    np.testing.assert_array_equal(compare_patterns(patterns, kept, "rho-a"), one)
+    with pytest.raises(ValueError, match="pair mask"):
+        compare_patterns(patterns, kept, "rho-a", mask)
+    assert compare_patterns([], b).shape == (0, 4)
