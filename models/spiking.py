@@ -287,11 +287,18 @@ class SpikingNetwork(nn.Module):
     @torch.no_grad()
     def _settle(self, x: Tensor) -> Iterator[Settled]:
         """The end of a presentation at evaluation, chunk by chunk."""
-        size = max(1, self._PIXELS // (x.shape[-1] * x.shape[-2]))
-        for chunk in x.split(size):
-            point = SpikingPoint(self.layers, self._encode_alone(chunk), learning=False)
-            *_, settled = Ticks().settle(self.dynamics, point)
+        for chunk in self.chunks(x):
+            *_, settled = Ticks().settle(self.dynamics, self.evaluation_point(chunk))
             yield settled
+
+    def chunks(self, x: Tensor) -> Sequence[Tensor]:
+        """The images in pieces of bounded size."""
+        return x.split(max(1, self._PIXELS // (x.shape[-1] * x.shape[-2])))
+
+    @torch.no_grad()
+    def evaluation_point(self, x: Tensor) -> SpikingPoint:
+        """The operating point of a presentation at evaluation, each image coded alone."""
+        return SpikingPoint(self.layers, self._encode_alone(x), learning=False)
 
     def _encode_alone(self, x: Tensor) -> Tensor:
         """Spikes of each image under the same evaluation noise."""

@@ -1,0 +1,102 @@
+"""The folder of one ``encoder_swap`` run: its settings, its parts, its tables and figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neurosim.experiments.data_types import StimulusSet, TrainingImages
+from neurosim.experiments.evaluate import reference_table
+from neurosim.experiments.swap_config import EncoderSwap
+from neurosim.experiments.swap_part import SwapImages, pixel_baseline, table_of
+from neurosim.storage import read_tree, whole_or_nothing, write_text, write_tree
+
+TABLES = ("curve", "energy", "alignment")
+
+
+class SwapFolder:
+    """Paths below one folder, and the promise that it holds one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    def claim(self, settings: EncoderSwap, images: TrainingImages, stimuli: StimulusSet) -> None:
+        """Write down what this run is, or check that it is what the folder already holds.
+
+        Encoders and seeds may be added: parts do not depend on each other.
+
+        Raises:
+            ValueError: the folder holds a run with other settings or data.
+        """
+        asked = {
+            **settings.run_settings(),
+            "training_sha256": images.sha256,
+            "stimuli_sha256": stimuli.sha256,
+        }
+        record = self.path / "swap.json"
+        if record.is_file():
+            try:
+                there = json.loads(record.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ValueError(f"{record} is damaged: give another --out") from error
+            differences = [
+                f"{name}: {there.get(name)!r} there, {asked.get(name)!r} asked"
+                for name in sorted({*there, *asked})
+                if there.get(name) != asked.get(name)
+            ]
+            if differences:
+                raise ValueError(
+                    f"{self.path} holds another run ({'; '.join(differences)}): give another --out"
+                )
+        write_text(record, json.dumps(asked, indent=2) + "\n")
+
+    def _part(self, encoder: str, seed: int) -> Path:
+        return self.path / "parts" / f"{encoder}-seed{seed}.h5"
+
+    def has(self, encoder: str, seed: int) -> bool:
+        """Whether a part is finished."""
+        return self._part(encoder, seed).is_file()
+
+    def keep(self, encoder: str, seed: int, tree: dict[str, Any]) -> None:
+        """Store a finished part, whole or not at all."""
+        write_tree(self._part(encoder, seed), tree)
+
+    def write_results(
+        self, settings: EncoderSwap, images: TrainingImages, stimuli: StimulusSet
+    ) -> str:
+        """Tables and figures of the parts asked for; returns the printed summary."""
+        from neurosim.experiments.figure_style import save
+        from neurosim.experiments.swap_figures import FIGURES, SwapResults
+
+        parts = {
+            (encoder, seed): read_tree(self._part(encoder, seed))
+            for encoder in settings.encoders
+            for seed in settings.seeds
+        }
+        tables = {
+            name: pd.concat([table_of(tree[name]) for tree in parts.values()], ignore_index=True)
+            for name in TABLES
+        }
+        px = images.x_train.shape[1]
+        references = reference_table(stimuli, [px]).rename(columns={"rule": "encoder"})
+        tables["alignment"] = pd.concat([tables["alignment"], references], ignore_index=True)
+        for name, table in tables.items():
+            with whole_or_nothing(self.path / f"{name}.csv") as temporary:
+                table.to_csv(temporary, index=False, float_format="%.6g")
+        baselines = [
+            pixel_baseline(SwapImages.of(settings, seed, images)) for seed in settings.seeds
+        ]
+        rasters = {
+            encoder: parts[encoder, settings.seeds[0]]["raster"] for encoder in settings.encoders
+        }
+        results = SwapResults(
+            settings, tables["curve"], tables["energy"], tables["alignment"], rasters,
+            sum(baselines) / len(baselines), 1 / len(images.class_names),
+            images.simulated or stimuli.simulated, tuple(stimuli.brain.rois),
+        )  # fmt: skip
+        for name, draw in FIGURES.items():
+            save(draw(results), self.path / "figures", name)
+        return f"{results.summary()}\ntables and figures in {self.path}"
