@@ -174,7 +174,8 @@ def accuracy_and_cost(results: SwapResults) -> Figure:
         "spike counts of Conv3 so far, averaged over a 4 x 4 grid: one probe a point, the same for "
         "every encoder. A synaptic event is one spike crossing one synapse, from the encoder to "
         "Conv3. Means over seeds. Dashed: the same probe on the image itself; dotted: chance. "
-        "Codes that agree lie on each other (latency and snntorch-latency, bernoulli and norse-poisson).",
+        "Codes that agree lie on each other: latency and snntorch-latency, bernoulli and "
+        "norse-poisson.",
     )
     grid = figure.add_gridspec(1, 3, width_ratios=[1, 1, 0.34])
     first = figure.add_subplot(grid[0])
