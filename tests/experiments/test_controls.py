@@ -1,0 +1,220 @@
+"""The control commands on a small run: self-tests of the controls, resume, refusals, intervals."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from neurosim.experiments import control_run, report
+from neurosim.experiments.control_command import GridOptions, WorkOptions
+from neurosim.experiments.control_tables import decomposition_table, interval
+from neurosim.experiments.control_words import sign_sentence
+from neurosim.experiments.data import load_stimuli
+from neurosim.experiments.evaluate import reference_table
+from neurosim.experiments.normalisation_cross import COMMAND as CROSS
+from neurosim.experiments.resolution_sweep import COMMAND as SWEEP
+from neurosim.experiments.state_scores import Scores
+from neurosim.experiments.stimulus_content import check_content, shown
+from neurosim.experiments.stored import StoredRun
+from neurosim.experiments.training_dynamics import main
+
+OPTIONS = {"resamples": 20, "splits": 1, "n_calibration": 16}
+KEYS = ["rule", "seed", "weights", "epoch", "readout", "layer", "roi", "convention"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("controls") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "draw_all", lambda *args, **kw: None)
+        status = main(
+            ["--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "1",
+             "--evaluation-px", "32", "--normalisation", "running", "--readouts", "gap",
+             "--rules", "bp", "untrained", "--seeds", "1", "--workers", "1", "--out", str(out)]
+        )  # fmt: skip
+    assert status == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def swept(run, tmp_path_factory) -> pd.DataFrame:
+    out = tmp_path_factory.mktemp("sweep")
+    options = GridOptions(px=(48,), normalisation=("calibrated", "calibrated-at-px"), **OPTIONS)
+    SWEEP.run(run, options, WorkOptions(workers=1, out=out))
+    assert {p.name for p in out.iterdir()} >= {
+        "scores.csv", "decomposition.csv", "layer_choice.csv", "resolution_sweep.png",
+    }  # fmt: skip
+    return pd.read_csv(out / "scores.csv", keep_default_na=False, na_values=[""])
+
+
+def scores(table: pd.DataFrame, **chosen) -> pd.Series:
+    rows = table[~table["rule"].str.startswith("reference:")]
+    for name, value in chosen.items():
+        rows = rows[rows[name] == value]
+    return rows.set_index(KEYS)["rho"].sort_index()
+
+
+def test_a_run_is_audited(run):
+    assert '"format": "neurosim-audit-1"' in (run / "audit.json").read_text()
+
+
+def test_upsampled_is_native_at_the_training_size_and_nowhere_else(swept):
+    """To the bit: nothing is resized there."""
+    for policy in ("calibrated", "calibrated-at-px"):
+        at = {"px": 32, "normalisation": policy}
+        native, up = (scores(swept, content=c, **at) for c in ("native", "upsampled"))
+        pd.testing.assert_series_equal(native, up, check_exact=True)
+    other = [scores(swept, content=c, px=48, normalisation="calibrated") for c in
+             ("native", "upsampled")]  # fmt: skip
+    assert not np.allclose(*other)
+
+
+def test_calibrated_at_px_is_calibrated_at_the_training_size(swept):
+    at = {"px": 32, "content": "native"}
+    there, here = (scores(swept, normalisation=p, **at) for p in ("calibrated", "calibrated-at-px"))
+    pd.testing.assert_series_equal(there, here, check_exact=True)
+    at["px"] = 48
+    assert not np.allclose(
+        *(scores(swept, normalisation=p, **at) for p in ("calibrated", "calibrated-at-px"))
+    )
+
+
+def test_calibration_makes_the_statistics_of_passes_irrelevant(swept):
+    """Statistics-only networks have the weights of epoch 0: calibrated, they score the same."""
+    rows = swept[(swept["normalisation"] == "calibrated") & (swept["rule"] == "bp")]
+    start, after = (
+        rows[rows["weights"] == w].set_index(["px", "content", *KEYS[4:]])["rho"].sort_index()
+        for w in ("initialised", "statistics-only")
+    )
+    pd.testing.assert_series_equal(start, after, check_exact=True)
+
+
+def test_running_scores_are_those_of_the_run(run, tmp_path):
+    """The stored weights, evaluated again: the numbers of results.csv, to the bit."""
+    options = GridOptions(normalisation=("running",), readouts=("gap",), **OPTIONS)
+    CROSS.run(run, options, WorkOptions(workers=1, out=tmp_path))
+    again = pd.read_csv(tmp_path / "scores.csv", keep_default_na=False, na_values=[""])
+    first = pd.read_csv(run / "results.csv", keep_default_na=False, na_values=[""])
+    names = ["rule", "seed", "layer", "roi", "convention"]
+    for weights, epoch, flag in (
+        ("initialised", 0, False), ("statistics-only", 1, True), ("trained", 1, False),
+    ):  # fmt: skip
+        of_run = first[
+            (first["epoch"] == epoch) & (first["statistics_only"].astype("boolean") == flag)
+        ]
+        ours = again[again["weights"] == weights].set_index(names)
+        theirs = of_run.set_index(names)["rho"].sort_index()
+        pd.testing.assert_series_equal(ours["rho"].sort_index(), theirs, check_exact=True)
+        assert (ours["epoch"] == epoch).all()
+    trained = again[(again["weights"] == "trained") & (again["rule"] == "bp")]
+    assert (trained["displacement"] > 0).all()
+    still = again[(again["weights"] == "statistics-only") & (again["rule"] == "bp")]
+    assert (still["displacement"] == 0).all()
+
+
+def test_networks_that_cells_share_are_scored_once_and_not_again(run, tmp_path, monkeypatch):
+    """bp and untrained of a seed: one start, one statistics-only, and bp as trained."""
+    done = []
+    plain = control_run.score_task
+    monkeypatch.setattr(control_run, "score_task", lambda t: (done.append(t.state), plain(t)))
+    options = GridOptions(normalisation=("running",), readouts=("gap",), resamples=0, splits=0)
+    CROSS.run(run, options, WorkOptions(workers=1, out=tmp_path))
+    assert len(done) == 3
+    kept = (tmp_path / "scores.csv").read_bytes()
+    CROSS.run(run, options, WorkOptions(workers=1, out=tmp_path))
+    assert len(done) == 3
+    next((tmp_path / "states").iterdir()).write_bytes(b"damaged")
+    CROSS.run(run, options, WorkOptions(workers=1, out=tmp_path))
+    assert len(done) == 4, "a damaged file is computed again, alone"
+    assert (tmp_path / "scores.csv").read_bytes() == kept
+
+
+def test_the_weights_in_a_run_are_those_before_every_sweep(run, swept):
+    """Scoring reads: no file of the run is newer, and no network changed (or it would raise)."""
+    states = StoredRun.read(run).states()
+    newest = max(state.path.stat().st_mtime_ns for state in states)
+    assert newest < (run / "audit.json").stat().st_mtime_ns
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["NOWHERE"], "no run in NOWHERE"),
+        (["RUN", "--px", "4"], "px must be at least 8"),
+        (["RUN", "--content", "blurred"], "unknown content 'blurred'"),
+        (["RUN", "--content", "blur-x"], "unknown content 'blur-x'"),
+        (["RUN", "--normalisation", "runing"], "did you mean 'running'"),
+        (["RUN", "--epochs", "7"], "no checkpoint after epoch 7"),
+        (["RUN", "--layer", "Conv9"], "unknown layer 'Conv9'"),
+        (["RUN", "--workers", "0"], "--workers must be at least 1"),
+        (["RUN", "--pixels", "4"], "unknown option '--pixels'"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(run, arguments, told, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(control_run, "_work", lambda *a: pytest.fail("work was started"))
+    given = [str(run) if a == "RUN" else a for a in arguments]
+    assert SWEEP.main([*given, "--out", str(tmp_path / "out")]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_contents_are_what_they_say():
+    stimuli = load_stimuli("demo")
+    check_content(("native", "upsampled", "blur-12.5", "bands"))
+    found = shown(stimuli, 32, 16, ("native", "blur-8", "bands"))
+    bands = [x for name, x in found.items() if name.startswith("only-")]
+    # float32 sums of 4 filtered images
+    torch.testing.assert_close(sum(bands), found["native"], rtol=0, atol=1e-4)
+    notch, only = found["notch-8-16"], found["only-8-16"]
+    torch.testing.assert_close(notch + only, found["native"], rtol=0, atol=1e-5)
+    assert found["blur-8"].var() < found["native"].var()
+
+
+def test_the_reference_that_fc1_must_beat_stands_in_the_table():
+    names = set(reference_table(load_stimuli("demo"), (32,))["rule"])
+    assert {"reference:luminance", "reference:pixels-4x4-projected"} <= names
+
+
+def known_scores(shift: float, rng: np.random.Generator, n: int = 400) -> Scores:
+    look = {"px": 32, "content": "native", "normalisation": "running", "readout": "units",
+            "layer": "FC1"}  # fmt: skip
+    row = {**look, "roi": "V1", "convention": "subject_mean", "rho": shift}
+    samples = shift + rng.normal(0, 0.01, (1, 1, n)).astype(np.float32)
+    return Scores(pd.DataFrame([row]), pd.DataFrame([look]), samples, pd.DataFrame())
+
+
+def test_parts_and_their_intervals_are_those_of_the_seeds():
+    """Parts are exact means; noise shared by the networks cancels, the seeds' own does not."""
+    from neurosim.experiments.stored import State
+
+    found = {}
+    for seed, (a, b, c) in {1: (0.2, 0.1, 0.05), 2: (0.2, 0.1, 0.15)}.items():
+        for weights, epoch, value in (("initialised", 0, a), ("statistics-only", 5, b),
+                                      ("trained", 5, c)):  # fmt: skip
+            state = State("bp", seed, weights, epoch, Path("x"))
+            found[state] = known_scores(value, np.random.default_rng(seed))
+    (row,) = decomposition_table(found, ["V1"]).to_dict("records")
+    assert row["normalisation_part"] == pytest.approx(-0.1)
+    assert row["learning_part"] == pytest.approx(0.0)
+    assert row["change"] == pytest.approx(-0.1)
+    assert row["normalisation_part_lower"] == pytest.approx(-0.1, abs=1e-6)
+    assert row["normalisation_part_upper"] == pytest.approx(-0.1, abs=1e-6)
+    # Two seeds at -.05 and .05, drawn with replacement: a quarter of the draws at either end.
+    assert row["learning_part_lower"] == pytest.approx(-0.05, abs=1e-6)
+    assert row["learning_part_upper"] == pytest.approx(0.05, abs=1e-6)
+    assert row["learning_part_seeds_up"] == 1
+    assert np.isnan(interval(np.empty(0))).all()
+
+
+def test_a_sign_counts_only_where_the_interval_leaves_out_zero():
+    rows = pd.DataFrame(
+        {"px": [32, 64, 96], "change_lower": [0.01, -0.02, -0.01],
+         "change_upper": [0.03, -0.01, 0.01]}
+    )  # fmt: skip
+    assert sign_sentence("bp", rows, "px", "size") == (
+        "bp: whether trained lies above initialised depends on the size: above it at 32; below it "
+        "at 64; not told apart from it at 96."
+    )
+    assert sign_sentence("bp", rows[:1], "px", "size").endswith("above initialised at every size.")
