@@ -1,0 +1,111 @@
+"""The spiking network of a finished run as a NIR file, for norse and other simulators.
+
+    python experiments/export_nir.py runs/demo --seed 42 --without-competition --out stdp.nir
+
+See docs/cells.md for what NIR can express and how to load the file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurosim.experiments.execute import one_thread
+from neurosim.experiments.options import Parser
+
+if TYPE_CHECKING:
+    from neurosim.models.spiking import SpikingNetwork
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser(description=__doc__.split("\n")[0])
+    p.add_argument("run", type=Path, metavar="RUN", help="folder that training_dynamics.py wrote")
+    p.add_argument("--seed", type=int, help="of the cell; by default the run's first with stdp")
+    p.add_argument("--epoch", type=int, help="checkpoint; by default the last")
+    p.add_argument("--px", type=int, help="side of the images; by default that of training")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .nir file")
+    p.add_argument(
+        "--without-competition",
+        action="store_true",
+        help="NIR cannot express winner-take-all: leave it out, and calibrate the thresholds of "
+        "the trained weights anew without it",
+    )
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export; returns the exit status."""
+    one_thread()
+    try:
+        arguments = parser().parse_args(argv)
+        print(export(**vars(arguments)))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def export(
+    run: Path,
+    out: Path,
+    *,
+    seed: int | None = None,
+    epoch: int | None = None,
+    px: int | None = None,
+    without_competition: bool = False,
+) -> str:
+    """Write the network of one stdp cell; returns what to tell the user.
+
+    Raises:
+        FileNotFoundError: no run there. ValueError: no finished stdp cell of that seed, no such
+            checkpoint, or what NIR cannot express.
+    """
+    from neurosim.experiments.stored import StoredRun
+    from neurosim.models.nir_export import write_nir
+
+    stored = StoredRun.read(run)
+    seeds = [each for rule, each in stored.cells if rule == "stdp"]
+    if not seeds or seed not in (None, *seeds):
+        asked = "" if seed is None else f" of seed {seed}"
+        there = f"it has seeds {', '.join(map(str, seeds))}" if seeds else "it has none"
+        raise ValueError(f"no finished stdp cell{asked} in {run}: {there}")
+    seed = seeds[0] if seed is None else seed
+    net = _network(stored, seed, epoch)
+    px = stored.settings.training_px if px is None else px
+    note = ""
+    if without_competition:
+        from neurosim.models.spiking import pink_noise
+        from neurosim.spiking.competition import NoCompetition
+        from neurosim.streams import generator
+
+        net.dynamics = replace(net.dynamics, competition=NoCompetition())
+        net.calibrate(pink_noise(32, stored.settings.training_px, generator(seed, "nir")))
+        note = "; competition left out, thresholds calibrated without it"
+    write_nir(net, out, px)
+    dynamics = net.dynamics
+    return (
+        f"{out}: stdp seed {seed}, epoch {stored.settings.epochs if epoch is None else epoch}, "
+        f"{px} px, {dynamics.n_ticks()} ticks of {dynamics.dt_ms:g} ms{note}\n"
+        f"load it with norse.torch.from_nir(nir.read({str(out)!r}), dt={dynamics.dt_ms / 1000:g})"
+    )
+
+
+def _network(stored, seed: int, epoch: int | None) -> SpikingNetwork:
+    from neurosim.experiments.cells import build_learner
+    from neurosim.experiments.stored import INITIALISED, TRAINED
+
+    wanted = INITIALISED if epoch == 0 else TRAINED
+    states = stored.states(None if epoch in (None, 0) else [epoch])
+    (state,) = [s for s in states if (s.rule, s.seed, s.weights) == ("stdp", seed, wanted)]
+    tensors = state.tensors()
+    learner = build_learner(stored.settings, "stdp", seed, len(tensors["head.weight"]))
+    learner.load(tensors)
+    return learner.parts[0].net
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The command ``export_nir``: the network of a run, or one sentence why not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import nir
+import numpy as np
+import pytest
+
+from neurosim.experiments import export_nir
+from neurosim.experiments.cells import build_learner
+from neurosim.experiments.config import Comparison
+from neurosim.storage import write_tree
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder with one finished stdp cell, its weights those of the start, doubled."""
+    path = tmp_path_factory.mktemp("run")
+    settings = Comparison(
+        rules=("stdp",), seeds=(7,), epochs=1, checkpoints=(0, 1), training_px=16,
+        evaluation_px=(16,),
+    )  # fmt: skip
+    learner = build_learner(settings, "stdp", 7, 10)
+    start = {name: tensor.numpy().copy() for name, tensor in learner.tensors().items()}
+    trained = {**start, "Conv1.weight": 2 * start["Conv1.weight"]}
+    weights = {"epoch_0": start, "epoch_1": trained}
+    write_tree(path / "cells" / "stdp-seed7.h5", {"finished": True, "weights": weights})
+    record = {
+        "settings": dataclasses.asdict(settings), "rules": ["stdp"], "seeds": [7], "data": {},
+    }  # fmt: skip
+    (path / "run.json").write_text(json.dumps(record))
+    return path, trained
+
+
+def test_the_trained_weights_are_in_the_file(run, tmp_path, capsys):
+    """Conv1 times tau / dt of the Euler step: 1 / (1 - exp(-5 / 20)); 1e-6: float32."""
+    path, trained = run
+    out = tmp_path / "net.nir"
+    assert export_nir.main([str(path), "--without-competition", "--out", str(out)]) == 0
+    weight = nir.read(str(out)).nodes["Conv1"].weight
+    np.testing.assert_allclose(
+        weight, trained["Conv1.weight"] / -np.expm1(-0.25), rtol=1e-6, atol=1e-7
+    )
+    told = capsys.readouterr().out
+    assert "epoch 1, 16 px, 12 ticks of 5 ms; competition left out" in told
+    assert "dt=0.005" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "no node for WinnerTakeAll"),
+        (("--seed", "8"), "no finished stdp cell of seed 8"),
+        (("--epoch", "3"), "no checkpoint after epoch 3"),
+        (("--without-competition", "--px", "4"), "a larger px"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(run, options, message, tmp_path, capsys):
+    """One sentence, no file."""
+    out = tmp_path / "net.nir"
+    assert export_nir.main([str(run[0]), "--out", str(out), *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+    assert not out.exists()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
+    """And says what it should have been."""
+    assert export_nir.main([str(tmp_path), "--out", str(tmp_path / "net.nir")]) == 2
+    assert "training_dynamics.py wrote" in capsys.readouterr().err
