@@ -2,11 +2,13 @@
 
 Slow and plain: every pair of spikes is looked at, nothing is carried from one spike to the next.
 It is what the kernels are held against, so it shares no code with them: each timing is read here
-from its own parameters.
+from its own parameters. The voltage rule, whose postsynaptic side is a membrane, is summed over
+ticks.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -17,13 +19,17 @@ from neurosim.spiking.timing import (
     AbstractTiming,
     AllPairs,
     AntiHebbian,
+    Clopath,
     FirstSpike,
     NearestPair,
     Symmetric,
     Triplet,
 )
+from neurosim.spiking.voltage_timing import SpikeVoltage
 
 Mask = NDArray[np.bool_]
+Ticks = NDArray[np.int64]
+Changes = tuple[NDArray, NDArray]
 #: Whether a spike in the same tick counts as causal, and as acausal.
 _TIES = {"none": (False, False), "potentiate": (True, False), "both": (True, True)}
 
@@ -51,10 +57,11 @@ class Terms:
 
 @singledispatch
 def terms(timing: AbstractTiming) -> Terms:
-    """The sums that a timing stands for; register one for each new class of timing."""
+    """The sums that a timing of pairs and triplets stands for; register one for each new class
+    (``changes`` for a timing of another kind)."""
     raise TypeError(
         f"no direct sum is written for {type(timing).__name__}: register one with "
-        "neurosim.spiking.direct_sums.terms"
+        "neurosim.spiking.direct_sums.terms or .changes"
     )
 
 
@@ -129,11 +136,17 @@ def direct_change(
     w: float = 0.5,
 ) -> float:
     """What ``weight_change`` must give, to rounding: the same arguments, times on whole ticks."""
-    t = terms(timing)
     pre, post = (
         np.unique(np.rint(np.asarray(times, dtype=float) / dt_ms).astype(np.int64))
         for times in (pre_ms, post_ms)
     )
+    return _carried_out(timing, w, changes(timing, pre, post, dt_ms))
+
+
+@singledispatch
+def changes(timing: AbstractTiming, pre: Ticks, post: Ticks, dt_ms: float) -> list[Changes]:
+    """Every change before weight dependence, as ``(ticks, amounts)``: one entry for each sum."""
+    t = terms(timing)
     if t.scheme == "first":
         pre, post = pre[:1], post[:1]
     lag = post[:, None] - pre[None, :]
@@ -141,17 +154,56 @@ def direct_change(
     acausal = (lag < 0) | ((lag == 0) & t.ties[1])
     causal, acausal = _paired(t.scheme, causal, acausal, np.abs(lag))
 
-    def pairs(amplitude_and_tau: tuple[float, float], mask: Mask) -> NDArray[np.float64]:
-        _, tau_ms = amplitude_and_tau
+    def pairs(tau_ms: float, mask: Mask) -> NDArray[np.float64]:
         return np.where(mask, np.exp(-np.abs(lag) * dt_ms / tau_ms), 0.0)
 
-    at_post = pairs(t.causal, causal).sum(1) * _amplitude(
+    at_post = pairs(t.causal[1], causal).sum(1) * _amplitude(
         t.causal[0], t.third_causal, post * dt_ms, t.nearest_third
     )
-    at_pre = pairs(t.acausal, acausal).sum(0) * _amplitude(
+    at_pre = pairs(t.acausal[1], acausal).sum(0) * _amplitude(
         t.acausal[0], t.third_acausal, pre * dt_ms, t.nearest_third
     )
-    return _carried_out(timing, w, [(post, at_post), (pre, at_pre)])
+    return [(post, at_post), (pre, at_pre)]
+
+
+@changes.register
+def _(timing: Clopath, pre: Ticks, post: Ticks, dt_ms: float) -> list[Changes]:
+    """The membrane by the time since the last spike, each filter as a sum over earlier ticks."""
+    ticks = np.arange(min(pre[0], post[0]), max(pre[-1], post[-1]) + 1)
+    u = np.array([_voltage(timing.voltage, post[post <= t], int(t), dt_ms) for t in ticks])
+    delay, rest = round(timing.delay_ms / dt_ms), timing.voltage.rest
+    # Ticks that a filter has seen: all that lie more than the delay back.
+    back = ticks[:, None] - delay - 1 - ticks[None, :]
+
+    def low_pass(tau_ms: float) -> NDArray[np.float64]:
+        keep = math.exp(-dt_ms / tau_ms)
+        weights = np.where(back >= 0, (1 - keep) * keep ** np.maximum(back, 0), 0.0)
+        return rest + weights @ (u - rest)
+
+    def above(value: NDArray, threshold: float) -> NDArray[np.float64]:
+        return np.where(value > threshold, value - threshold, 0.0)
+
+    since = (ticks[:, None] - pre[None, :]) * dt_ms
+    x_bar = np.where(since >= 0, np.exp(-np.abs(since) / timing.tau_x_ms), 0.0).sum(1)
+    rise = above(u, timing.theta_plus) * above(low_pass(timing.tau_plus_ms), timing.theta_minus)
+    plus = timing.a_ltp * dt_ms / timing.tau_x_ms * x_bar * rise
+    minus = timing.a_ltd * above(low_pass(timing.tau_minus_ms), timing.theta_minus)
+    return [(ticks, plus), (pre, -minus[np.isin(ticks, pre)])]
+
+
+def _voltage(v: SpikeVoltage, fired: Ticks, now: int, dt_ms: float) -> float:
+    """The membrane (mV) at a tick, from the spikes up to it."""
+    if len(fired) == 0:
+        return v.rest
+    since = now - int(fired[-1]) - max(1, round(v.width_ms / dt_ms))
+    if since < 0:
+        return v.peak
+    membrane, after = (
+        math.exp(-since * dt_ms / tau) for tau in (v.tau_membrane_ms, v.tau_after_ms)
+    )
+    # Response of a leaky membrane to an exponential drive.
+    driven = (after - membrane) * v.tau_after_ms / (v.tau_after_ms - v.tau_membrane_ms)
+    return v.rest + (v.reset - v.rest) * membrane + v.after * driven
 
 
 def _paired(scheme: str, causal: Mask, acausal: Mask, apart: NDArray) -> tuple[Mask, Mask]:

@@ -112,6 +112,26 @@ def weight_dependent(grows: str, shrinks: str, p: dict[str, float]) -> dict[str,
     return parts
 
 
+def rewarded(p: dict[str, float]) -> dict[str, str]:
+    """All pairs leave marks c; what they are worth is c times the reward (Florian 2007), or times
+    its low-pass filter d of the same area (Izhikevich 2007). c and d decay exactly within a tick,
+    so their product is integrated exactly too."""
+    parts = pair("all", p)
+    parts["model"] += f"dc/dt = -c / ({p['tau_eligibility_ms']!r} * ms) : 1 (clock-driven)\n"
+    for step in ("pre read", "post read"):
+        parts[step] = parts[step].replace("w ", "c ", 1)
+    if p["tau_reward_ms"] == 0:
+        parts["every tick"] = "w += c * reward(t)"
+        return parts
+    joint = 1 / (1 / p["tau_eligibility_ms"] + 1 / p["tau_reward_ms"])
+    parts["model"] += f"dd/dt = -d / ({p['tau_reward_ms']!r} * ms) : 1 (clock-driven)\n"
+    parts["every tick"] = (
+        f"d += reward(t) / {p['tau_reward_ms']!r}\n"
+        f"w += c * d * {joint!r} * (1 - exp(-{DT_MS / joint!r}))"
+    )
+    return parts
+
+
 def run(parts: dict[str, str], coincidence: str, spikes: dict[str, dict[str, list[int]]]) -> list:
     """The change of one synapse for each pair of trains."""
     b2.start_scope()
@@ -137,11 +157,25 @@ def run(parts: dict[str, str], coincidence: str, spikes: dict[str, dict[str, lis
     for place, name in enumerate(steps.values()):
         getattr(synapses, name).order = place
     synapses.w = W
-    last = max(max(t["pre"][-1], t["post"][-1]) for t in spikes.values())
-    b2.Network(*groups.values(), synapses).run((last + 2) * DT_MS * b2.ms)
+    last = 2 + max(max(t["pre"][-1], t["post"][-1]) for t in spikes.values())
+    names = {}
+    if "every tick" in parts:
+        # After the synapses of a tick, until nothing is left of marks and reward.
+        synapses.run_regularly(parts["every tick"], when="end")
+        last = max(last, REWARD["ticks"][-1]) + round(2500 / DT_MS)
+        reward = np.zeros(last)
+        reward[REWARD["ticks"]] = REWARD["sizes"]
+        names = {"reward": b2.TimedArray(reward, dt=DT_MS * b2.ms)}
+    b2.Network(*groups.values(), synapses).run(last * DT_MS * b2.ms, namespace=names)
     return [float(w) - W for w in synapses.w[:]]
 
 
+#: Rewards and a punishment: among the spikes, and one after the last of them.
+REWARD = {"ticks": [120, 300, 301, 640], "sizes": [1.0, -0.5, 2.0, 0.7]}
+REWARDED = {
+    "impulses": {"tau_eligibility_ms": 300.0, "tau_reward_ms": 0.0},
+    "dopamine": {"tau_eligibility_ms": 300.0, "tau_reward_ms": 100.0},
+}
 PAIR = {"a_plus": 0.011, "a_minus": 0.007, "tau_plus_ms": 16.8, "tau_minus_ms": 33.7}
 #: Pfister & Gerstner 2006, table 4 (visual cortex) and table 3 (hippocampal culture), full models.
 TRIPLET = {
@@ -175,6 +209,9 @@ def cases() -> list[dict]:
             add("triplet", interactions, p, policy, triplet(interactions, p))
         for name, (grows, shrinks) in DEPENDENCES.items():
             add("weight-dependent", name, PAIR, policy, weight_dependent(grows, shrinks, PAIR))
+        for name, taus in REWARDED.items():
+            parameters = {**PAIR, **taus}
+            add("rewarded", name, parameters, policy, rewarded(parameters))
     return found
 
 
@@ -185,6 +222,7 @@ if __name__ == "__main__":
         "dt_ms": DT_MS,
         "w": W,
         "trains": trains(),
+        "reward": REWARD,
         "cases": cases(),
     }
     FILE.write_text(json.dumps(golden, indent=1) + "\n", encoding="utf-8")

@@ -13,34 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurosim.spiking import weight_change
-from neurosim.spiking.timing import AbstractTiming, AllPairs, NearestPair, Triplet
-from neurosim.spiking.weight_dependence import Guetig, HardBounds, Multiplicative, VanRossum
+from neurosim.experiments.stdp_check import golden_changes
 
 GOLDEN = json.loads(Path(__file__).with_name("brian2_golden.json").read_text(encoding="utf-8"))
-SCHEMES = {
-    "symmetric": "symmetric",
-    "presynaptic": "presynaptic-centred",
-    "reduced": "reduced",
-}
-DEPENDENCES = {
-    "additive": HardBounds(),
-    "multiplicative": Multiplicative(),
-    "van-rossum": VanRossum(),
-    "guetig": Guetig(mu=0.3),
-}
-
-
-def timing(case: dict[str, Any]) -> AbstractTiming:
-    """The timing object that a golden case is about."""
-    options = {**case["parameters"], "coincidence": case["coincidence"]}
-    if case["rule"] == "triplet":
-        return Triplet(**options, interaction=case["variant"])
-    if case["rule"] == "weight-dependent":
-        return AllPairs(**options, dependence=DEPENDENCES[case["variant"]])
-    if case["variant"] == "all":
-        return AllPairs(**options)
-    return NearestPair(**options, scheme=SCHEMES[case["variant"]])
 
 
 def name(case: dict[str, Any]) -> str:
@@ -50,14 +25,7 @@ def name(case: dict[str, Any]) -> str:
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=name)
 def test_brian2_gives_the_same_change(case):
     """Sparse, bursting, tied and lopsided trains, each under every coincidence policy."""
-    dt_ms, w = GOLDEN["dt_ms"], GOLDEN["w"]
-    found = {
-        train: weight_change(
-            timing(case), np.multiply(t["pre"], dt_ms), np.multiply(t["post"], dt_ms),
-            dt_ms=dt_ms, w=w,
-        )
-        for train, t in GOLDEN["trains"].items()
-    }  # fmt: skip
+    found = golden_changes(GOLDEN, case)
     assert found == pytest.approx(case["change"], abs=1e-9)
 
 

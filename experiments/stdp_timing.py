@@ -1,0 +1,199 @@
+"""The STDP laboratory: what timing variants do, beside what theory and data say.
+
+    python experiments/stdp_timing.py --out runs/stdp          # figures and tables
+    python experiments/stdp_timing.py --check                  # every variant against its law
+
+Draws, for the chosen variants, the window, the frequency dependence beside the data of Sjostrom
+et al. 2001, and the drift by rates; and the weights that Poisson spikes lead to under four weight
+dependences. Every number comes from the kernels that train networks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neurosim.choices import Choices
+from neurosim.experiments.execute import one_thread
+from neurosim.experiments.options import Layer, Parser, add_options, build, option
+
+DEFAULT_VARIANTS = ("all-pairs", "nearest-pair", "triplet-full", "triplet-nearest-full")
+FIGURE_NAMES = ("window", "frequency", "rates", "weights")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is drawn, and where it goes."""
+
+    variants: tuple[str, ...] = option(
+        DEFAULT_VARIANTS, "timings by name, or all for every registered one"
+    )
+    figures: tuple[str, ...] = option(FIGURE_NAMES, "what to draw", known=FIGURE_NAMES)
+    seed: int = option(0, "of every random train")
+    time_share: float = option(1.0, "share of the simulated time of rates and weights")
+    check: bool = option(False, "compare every registered variant with its law, and draw nothing")
+    n_trains: int = option(60, "random trains a variant under --check")
+    out: Path = option(Path("runs/stdp"), "folder of figures and tables")
+
+    def __post_init__(self) -> None:
+        figures = Choices("figure", dict.fromkeys(FIGURE_NAMES))
+        for name, values in (("variants", self.variants), ("figures", self.figures)):
+            if not values or len(set(values)) != len(values):
+                raise ValueError(f"{name} must name at least one, each once, got {list(values)}")
+        for figure in self.figures:
+            _ = figures[figure]
+        if "all" in self.variants and len(self.variants) > 1:
+            raise ValueError("variants: all stands alone, or name some")
+        if not 0 < self.time_share <= 100:
+            raise ValueError(f"time_share must lie above 0 and up to 100, got {self.time_share}")
+        if self.seed < 0 or self.n_trains < 1:
+            raise ValueError(
+                f"seed must be 0 or more and n_trains 1 or more, got {self.seed} and "
+                f"{self.n_trains}"
+            )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the laboratory; returns the exit status."""
+    one_thread()
+    parser = Parser(description=__doc__.split("\n")[0])
+    add_options(parser, Settings, "settings")
+    try:
+        settings = build(
+            Settings, Settings(), Layer.from_command_line(parser.parse_args(argv), Settings)
+        )
+        return run_check(settings) if settings.check else run_figures(settings)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: finished figures are kept", file=sys.stderr)
+        return 130
+
+
+def run_check(settings: Settings) -> int:
+    """Print one line a comparison; 1 if any fails."""
+    from neurosim.experiments.stdp_check import check
+
+    n, failed = 0, []
+    for finding in check(settings.n_trains, settings.seed):
+        print(finding, flush=True)
+        n += 1
+        if not finding.ok:
+            failed.append(finding.name)
+    print(f"{n} comparisons, {len(failed)} failed{': ' if failed else ''}{'; '.join(failed)}")
+    return 1 if failed else 0
+
+
+def run_figures(settings: Settings) -> int:
+    """Draw and write each figure with its table."""
+    from neurosim.spiking import TIMINGS
+
+    names = list(TIMINGS) if settings.variants == ("all",) else settings.variants
+    timings = {name: TIMINGS[name]() for name in names}
+    for figure in settings.figures:
+        _DRAW[figure](settings, timings)
+        print(settings.out / f"{figure}.png", flush=True)
+    return 0
+
+
+def draw_window(settings: Settings, timings: dict[str, Any]) -> None:
+    """window.csv and window.png."""
+    import numpy as np
+
+    from neurosim.experiments import stdp_figures, stdp_protocols
+
+    table = stdp_protocols.window_table(timings, np.arange(-100.0, 101.0, 5.0))
+    _write(settings, "window", table, stdp_figures.drawn(stdp_figures.window, table))
+
+
+def draw_frequency(settings: Settings, timings: dict[str, Any]) -> None:
+    """frequency.csv and frequency.png, with the best that pair rules can do."""
+    import numpy as np
+
+    from neurosim.experiments import stdp_figures
+    from neurosim.experiments.stdp_protocols import best_pair_rule, chi2, frequency_table
+    from neurosim.spiking import AllPairs, NearestPair
+
+    shown = {
+        **timings,
+        "all-pairs, best amplitudes": best_pair_rule(AllPairs),
+        "nearest-pair, best amplitudes": best_pair_rule(NearestPair),
+    }
+    table = frequency_table(shown, [0.1, *np.arange(2.5, 50.1, 2.5)])
+    fits = {name: chi2(timing) for name, timing in shown.items()}
+    table["chi2_per_point"] = table["timing"].map(fits)
+    _write(settings, "frequency", table, stdp_figures.drawn(stdp_figures.frequency, table, fits))
+
+
+def draw_rates(settings: Settings, timings: dict[str, Any]) -> None:
+    """rates.csv and rates.png: variants whose drift by rates is known."""
+    import pandas as pd
+    from tqdm import tqdm
+
+    from neurosim.experiments import stdp_figures
+    from neurosim.experiments.stdp_protocols import CURVES, PoissonRun, has_drift, rate_table
+
+    known = {name: timing for name, timing in timings.items() if has_drift(timing)}
+    for name in timings:
+        if name not in known:
+            print(f"rates: {name} is left out, no drift by rates is known for it", file=sys.stderr)
+    if not known:
+        raise ValueError("rates: none of the variants has a drift by rates: leave that figure out")
+    rates_hz = [1.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0]
+    run = PoissonRun(seconds=20.0 * settings.time_share)
+    rows = tqdm(
+        rate_table(known, rates_hz, run, settings.seed),
+        total=len(known) * len(CURVES) * len(rates_hz), desc="rates", unit="point", disable=None,
+    )  # fmt: skip
+    table = pd.DataFrame(rows)
+    _write(settings, "rates", table, stdp_figures.drawn(stdp_figures.rates, table))
+
+
+def draw_weights(settings: Settings, timings: dict[str, Any]) -> None:
+    """weights.csv, weights_theory.csv and weights.png."""
+    import numpy as np
+    import pandas as pd
+    from tqdm import tqdm
+
+    from neurosim.experiments import stdp_figures
+    from neurosim.experiments.results import write_csv
+    from neurosim.experiments.stdp_protocols import ENSEMBLES, settle_weights
+    from neurosim.spiking import PoissonNeuron, stationary_density
+
+    neuron, grid = PoissonNeuron(), np.linspace(0, 1, 401)
+    found, theory = [], []
+    total = sum(ensemble.n_chunks(settings.time_share) for ensemble in ENSEMBLES.values())
+    with tqdm(total=total, desc="weights", disable=None) as progress:
+        for name, ensemble in ENSEMBLES.items():
+            weight = settle_weights(
+                ensemble, neuron, settings.seed, settings.time_share, progress.update
+            )
+            found.append(pd.DataFrame({"ensemble": name, "weight": weight.flatten()}))
+            density = stationary_density(ensemble.timing, neuron, grid)
+            theory.append(pd.DataFrame({"ensemble": name, "weight": grid, "density": density}))
+    table, line = pd.concat(found), pd.concat(theory)
+    write_csv(settings.out / "weights_theory.csv", line)
+    _write(settings, "weights", table, stdp_figures.drawn(stdp_figures.weights, table, line))
+
+
+def _write(settings: Settings, name: str, table, figure) -> None:
+    from neurosim.experiments.figure_style import save
+    from neurosim.experiments.results import write_csv
+
+    write_csv(settings.out / f"{name}.csv", table)
+    save(figure, settings.out, name)
+
+
+_DRAW = {
+    "window": draw_window,
+    "frequency": draw_frequency,
+    "rates": draw_rates,
+    "weights": draw_weights,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
