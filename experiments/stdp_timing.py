@@ -106,7 +106,7 @@ def draw_window(settings: Settings, timings: dict[str, Any]) -> None:
 
     from neurosim.experiments import stdp_figures, stdp_protocols
 
-    table = stdp_protocols.window_table(timings, np.arange(-100.0, 101.0, 5.0))
+    table = stdp_protocols.window_table(timings, np.arange(-100.0, 101.0, 5.0).tolist())
     _write(settings, "window", table, stdp_figures.drawn(stdp_figures.window, table))
 
 

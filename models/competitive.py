@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from neurosim.dynamics import AbstractClocked
 from neurosim.solvers import Ticks
 from neurosim.spiking.encoders import AbstractEncoder, Poisson
-from neurosim.spiking.neurons import AbstractCell, SnntorchLIF
+from neurosim.spiking.neurons import SnntorchLIF, VoltageCell
 from neurosim.synapses import Dense
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LocalSignal, Settled, State
@@ -124,7 +124,7 @@ class Competition(AbstractClocked):
         duration_ms: length of a presentation.
     """
 
-    cell: AbstractCell = field(default_factory=lambda: SnntorchLIF(tau_mem_ms=100.0, dt_ms=1.0))
+    cell: VoltageCell = field(default_factory=lambda: SnntorchLIF(tau_mem_ms=100.0, dt_ms=1.0))
     encoder: AbstractEncoder = field(default_factory=lambda: Poisson(max_rate_hz=63.75))
     threshold_mv: float = 13.0
     inhibition_mv: float = 17.0
