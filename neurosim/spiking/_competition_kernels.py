@@ -46,3 +46,37 @@ def winner_take_all(
                             pooled[b, y // pool, x // pool, m] = one
                         break
                 place[:] = 0
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def winner_take_all_each(
+    voltage: np.ndarray,
+    threshold: np.ndarray,
+    spikes: np.ndarray,
+    pooled: np.ndarray,
+    n_spikes: np.ndarray,
+    pool: int,
+) -> None:
+    """``winner_take_all`` with a threshold for each neuron, of the shape of voltage."""
+    n_batch, height, width, n_maps = voltage.shape
+    one = threshold.dtype.type(1)
+    strength = np.empty(n_maps, voltage.dtype)
+    for b in range(n_batch):
+        for y in range(height):
+            for x in range(width):
+                place, theta = voltage[b, y, x], threshold[b, y, x]
+                for m in range(n_maps):
+                    strength[m] = place[m] * (one / theta[m])
+                strongest = strength[0]
+                for m in range(1, n_maps):
+                    strongest = strength[m] if strength[m] > strongest else strongest
+                if strongest <= one:
+                    continue
+                for m in range(n_maps):
+                    if strength[m] == strongest:
+                        spikes[b, y, x, m] = 1
+                        n_spikes[m] += 1
+                        if y // pool < pooled.shape[1] and x // pool < pooled.shape[2]:
+                            pooled[b, y // pool, x // pool, m] = one
+                        break
+                place[:] = 0

@@ -70,29 +70,27 @@ class WinnerTakeAll(AbstractCompetition):
     """
 
     def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
-        from neurosim.spiking._competition_kernels import winner_take_all
+        from neurosim.spiking._competition_kernels import winner_take_all, winner_take_all_each
 
-        if voltage.device.type != "cpu" or threshold.dim() > 1:
+        if voltage.device.type != "cpu":
             return self._fire_anywhere(voltage, threshold, pool)
         v = voltage.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
         batch, height, width, maps = v.shape
         spikes = torch.zeros(v.shape, dtype=torch.uint8)
         pooled = torch.zeros((batch, height // pool, width // pool, maps), dtype=v.dtype)
         n_spikes = torch.zeros(maps, dtype=torch.int64)
-        winner_take_all(
-            v.numpy(),
-            (1 / threshold).numpy(),
-            spikes.numpy(),
-            pooled.numpy(),
-            n_spikes.numpy(),
-            pool,
-        )
+        out = spikes.numpy(), pooled.numpy(), n_spikes.numpy(), pool
+        if threshold.dim() > 1:
+            theta = torch.broadcast_to(threshold, voltage.shape).permute(0, 2, 3, 1)
+            winner_take_all_each(v.numpy(), theta.contiguous().numpy(), *out)
+        else:
+            winner_take_all(v.numpy(), (1 / threshold).numpy(), *out)
         return Fired(
             spikes.permute(0, 3, 1, 2), pooled.permute(0, 3, 1, 2), v.permute(0, 3, 1, 2), n_spikes
         )
 
     def _fire_anywhere(self, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
-        """The same numbers from torch operators: other devices, a threshold for each neuron."""
+        """The same numbers from torch operators, for other devices."""
         strength, winner = (voltage * per_map(1 / threshold, voltage)).max(1, keepdim=True)
         fired = strength > 1
         spikes = torch.zeros_like(voltage).scatter_(1, winner, fired.to(voltage.dtype))

@@ -41,10 +41,17 @@ def net():
 
 @pytest.mark.parametrize("pool", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_winner_take_all_kernel_equals_torch_operators(pool, dtype):
-    """Same spikes, pooled spikes, counts and voltages; odd sizes drop the border in pooling."""
+@pytest.mark.parametrize("each", [False, True], ids=["by map", "by neuron"])
+def test_winner_take_all_kernel_equals_torch_operators(pool, dtype, each):
+    """Same spikes, pooled spikes, counts and voltages; odd sizes drop the border in pooling.
+
+    A threshold a map or a neuron, infinite for some (refractory) neurons.
+    """
     v = torch.randn((3, 9, 7, 5), generator=generator(), dtype=dtype)
     threshold = torch.linspace(0.3, 2.0, 9, dtype=dtype)
+    if each:
+        threshold = 0.3 + 2 * torch.rand(v.shape, generator=generator(1), dtype=dtype)
+        threshold[torch.rand(v.shape, generator=generator(2)) < 0.2] = torch.inf
     competition = WinnerTakeAll()
     fast = competition.fire(CELL, v.clone(), threshold, pool)
     plain = competition._fire_anywhere(v.clone(), threshold, pool)
