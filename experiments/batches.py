@@ -6,8 +6,8 @@ batch: rules that use other batch sizes still see the same image with the same c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import count, islice
 
 import numpy as np
@@ -42,12 +42,35 @@ class NoAugmentation:
 
 
 @dataclass(frozen=True)
+class ReflectedBorder:
+    """The border of an image mirrors it."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.pad(x, (CROP_PADDING_PX,) * 4, mode="reflect")
+
+
+@dataclass(frozen=True)
+class BlackBorder:
+    """The border of an image is black: 0 before normalisation, ``-mean / sd`` after it."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        mean, sd = (x.new_tensor(of_rgb).view(1, -1, 1, 1) for of_rgb in (CIFAR_MEAN, CIFAR_SD))
+        height, width = (side + 2 * CROP_PADDING_PX for side in x.shape[-2:])
+        padded = (-mean / sd).expand(len(x), -1, height, width).contiguous()
+        inner = slice(CROP_PADDING_PX, -CROP_PADDING_PX)
+        padded[:, :, inner, inner] = x
+        return padded
+
+
+@dataclass(frozen=True)
 class FlipAndCrop:
-    """Horizontal flip (p = 1/2) and a crop shifted by up to 4 px, the border reflected."""
+    """Horizontal flip (p = 1/2) and a crop shifted by up to 4 px into a border."""
+
+    border: Callable[[Tensor], Tensor] = field(default_factory=ReflectedBorder)
 
     def __call__(self, x: Tensor, index: Tensor, draws: Tensor) -> Tensor:
         n, _, height, width = x.shape
-        padded = F.pad(x, (CROP_PADDING_PX,) * 4, mode="reflect")
+        padded = self.border(x)
         shift = (draws[index, :2] * (2 * CROP_PADDING_PX + 1)).long().to(x.device)
         flip = (draws[index, 2] < 0.5).to(x.device)
         columns = torch.arange(width, device=x.device)
@@ -73,6 +96,7 @@ def epoch_batches(
     epoch: int,
     batch_size: int,
     augmentation: str,
+    augmentations: Mapping[str, Augmentation] = AUGMENTATIONS,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of one epoch; the last partial one is dropped.
 
@@ -83,7 +107,7 @@ def epoch_batches(
     n = len(images)
     order = torch.randperm(n, generator=generator(seed, "order", epoch))
     draws = torch.rand((n, 3), generator=generator(seed, "augmentation", epoch))
-    augment = AUGMENTATIONS[augmentation]
+    augment = augmentations[augmentation]
     for start in range(0, n - batch_size + 1, batch_size):
         index = order[start : start + batch_size]
         yield augment(images[index], index, draws), labels[index]
@@ -114,6 +138,7 @@ def first_batches(
     seed: int,
     batch_size: int,
     augmentation: str,
+    augmentations: Mapping[str, Augmentation] = AUGMENTATIONS,
     n_batches: int = N_ACCUMULATED,
 ) -> Iterator[Tensor]:
     """The images of the first ``n_batches`` batches of training, whatever epochs they span.
@@ -129,7 +154,7 @@ def first_batches(
         for epoch in count(1)
         for x, _ in epoch_batches(
             images, unlabelled, seed=seed, epoch=epoch, batch_size=batch_size,
-            augmentation=augmentation,
+            augmentation=augmentation, augmentations=augmentations,
         )
     )  # fmt: skip
     yield from islice(endless, n_batches)

@@ -23,7 +23,7 @@ from neurosim.experiments.batches import LABELS, epoch_batches, first_batches, n
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
-from neurosim.models.catalogue import RULES
+from neurosim.experiments.profiles import profile_of
 from neurosim.models.learner import Learner, SharedStart
 from neurosim.storage import read_tree, write_tree
 from neurosim.streams import generator
@@ -64,6 +64,7 @@ class CellData:
                 f"training images are {x_train.shape[-1]} px, the settings say "
                 f"training_px = {settings.training_px}: set it to the images' size"
             )
+        profile = profile_of(settings)
         evaluation = Evaluation.prepare(
             stimuli,
             px=settings.evaluation_px,
@@ -76,7 +77,9 @@ class CellData:
                 seed=seed,
                 batch_size=settings.batch_size,
                 augmentation=settings.augmentation,
+                augmentations=profile.augmentations,
             ),
+            extraction=profile.extraction,
             device=device,
         )
         return cls(
@@ -179,7 +182,7 @@ def build_learner(
         norm=settings.norm,
         device=device,
     )
-    return RULES[rule](start).with_schedule(settings.schedule)
+    return profile_of(settings).learner(rule, start, settings.schedule)
 
 
 class Cell:
@@ -245,6 +248,7 @@ class Cell:
             epoch=epoch,
             batch_size=self.settings.batch_size,
             augmentation=self.settings.augmentation,
+            augmentations=profile_of(self.settings).augmentations,
         )
         for index, (x, y) in enumerate(batches):
             batch = track.trainer.step(x, y, noise)

@@ -41,6 +41,16 @@ ENCODER_NAMES = (
     "current", "bernoulli", "poisson", "latency", "rank-order", "phase", "burst", "delta",
     "population", "snntorch-rate", "snntorch-latency", "norse-poisson", "norse-current",
 )  # fmt: skip
+#: What the profile ``published`` does otherwise (docs/published.md).
+SWITCH_NAMES = (
+    "bn_eval_leak", "identity_bn_epoch0", "stdp_window_inverted", "stdp_channel_means",
+    "stdp_bn_backprop", "pc_channel_means", "fa_fc_transport", "black_padding", "own_init",
+    "best_layer_per_epoch",
+)  # fmt: skip
+#: Profile -> the switches that are on in it.
+PROFILES: Choices[tuple[str, ...]] = Choices(
+    "profile", {"reference": (), "published": SWITCH_NAMES}
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,14 @@ class Comparison:
         ("gap", "4x4"), "readouts of the conv layers", known=READOUT_NAMES
     )
     n_calibration: int = option(1000, "clean training images of the calibrated policies")
+    profile: str = option(
+        "reference",
+        "each rule as its literature states it, or the published pipeline (docs/published.md)",
+        known=tuple(PROFILES),
+    )
+    without: tuple[str, ...] = option(
+        (), "switches of the profile published to leave off", known=SWITCH_NAMES
+    )
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -103,7 +121,19 @@ class Comparison:
             choices = Choices(name, dict.fromkeys(known))
             for entry in value:
                 _ = choices[entry]
-        for name in ("rules", "seeds", "checkpoints", "evaluation_px", "normalisation", "readouts"):
+        of_profile = PROFILES[self.profile]
+        known_switches = Choices("switch", dict.fromkeys(SWITCH_NAMES))
+        for name in self.without:
+            _ = known_switches[name]
+            if name not in of_profile:
+                raise ValueError(
+                    f"the profile {self.profile} has no switch {name} to leave off: "
+                    "give --profile published"
+                )
+        for name in (
+            "rules", "seeds", "checkpoints", "evaluation_px", "normalisation", "readouts",
+            "without",
+        ):  # fmt: skip
             value = getattr(self, name)
             if len(set(value)) != len(value):
                 raise ValueError(f"{name} names an entry twice: {', '.join(map(str, value))}")
@@ -136,10 +166,15 @@ class Comparison:
                 "cannot be told apart"
             )
 
+    def switches(self) -> tuple[str, ...]:
+        """The switches that are on."""
+        return tuple(name for name in PROFILES[self.profile] if name not in self.without)
+
     def cell_settings(self) -> dict[str, Any]:
         """The settings that each cell's numbers depend on: all but which cells there are."""
         settings = dataclasses.asdict(self)
         del settings["rules"], settings["seeds"]
+        settings["without"] = sorted(self.without)
         return settings
 
     @classmethod

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,26 +13,30 @@ from torch import Tensor
 
 from neurosim.experiments.batches import normalise
 from neurosim.experiments.data_types import StimulusSet
+from neurosim.experiments.extraction import (
+    AbstractExtraction,
+    ChangedStateError,
+    Pure,
+    unchanged,
+)
 from neurosim.models.learner import Learner
 from neurosim.models.normalisation import Running, StatisticsOf
 from neurosim.models.policies import POLICIES, Calibration
 from neurosim.models.readouts import UNITS, patterns, projected_pixels
 from neurosim.rsa import RDM, alignment_table, compute_rdm, reference_rdms
 
+__all__ = [
+    "NO_NORMALISATION", "PROJECTED_PIXELS", "SCORED_LAYERS", "ChangedStateError", "Evaluation",
+    "KnownStatistics", "low_level_rdms", "reference_table", "test_accuracy", "unchanged",
+]  # fmt: skip
+
 #: The layers that are scored.
 SCORED_LAYERS = ("Conv1", "Conv2", "Conv3", "FC1")
 #: Normalisation column of learners without normalised layers, whatever the policy.
-NO_NORMALISATION = "none"
-#: Images go through a network in batches of about this many pixels, to bound memory.
-_PIXELS_A_BATCH = 128 * 32 * 32
-
+NO_NORMALISATION = Learner.unreached_by_policies
 
 #: (policy, px; 0 where it does not matter) -> statistics.
 KnownStatistics = dict[tuple[str, int], StatisticsOf]
-
-
-class ChangedStateError(RuntimeError):
-    """An evaluation changed the learner it evaluated."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Evaluation:
 
     images: px -> normalised stimuli ``(n_stimuli, 3, px, px)``.
     calibration: the training images that policies read.
+    extraction: in which batches activity is taken, and what becomes of the learner's state.
     """
 
     stimuli: StimulusSet
@@ -49,6 +53,7 @@ class Evaluation:
     calibration: Calibration
     policies: Sequence[str]
     readouts: Sequence[str]
+    extraction: AbstractExtraction = field(default_factory=Pure)
 
     @classmethod
     def prepare(
@@ -60,6 +65,7 @@ class Evaluation:
         policies: Sequence[str],
         readouts: Sequence[str],
         augmented: Callable[[], Iterable[Tensor]] | None = None,
+        extraction: AbstractExtraction | None = None,
         device: torch.device | None = None,
     ) -> Evaluation:
         """Resize and normalise the stimuli once.
@@ -71,20 +77,21 @@ class Evaluation:
         images = {size: normalise(stimuli.at_px(size)).to(device) for size in px}
         clean = calibration.split(128)
         read = Calibration(clean) if augmented is None else Calibration(clean, augmented)
-        return cls(stimuli, images, read, policies, readouts)
+        return cls(stimuli, images, read, policies, readouts, extraction or Pure())
 
     def table(self, learner: Learner) -> pd.DataFrame:
-        """Alignment of every layer: columns px, normalisation, readout and those of the RSA table.
+        """Alignment of every layer: columns px, normalisation, readout and those of the RSA table,
+        and ``changed_state``, whether the learner's fingerprint differs afterwards.
 
         Raises:
-            ChangedStateError: the learner's fingerprint differs afterwards.
+            ChangedStateError: it differs, and the extraction does not let that pass.
         """
-        with unchanged(learner):
+        with self.extraction.watch(learner) as watch:
             tables = [
                 alignment_table(features, self.stimuli.brain, labels=labels)
                 for labels, features in self.patterns(learner)
             ]
-        return pd.concat(tables, ignore_index=True)
+        return pd.concat(tables, ignore_index=True).assign(changed_state=watch.changed)
 
     def patterns(
         self, learner: Learner, known: KnownStatistics | None = None
@@ -108,7 +115,7 @@ class Evaluation:
     ) -> Iterator[tuple[str, StatisticsOf]]:
         layers = learner.normalised_layers()
         if not layers:
-            yield NO_NORMALISATION, Running()
+            yield learner.unreached_by_policies, Running()
             return
         for name in self.policies:
             policy = POLICIES[name]
@@ -122,7 +129,7 @@ class Evaluation:
     ) -> dict[str, dict[str, np.ndarray]]:
         """Readout -> layer -> patterns ``(n_stimuli, n_features)``."""
         collected: dict[str, dict[str, list[Tensor]]] = {}
-        for x in self.images[px].split(max(1, _PIXELS_A_BATCH // px**2)):
+        for x in self.images[px].split(self.extraction.batch_size(px)):
             activity = learner.represent(x, statistics)
             for layer in SCORED_LAYERS:
                 mapped = activity[layer].dim() == 4
@@ -133,22 +140,6 @@ class Evaluation:
             readout: {layer: torch.cat(kept).cpu().numpy() for layer, kept in layers.items()}
             for readout, layers in collected.items()
         }
-
-
-@contextmanager
-def unchanged(learner: Learner) -> Iterator[None]:
-    """Hold what happens inside to changing nothing in the learner.
-
-    Raises:
-        ChangedStateError: the learner's fingerprint differs afterwards.
-    """
-    before = learner.fingerprint()
-    yield
-    if learner.fingerprint() != before:
-        raise ChangedStateError(
-            f"evaluating {learner.name!r} changed its weights or statistics: its "
-            "represent() must not write to them"
-        )
 
 
 #: The reference that FC1 must beat: see ``projected_pixels``.

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from neurosim.experiments.results import decompose, selection
+from neurosim.experiments.results import ANY_POLICY, decompose, selection
 
 REFERENCE = "reference:"
 #: The columns that a ``View`` keeps.
@@ -51,8 +51,8 @@ class Headline:
             table,
             layer,
             int(models["px"].max()),
-            _preferred(models["normalisation"], "running", among="none"),
-            _preferred(models["readout"], "gap", among="units"),
+            _preferred(models["normalisation"], "running", but=ANY_POLICY),
+            _preferred(models["readout"], "gap", but=("units",)),
         )
 
     @cached_property
@@ -261,6 +261,6 @@ def extent(values: Sequence[pd.DataFrame | pd.Series], *, least: float = 0.02) -
     return [low - missing, high + missing]
 
 
-def _preferred(column: pd.Series, wanted: str, *, among: str) -> str:
-    names = [name for name in column.dropna().unique() if name != among]
+def _preferred(column: pd.Series, wanted: str, *, but: Sequence[str]) -> str:
+    names = [name for name in column.dropna().unique() if name not in but]
     return wanted if wanted in names or not names else names[0]

@@ -18,6 +18,9 @@ FIRST_COLUMNS = [
     "convention", "rho", "noise_lower", "noise_upper", "displacement", "direction_change",
     "test_accuracy",
 ]  # fmt: skip
+#: Normalisation column of rows that are the same under every policy: without normalised layers;
+#: normalised by what is evaluated (profile published).
+ANY_POLICY = ("none", "evaluated-batch")
 #: A layer that moved by less is marked "not trained".
 MIN_DISPLACEMENT = 0.01
 #: A layer whose direction changed by less only grew or shrank: 1 - cosine of the turn that a
@@ -85,12 +88,12 @@ def selection(
 ) -> pd.DataFrame:
     """The rows of rules under one choice of axes.
 
-    Learners without normalised layers (``none``) and layers without space (``units``) have one
+    Learners that no policy reaches (``ANY_POLICY``) and layers without space (``units``) have one
     value for every policy and readout, and stand in every selection.
     """
     return table[
         (table["px"] == px)
-        & table["normalisation"].isin([normalisation, "none"])
+        & table["normalisation"].isin([normalisation, *ANY_POLICY])
         & table["readout"].isin([readout, "units"])
         & (table["convention"] == convention)
     ]

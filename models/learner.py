@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -61,6 +61,9 @@ class SharedStart:
 @dataclass(frozen=True)
 class Learner:
     """A chain of parts under one name."""
+
+    #: Normalisation column of a learner that has no layers for a policy to reach.
+    unreached_by_policies: ClassVar[str] = "none"
 
     name: str
     parts: tuple[Part, ...]

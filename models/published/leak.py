@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class LeakingLearner(Learner):
     mended in arXiv 2608.12408). Features depend on the batch they come in, and ``represent``
     changes state, which this project's other learners never do.
     """
+
+    unreached_by_policies: ClassVar[str] = "evaluated-batch"
 
     @torch.no_grad()
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
