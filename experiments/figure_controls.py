@@ -186,7 +186,7 @@ def _panels(
             _handle(FAINT, "as initialised", "o"),
             *legend,
             *(_handle(rule_style(r).colour, f"{rule_style(r).label} trained", rule_style(r).marker)
-              for r in rules),
+              for r in rules if r != "untrained"),
             Line2D([], [], color="#555555", lw=0.9, ls=REFERENCE_DASHES["luminance"],
                    label="luminance"),
         ],
@@ -203,9 +203,12 @@ def _panels(
         for c, rule in enumerate(rules):
             axes = grid[r][c]
             axes.axhline(0, color=INK, lw=0.6, zorder=1)
-            if np.isfinite(lower) and lower < values.max() + 0.3 * (values.max() - values.min()):
+            low, high = min(0.0, values.min()), values.max()
+            inside = np.isfinite(lower) and lower < high + 0.3 * (high - low)
+            margin = 0.08 * (high - low)
+            axes.set_ylim(low - margin, (max(high, lower) if inside else high) + margin)
+            if inside:
                 axes.axhspan(lower, bounds.loc[roi, "noise_upper"], color=BAND, zorder=0)
-                axes.set_ylim(top=max(values.max(), lower) + 0.08 * np.ptp(values))
                 if c == 0:
                     axes.annotate(
                         "noise bounds", (0, lower), (3, 2), fontsize=7, color=BAND_TEXT,
@@ -221,10 +224,10 @@ def _panels(
 def _looks(rule: str, trained: str) -> list[tuple[str, float, dict]]:
     style = rule_style(rule)
     return [
-        (INITIALISED, -0.22, {"color": FAINT, "marker": "o", "ms": 5}),
+        (INITIALISED, -0.27, {"color": FAINT, "marker": "o", "ms": 5}),
         (STATISTICS_ONLY, 0.0,
          {"color": "#6b6250", "marker": ZERO_POINT_MARKER, "ms": 6, "mec": "white"}),
-        (trained, 0.22, {"color": style.colour, "marker": style.marker, "ms": 5}),
+        (trained, 0.27, {"color": style.colour, "marker": style.marker, "ms": 5}),
     ]  # fmt: skip
 
 
