@@ -245,11 +245,13 @@ def _evaluation(settings: Comparison, seed: int, grid: Grid, data_dir: Path | No
     """Calibration images of one seed; the stimuli are shown apart."""
     from neurosim.experiments.batches import first_batches, normalise
     from neurosim.experiments.evaluate import Evaluation
+    from neurosim.experiments.profiles import profile_of
 
     images, stimuli = _data(settings, data_dir)
     x = normalise(images.subset(settings.n_train, 1, seed).x_train)
     augmented = partial(
         first_batches, x, seed=seed, batch_size=settings.batch_size,
+        augmentations=profile_of(settings).augmentations,
         augmentation=settings.augmentation,
     )  # fmt: skip
     return Evaluation.prepare(

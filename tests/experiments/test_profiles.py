@@ -226,3 +226,15 @@ def test_readings_by_hand(reading, start, final):
     np.testing.assert_allclose([row["start"], row["final"]], [start, final])
     assert row["change"] == pytest.approx(final - start)
     assert row["final_layer"] == "FC1"
+
+
+def test_an_audit_of_the_published_profile_reports_its_leak():
+    """The network is named with what moved, and its activity depends on its company."""
+    from neurosim.experiments.audit_run import check
+
+    images = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    found = check(published().learner("pc", START, "cosine"), images, "pc seed 3")
+    assert set(found.changed) >= {"Conv1.running_mean", "Conv3.running_var"}
+    assert found.batch_difference > 0.1
+    found = check(published("bn_eval_leak").learner("pc", START, "cosine"), images, "pc seed 3")
+    assert not found.changed
