@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.experiments.figure_data import Headline
-from neurosim.storage import whole_or_nothing
+from neurosim.storage import whole_or_nothing, write_text
 
 #: Settings of matplotlib under which figures are drawn and written. DejaVu Sans ships with it.
 RC: dict[Any, Any] = {
@@ -240,36 +241,43 @@ def placard(axes: Axes, text: str) -> None:
               color=FAINT, fontsize=8.5, gid="placard")  # fmt: skip
 
 
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": "neurosim"},
+    "pdf": {"CreationDate": None, "Creator": "neurosim", "Producer": "neurosim"},
+    "svg": {"Date": None, "Creator": "neurosim"},
+}
+
+
 def save(figure: Figure, folder: Path, name: str, *, dpi: int = DPI) -> None:
     """Write PNG, PDF and SVG, each whole or not at all; no dates inside, so equal tables give
     equal bytes."""
+    _lay_out(figure)
+    with matplotlib.rc_context(RC):
+        for kind in ("png", "pdf"):
+            with whole_or_nothing(Path(folder) / f"{name}.{kind}") as path:
+                figure.savefig(path, format=kind, dpi=dpi, metadata=_METADATA[kind])
+    write_text(Path(folder) / f"{name}.svg", svg_text(figure))
+
+
+def svg_text(figure: Figure) -> str:
+    """A figure as SVG, letters as paths: it looks alike wherever it is opened."""
+    _lay_out(figure)
+    out = io.StringIO()
+    with matplotlib.rc_context(RC):
+        figure.savefig(out, format="svg", metadata=_METADATA["svg"])
+    svg = out.getvalue()
+    # matplotlib names clip paths by where they lie in memory.
+    for number, name in enumerate(dict.fromkeys(re.findall(r"url\(#(p[0-9a-f]{10})\)", svg))):
+        svg = svg.replace(name, f"clip{number}")
+    return svg
+
+
+def _lay_out(figure: Figure) -> None:
+    """Once for all files of a figure."""
     engine = figure.get_layout_engine()
-    if engine is not None:  # once for all files
+    if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine("none")
-    with matplotlib.rc_context(RC):
-        _write_files(figure, Path(folder), name, dpi)
-
-
-def _write_files(figure: Figure, folder: Path, name: str, dpi: int) -> None:
-    for kind, metadata in (
-        ("png", {"Software": "neurosim"}),
-        ("pdf", {"CreationDate": None, "Creator": "neurosim", "Producer": "neurosim"}),
-        ("svg", {"Date": None, "Creator": "neurosim"}),
-    ):
-        with whole_or_nothing(folder / f"{name}.{kind}") as path:
-            figure.savefig(path, format=kind, dpi=dpi, metadata=metadata)
-            if kind == "svg":
-                _renumber_clips(path)
-
-
-def _renumber_clips(path: Path) -> None:
-    """Number the clip paths of an SVG: matplotlib names them by where they lie in memory."""
-    svg = path.read_text(encoding="utf-8")
-    names = dict.fromkeys(re.findall(r"url\(#(p[0-9a-f]{10})\)", svg))
-    for number, name in enumerate(names):
-        svg = svg.replace(name, f"clip{number}")
-    path.write_text(svg, encoding="utf-8")
 
 
 def styled(draw: Callable[[Headline], Figure]) -> Callable[[Headline], Figure]:

@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
-from neurosim.experiments.cells import read_table
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet
 from neurosim.experiments.evaluate import reference_table
-from neurosim.experiments.figures import draw_all
+from neurosim.experiments.figure_data import Headline
+from neurosim.experiments.figures import FIGURES, draw_all
+from neurosim.experiments.report_page import render
+from neurosim.experiments.report_run import ReportedRun
 from neurosim.experiments.results import describe, merge, summary, write_csv, write_parquet
 from neurosim.experiments.run_folder import RunFolder
+from neurosim.storage import write_text
 
 
 def write_results(folder: RunFolder, settings: Comparison, stimuli: StimulusSet, layer: str) -> str:
-    """Merge the cells, write table and figures; returns the summary as text."""
-    cells = [read_table(path) for path in folder.cells_of(settings)]
-    references = reference_table(stimuli, settings.evaluation_px)
-    table = merge(cells, references, simulated=stimuli.simulated)
-    write_csv(folder.results, table)
-    write_parquet(folder.results.with_suffix(".parquet"), table)
-    draw_all(table, folder.figures, layer=layer)
+    """Merge the cells, write table, figures and page; returns the summary as text."""
+    run = ReportedRun.read(folder.path)
+    table = write_report(run, stimuli, folder.path, layer=layer)
     return summary_text(table, settings, layer, folder)
+
+
+def write_report(run: ReportedRun, stimuli: StimulusSet, out: Path, *, layer: str) -> pd.DataFrame:
+    """Write ``results.csv``, ``results.parquet``, ``figures/`` and ``report.html`` of a run.
+
+    Args:
+        run: finished or not; what its cells hold is reported.
+        stimuli: those the run was evaluated on.
+        out: the folder to write into.
+
+    Returns:
+        The tidy table.
+
+    Raises:
+        ValueError: the stimuli are not those of the run.
+    """
+    there, given = run.record["data"]["stimuli"], stimuli.sha256
+    if there != given:
+        raise ValueError(
+            f"{run.path} was evaluated on stimuli with SHA-256 {there[:12]}..., the data at hand "
+            f"have {given[:12]}...: give --data-dir the data of that run"
+        )
+    references = reference_table(stimuli, run.settings.evaluation_px)
+    table = merge(run.tables(), references, simulated=stimuli.simulated)
+    write_csv(out / "results.csv", table)
+    write_parquet(out / "results.parquet", table)
+    draw_all(table, out / "figures", layer=layer)
+    write_page(run, table, stimuli, out, layer=layer)
+    return table
+
+
+def write_page(
+    run: ReportedRun, table: pd.DataFrame, stimuli: StimulusSet, out: Path, *, layer: str
+) -> None:
+    """Write ``report.html``, whole or not at all; the figures are those in ``out/figures``."""
+    svg = {name: (out / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in FIGURES}
+    page = render(run, Headline.of(table, layer=layer), stimuli, svg)
+    write_text(out / "report.html", page)
 
 
 def summary_text(table: pd.DataFrame, settings: Comparison, layer: str, folder: RunFolder) -> str:
@@ -35,7 +74,8 @@ def summary_text(table: pd.DataFrame, settings: Comparison, layer: str, folder: 
         [
             *blocks,
             describe(n_seeds),
-            f"table: {folder.results}; figures: {folder.figures}",
+            f"report: {folder.path / 'report.html'}; table: {folder.results}; "
+            f"figures: {folder.figures}",
         ]
     )
 

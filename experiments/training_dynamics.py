@@ -57,6 +57,12 @@ def parser() -> Parser:
         help="audit a run folder, or a folder of activations of your own (docs/controls.md; give "
         "--stimuli), and stop",
     )
+    p.add_argument(
+        "--report",
+        type=Path,
+        metavar="RUN",
+        help="write the report of a run folder, finished or not, and stop; --out: into this folder",
+    )
     add_options(p, Start, "where settings start")
     add_options(p, Comparison, "the comparison (what the numbers depend on)")
     add_options(p, Execution, "its execution")
@@ -72,6 +78,7 @@ class Command:
     execution: Execution
     shown: str | None
     audited: Path | None = None
+    report: Path | None = None
 
     @classmethod
     def of(cls, argv: Sequence[str] | None) -> Command:
@@ -92,7 +99,14 @@ class Command:
                 layer = _with_checkpoints(layer, settings.checkpoints)
             settings = build(Comparison, settings, layer)
         execution = build(Execution, Execution(), *layers)
-        return cls(preset, settings, execution, arguments.show_config, arguments.audit)
+        return cls(
+            preset,
+            settings,
+            execution,
+            arguments.show_config,
+            arguments.audit,
+            arguments.report,
+        )
 
     @property
     def as_file(self) -> str:
@@ -117,6 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if command.audited is not None:
             print(audit_words(command.audited, command.settings.stimuli, command.execution))
+            return 0
+        if command.report:
+            report(command.report, command.execution)
             return 0
         from neurosim.experiments.run_folder import RunFolder
 
@@ -143,6 +160,19 @@ def audit_words(path: Path, stimuli: str, execution: Execution) -> str:
     if holds_activations(path):
         return in_words(audit_activations(path, stimuli, execution.data_dir))
     return in_words(audit_run(path, execution.data_dir, HEADLINE_LAYER))
+
+
+def report(path: Path, execution: Execution) -> None:
+    """Write the report of a run that may still be in flight."""
+    from neurosim.experiments.data import load_stimuli
+    from neurosim.experiments.report import write_report
+    from neurosim.experiments.report_run import ReportedRun
+
+    found = ReportedRun.read(path)
+    stimuli = load_stimuli(found.settings.stimuli, execution.data_dir, download=execution.download)
+    out = execution.out or path
+    write_report(found, stimuli, out, layer=HEADLINE_LAYER)
+    print(f"{found.n_finished} of {len(found.cells)} cells finished; report: {out / 'report.html'}")
 
 
 def run(settings: Comparison, folder, execution: Execution) -> None:

@@ -30,8 +30,9 @@ def run(out: Path, *extra: str, rules: tuple[str, ...] = ("bp", "untrained")) ->
 
 @pytest.fixture(autouse=True)
 def without_figures(monkeypatch):
-    """Figures have tests of their own; drawing them takes longer than these runs."""
+    """Figures and the page have tests of their own; they take longer than these runs."""
     monkeypatch.setattr(report, "draw_all", lambda *args, **kw: None)
+    monkeypatch.setattr(report, "write_page", lambda *args, **kw: None)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,131 @@
+"""A run folder as the report reads it, finished or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neurosim.experiments.config import Comparison
+from neurosim.experiments.run_folder import RunFolder
+from neurosim.storage import DamagedFileError, read_tree
+
+
+@dataclass(frozen=True)
+class CellState:
+    """How far one cell is.
+
+    epoch: its last checkpoint; None where nothing can be read.
+    note: why nothing can be read; empty else.
+    """
+
+    rule: str
+    seed: int
+    path: Path
+    epoch: int | None
+    finished: bool
+    note: str = ""
+
+    @classmethod
+    def read(cls, rule: str, seed: int, path: Path) -> CellState:
+        """Look at a cell's file."""
+        if not path.is_file():
+            return cls(rule, seed, path, None, False, "not begun")
+        try:
+            tree = read_tree(path, only=("epoch", "finished"))
+            return cls(rule, seed, path, int(tree["epoch"]), bool(tree["finished"]))
+        except (DamagedFileError, KeyError) as error:
+            return cls(rule, seed, path, None, False, f"cannot be read: {error}")
+
+    @property
+    def in_words(self) -> str:
+        """Its state for the table of cells."""
+        if self.epoch is None:
+            return self.note
+        return "finished" if self.finished else f"in flight, after epoch {self.epoch}"
+
+
+@dataclass(frozen=True)
+class ReportedRun:
+    """Settings, record and cells of a run folder.
+
+    settings: with every rule and seed that was ever asked for.
+    record: ``run.json`` as it stands.
+    """
+
+    path: Path
+    settings: Comparison
+    record: Mapping[str, Any]
+    cells: Sequence[CellState]
+
+    @classmethod
+    def read(cls, path: Path) -> ReportedRun:
+        """Read ``run.json`` and look at every cell.
+
+        Raises:
+            FileNotFoundError: no run there. ValueError: ``run.json`` is not what a run writes, or
+                no cell has reached a checkpoint.
+        """
+        record_file = Path(path) / "run.json"
+        if not record_file.is_file():
+            raise FileNotFoundError(
+                f"no run in {path} (it has no run.json): give the folder that "
+                "training_dynamics.py wrote"
+            )
+        try:
+            record = json.loads(record_file.read_text(encoding="utf-8"))
+            asked = {key: record[key] for key in ("rules", "seeds")}
+            settings = Comparison.from_dict({**record["settings"], **asked})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{record_file} is not what this version writes ({error!r}): restore it, or run "
+                "the comparison again into another folder"
+            ) from error
+        folder = RunFolder(Path(path))
+        cells = [
+            CellState.read(rule, seed, folder.cell(rule, seed))
+            for rule in settings.rules
+            for seed in settings.seeds
+        ]
+        if all(cell.epoch is None for cell in cells):
+            raise ValueError(
+                f"no cell of {path} has reached a checkpoint: a report needs one; wait, or run "
+                "the comparison"
+            )
+        return cls(Path(path), settings, record, cells)
+
+    @cached_property
+    def readable(self) -> list[CellState]:
+        """The cells with a checkpoint."""
+        return [cell for cell in self.cells if cell.epoch is not None]
+
+    @property
+    def n_finished(self) -> int:
+        """Cells with their last checkpoint."""
+        return sum(cell.finished for cell in self.cells)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether any cell asked for is not finished."""
+        return self.n_finished < len(self.cells)
+
+    def tables(self) -> list[pd.DataFrame]:
+        """The result tables of all readable cells."""
+        from neurosim.experiments.cells import read_table
+
+        return [read_table(cell.path) for cell in self.readable]
+
+    def weights(self, cell: CellState, epoch: int) -> dict[str, Any]:
+        """Every tensor of a cell after a checkpoint, as arrays."""
+        return read_tree(cell.path, only=("weights",))["weights"][f"epoch_{epoch}"]
+
+    def furthest(self, rule: str) -> CellState | None:
+        """The cell of a rule that is shown where one has to stand for all: the furthest, and of
+        those the first seed."""
+        of_rule = [cell for cell in self.readable if cell.rule == rule]
+        return max(of_rule, key=lambda cell: cell.epoch or 0, default=None)

@@ -1,0 +1,285 @@
+"""The report of a run: what it says, what it holds, and how a browser takes it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from result_tables import table
+
+from neurosim.experiments.explorer import MISSING, STEPS, explorer
+from neurosim.experiments.figure_data import Headline
+from neurosim.experiments.gallery import filters, ranked
+from neurosim.experiments.results import FIRST_COLUMNS, decompose, read_csv, selection
+from neurosim.experiments.training_dynamics import main
+from neurosim.experiments.verdicts import change, in_short, number, verdicts
+
+RUN = [
+    "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "1", "--seeds", "1",
+    "--evaluation-px", "32", "64", "--normalisation", "running", "--readouts", "gap",
+    "--rules", "untrained", "bp", "stdp", "--workers", "1",
+]  # fmt: skip
+#: Set where a missing browser is an error, as in CI.
+REQUIRED = "NEUROSIM_BROWSER"
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report") / "run"
+    assert main([*RUN, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(finished: Path) -> str:
+    return (finished / "report.html").read_text(encoding="utf-8")
+
+
+def _headline(rows: pd.DataFrame) -> Headline:
+    return Headline.of(rows, layer="FC1")
+
+
+def _told(rows: pd.DataFrame, kind: str) -> list[str]:
+    return [v.text for v in verdicts(_headline(rows)) if v.kind == kind]
+
+
+def test_a_run_leaves_every_file(finished: Path) -> None:
+    figures = {path.name for path in (finished / "figures").iterdir()}
+    assert {f"figure_6_resolution.{kind}" for kind in ("png", "pdf", "svg")} <= figures
+    parquet = pd.read_parquet(finished / "results.parquet")
+    csv = read_csv(finished / "results.csv")
+    assert list(parquet.columns) == list(csv.columns)
+    axes = FIRST_COLUMNS
+    pd.testing.assert_frame_equal(parquet[axes], csv[axes], check_exact=True)
+
+
+def test_the_page_says_what_was_run_and_on_what(finished: Path, page: str) -> None:
+    record = json.loads((finished / "run.json").read_text(encoding="utf-8"))
+    for word in (*record["data"].values(), record["versions"]["torch"], "SIMULATED", "seeds: [1]"):
+        assert word in page
+    assert "64 images of demo" in page, "the methods state this run's settings"
+    assert "One seed" in page
+    assert "3 cells, all finished" in page
+    assert len(page) < 6_000_000
+
+
+def test_the_shown_configuration_makes_the_same_run(
+    finished: Path, page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the page prints under 'Run it again' is read back as the settings of the run."""
+    import html
+
+    shown = html.unescape(re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)[1])
+    (tmp_path / "config.yaml").write_text(shown, encoding="utf-8")
+    assert main(["--config", str(tmp_path / "config.yaml"), "--show-config"]) == 0
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert set(filter(None, shown.splitlines())) <= set(printed)
+
+
+def test_a_partial_run_is_reported_as_such(finished: Path, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    shutil.copytree(finished, part, ignore=shutil.ignore_patterns("figures", "r*.html", "*.csv"))
+    (part / "cells" / "bp-seed1.h5").unlink()
+    (part / "cells" / "stdp-seed1.h5").write_bytes(b"not HDF5")
+    before = sorted(part.rglob("*"))
+    assert main(["--report", str(part), "--out", str(tmp_path / "elsewhere")]) == 0
+    assert sorted(part.rglob("*")) == before, "a run in flight is only read"
+    page = (tmp_path / "elsewhere" / "report.html").read_text(encoding="utf-8")
+    assert "1 of 3 cells finished" in page
+    assert "not begun" in page
+    assert "cannot be read" in page
+
+
+def test_what_cannot_be_reported_is_said(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--report", str(tmp_path)]) == 2
+    assert "no run in" in capsys.readouterr().err
+    record = json.loads((finished / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert main(["--report", str(tmp_path)]) == 2
+    assert "no cell of" in capsys.readouterr().err
+    record["data"]["stimuli"] = "0" * 64
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    shutil.copytree(finished / "cells", tmp_path / "cells")
+    assert main(["--report", str(tmp_path)]) == 2
+    assert "SHA-256 000000000000" in capsys.readouterr().err
+
+
+def test_the_split_is_said_with_the_numbers_of_the_table() -> None:
+    rows = table(px=(32,), rois=("IT",), rules=("untrained", "bp"))
+    parts = decompose(selection(rows, px=32).query("layer == 'FC1' and rule == 'bp'"))
+    mean = parts[parts["epoch"] == 5].mean(numeric_only=True)
+    (sentence,) = [text for text in _told(rows, "split") if "BP" in text]
+    for part in ("normalisation_part", "learning_part", "change"):
+        assert change(mean[part]) in sentence
+    assert f"from {number(mean['start'])} to {number(mean['rho'])} by epoch 5" in sentence
+    if mean["normalisation_part"] * mean["learning_part"] > 0:
+        assert f"{mean['normalisation_part'] / mean['change']:.0%}" in sentence
+    else:
+        assert "pull against each other" in sentence
+
+
+def test_shares_bounds_and_references_by_hand() -> None:
+    """.2 -> .05 with statistics alone at .1: two thirds without learning; luminance at .01."""
+    rows = table(rules=("bp",), seeds=(1, 2), px=(32,), rois=("IT",), bounds=(0.2, 0.4))
+    moved = (rows["rule"] == "bp") & (rows["epoch"] > 0)
+    at = {"start": 0.2, "still": 0.1, "end": 0.05}
+    rows.loc[rows["rule"] == "bp", "rho"] = at["start"]
+    rows.loc[moved, "rho"] = np.where(rows.loc[moved, "statistics_only"], at["still"], at["end"])
+    assert "67% happens without any learning" in _told(rows, "split")[0]
+    assert "no trained network reaches the noise bounds (.200 to .400)" in _told(rows, "bounds")[0]
+    assert "25% of the lower one" in _told(rows, "bounds")[0]
+    assert "BP scores above luminance (.010)" in _told(rows, "reference")[0]
+    assert "no trained network scores above pixels (.060)" in _told(rows, "reference")[0]
+    assert "cannot find anything" in _told(rows, "test")[0]
+    assert "negative in 6 of 6" in _told(rows, "robust")[0]  # 2 policies: Conv1 gap, 4x4; FC1
+    assert "BP 67%" in in_short(_headline(rows))[0]
+
+
+def test_what_was_not_trained_is_named() -> None:
+    (told,) = _told(table(px=(32,)), "not-trained")
+    assert told.startswith("STDP: Conv1 (moved 0.40%), FC1 (moved 0.40%) count as not trained")
+    assert _told(table(px=(32,), still=()), "not-trained") == [
+        "Every scored layer of every rule that learns has moved."
+    ]
+
+
+def test_rules_that_are_behind_are_told_as_far_as_they_are() -> None:
+    rows = table(px=(32,), rois=("IT",))
+    rows = rows[~((rows["rule"] == "pc") & (rows["epoch"] == 5).fillna(False))]
+    (sentence,) = [text for text in _told(rows, "split") if ": PC" in text]
+    assert "by epoch 2" in sentence
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.1414, ".141"),
+        (-0.0231, "−.023"),
+        (-0.0001, ".000"),
+        (1.0, "1.000"),
+        (np.nan, "undefined"),
+    ],
+)
+def test_scores_in_text(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_the_page_unpacks_to_the_table() -> None:
+    """Every score of the page is that of the table to half a step of 1 / 32,000."""
+    rows = table(("bp", "stdp"), seeds=(1, 2), px=(32, 96))
+    data = explorer(_headline(rows))
+    axes = ["rules", "seeds", "passes", "px", "normalisation", "maps", "rois", "conventions"]
+    cube = np.frombuffer(base64.b64decode(data["scores"]), "<i2")
+    cube = cube.reshape([len(data[axis]) for axis in axes])
+    models = rows[~rows["rule"].str.startswith("reference:")]
+    for row in models.sample(60, random_state=0).itertuples():
+        place = (
+            data["rules"].index(row.rule), data["seeds"].index(row.seed),
+            data["passes"].index((row.epoch, row.statistics_only)), data["px"].index(row.px),
+            data["normalisation"].index("running" if row.rule == "stdp" else row.normalisation),
+            data["maps"].index((row.layer, row.readout)), data["rois"].index(row.roi),
+            data["conventions"].index(row.convention),
+        )  # fmt: skip
+        assert abs(cube[place] / STEPS - row.rho) <= 0.5 / STEPS
+    # Passes of epoch 0 have no statistics-only twin; nothing else is missing.
+    assert (cube != MISSING).all()
+
+
+def test_ranks_of_a_matrix_by_hand() -> None:
+    square = np.array([[0, 1, 5], [1, 0, 3], [5, 3, 0]], dtype=float)
+    assert ranked(square, np.arange(3)).tolist() == [[0, 0, 100], [0, 0, 50], [100, 50, 0]]
+    square[0, 1] = square[1, 0] = np.nan
+    assert ranked(square, np.arange(3)).tolist() == [[0, 255, 100], [255, 0, 0], [100, 0, 0]]
+
+
+def test_filters_share_a_scale_and_grey_is_zero() -> None:
+    start = np.zeros((2, 3, 1, 1))
+    end = start.copy()
+    end[1, 0] = 2.0  # red
+    shown = filters(start, end)
+    assert shown.trained[0, 0].tolist() == [127, 127, 127]
+    assert shown.trained[0, 2].tolist() == [255, 127, 127]
+    assert shown.change_scale == 1
+    assert np.isinf(filters(end, end).change_scale)
+
+
+def _browser() -> str:
+    found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    missing = "" if found else f"no browser (looked for {', '.join(_BROWSERS)})"
+    try:
+        import playwright  # noqa: F401
+    except ImportError:
+        missing = "playwright is not installed (extra dev)"
+    if missing and os.environ.get(REQUIRED):
+        pytest.fail(f"{missing}, and {REQUIRED} is set: install it")
+    if missing:
+        pytest.skip(missing)
+    assert found
+    return found
+
+
+def test_a_browser_shows_all_of_it_and_asks_nobody(finished: Path) -> None:
+    """At both widths: no console message, no request, every image there, no sideways scroll."""
+    executable = _browser()
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's sandbox refuses root, who runs the tests in containers.
+    flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    address = (finished / "report.html").as_uri()
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=flags)
+        for width in (1400, 400):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            told: list[str] = []
+            asked: list[str] = []
+            page.on("console", lambda m, told=told: told.append(m.text))
+            page.on("pageerror", lambda e, told=told: told.append(str(e)))
+            page.on("request", lambda r, asked=asked: asked.append(r.url))
+            page.goto(address)
+            page.wait_for_selector("html[data-drawn=yes]", state="attached", timeout=90_000)
+            page.select_option("#map", index=0)
+            page.check("#whole")
+            assert page.locator("#trajectory .scatterlayer .trace").count() >= 3
+            assert page.locator("#parts .barlayer .point").count() >= 4
+            broken = page.evaluate(
+                "[...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.alt)"
+            )
+            assert broken == []
+            assert page.evaluate("document.images.length") > 10
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            _sorts(page)
+            _reads_pairs(page)
+            assert told == []
+            assert {url for url in asked if not url.startswith("data:")} == {address}
+        browser.close()
+
+
+def _sorts(page) -> None:
+    """A click on a heading sorts by number, a second one the other way."""
+    table = page.locator("table.sorts").first
+    values = "table => [...table.tBodies[0].rows].map(row => Number(row.cells[4].dataset.value))"
+    head = table.locator("th").nth(4).locator("button")
+    head.click()
+    rising = table.evaluate(values)
+    assert rising == sorted(rising)
+    head.click()
+    assert table.evaluate(values) == rising[::-1]
+
+
+def _reads_pairs(page) -> None:
+    """Under the pointer: the names of a pair, and its rank in every matrix."""
+    page.locator("figure.rdm img").first.hover(position={"x": 20, "y": 60})
+    assert " against " in page.locator("#pair").inner_text()
+    outputs = page.locator("figure.rdm output").all_inner_texts()
+    assert outputs
+    assert all(re.fullmatch(r"\d+ %|same|undefined", text) for text in outputs)
