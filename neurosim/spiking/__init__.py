@@ -56,6 +56,7 @@ _HOMES = {
         "SnntorchLapicque",
         "SnntorchSynaptic",
     ),
+    "homeostasis": ("SynapticScaling", "TotalInput"),
     "kernels": ("AbstractKernel", "ByDensity", "EventKernel", "FusedKernel"),
     "poisson_theory": ("PoissonNeuron", "fixed_point", "poisson_drift", "stationary_density"),
     "reductions": ("AbstractReduction", "MeanOverBatch", "MeanOverSpikes", "SumOverBatch"),
