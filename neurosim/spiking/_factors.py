@@ -49,6 +49,12 @@ def trace(
     """
     if value.device.type == "cpu" and value.dtype in (torch.float32, torch.float64):
         return _trace_on_cpu(value, keep, nearest, own, back)
+    return _trace_anywhere(value, keep, nearest, own, back)
+
+
+def _trace_anywhere(
+    value: Tensor, keep: Sequence[float], nearest: Tensor | None, own: bool, back: bool
+) -> Tensor:
     out = torch.empty_like(value)
     now = torch.zeros_like(value[0])
     n = len(value)

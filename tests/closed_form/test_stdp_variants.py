@@ -20,6 +20,7 @@ from neurosim.spiking import (
     AbstractTraceTiming,
     Additive,
     AllPairs,
+    ByDensity,
     EventKernel,
     FusedKernel,
     HardBounds,
@@ -31,6 +32,7 @@ from neurosim.spiking import (
     Triplet,
     weight_change,
 )
+from neurosim.spiking._factors import _trace_anywhere, _trace_on_cpu
 from neurosim.synapses import Dense
 from neurosim.types import LocalSignal
 
@@ -262,3 +264,28 @@ def test_tick_by_tick_equals_the_whole_window():
                     )
                     assert float(ours[o, i]) == pytest.approx(expected, abs=1e-10)
         assert ours.abs().max() > 0
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_other_devices_get_the_same_traces(kind, back, own):
+    """The compiled pass and the torch operators that stand in for it elsewhere: to the bit."""
+    g = torch.Generator().manual_seed(0)
+    spikes = (torch.rand(11, 2, 3, generator=g) < 0.4).to(kind)
+    keep = torch.rand(11, generator=g).to(kind).tolist()
+    for nearest in (None, spikes):
+        ours = _trace_on_cpu(0.7 * spikes, keep, nearest, own, back)
+        assert torch.equal(ours, _trace_anywhere(0.7 * spikes, keep, nearest, own, back))
+
+
+def test_density_picks_the_faster_kernel_and_says_which():
+    """Every registered trace timing runs by events on a sparse dense layer; both choices agree."""
+    g = torch.Generator().manual_seed(1)
+    pre = (torch.rand(9, 2, 6, generator=g) < 0.3).double()
+    post = (torch.rand(9, 2, 40, generator=g) < 0.05).double()
+    spikes, synapse = SpikeWindow(pre, post), Dense(6, 40)
+    for name in TRACE_TIMINGS:
+        chosen = ByDensity().choose(synapse, spikes, variant(name))
+        assert isinstance(chosen, EventKernel)
+        assert isinstance(ByDensity(0.0).choose(synapse, spikes, variant(name)), FusedKernel)
