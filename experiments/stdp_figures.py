@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from neurosim.experiments.figure_style import DPI, FAINT, INK, RC, WIDTH_IN, panel_title
 from neurosim.experiments.stdp_protocols import CURVES, SJOSTROM
@@ -107,9 +108,11 @@ def weights(table: pd.DataFrame, theory: pd.DataFrame) -> Figure:
         axes.plot(line["weight"], line["density"], color=COLOURS[1], lw=1.5)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, None)
-        panel_title(axes, "ABCDEFGH"[index], f"{name} (n = {len(found)})")
-        axes.set_xlabel("weight")
-    figure.supylabel("density", fontsize=8.5)
+        # Labels of one width, whatever the layout finds room for.
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        panel_title(axes, "ABCDEFGH"[index], name)
+    panels[0].set_ylabel("density")
+    figure.supxlabel(f"weight ({len(found):,} of each rule)", fontsize=8.5)
     return figure
 
 
