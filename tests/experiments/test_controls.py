@@ -28,7 +28,9 @@ KEYS = ["rule", "seed", "weights", "epoch", "readout", "layer", "roi", "conventi
 def run(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("controls") / "run"
     with pytest.MonkeyPatch.context() as patch:
+        # The page shows the figures; neither is looked at here.
         patch.setattr(report, "draw_all", lambda *args, **kw: None)
+        patch.setattr(report, "write_page", lambda *args, **kw: None)
         status = main(
             ["--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "1",
              "--evaluation-px", "32", "--normalisation", "running", "--readouts", "gap",
