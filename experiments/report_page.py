@@ -22,6 +22,7 @@ from neurosim.experiments.figure_style import rule_style
 from neurosim.experiments.gallery import filters, geometry, learner_of, patterns_of, rasters
 from neurosim.experiments.methods import BrainFacts, RuleFacts, methods, rule_facts
 from neurosim.experiments.options import to_yaml
+from neurosim.experiments.report_audit import audit_of
 from neurosim.experiments.report_pictures import (
     figure_uri,
     gradient,
@@ -110,7 +111,7 @@ def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
         "cautions": [caution.text for caution in told],
         "verdict_groups": list(groups.items()),
         "choice": headline.in_words(),
-        "audit": [],
+        "audit": audit_of(run.path),
     }
 
 

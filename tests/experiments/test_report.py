@@ -17,6 +17,7 @@ from result_tables import table
 from neurosim.experiments.explorer import MISSING, STEPS, explorer
 from neurosim.experiments.figure_data import Headline
 from neurosim.experiments.gallery import filters, ranked
+from neurosim.experiments.report_audit import audit_of
 from neurosim.experiments.results import FIRST_COLUMNS, decompose, read_csv, selection
 from neurosim.experiments.training_dynamics import main
 from neurosim.experiments.verdicts import change, in_short, number, verdicts
@@ -82,6 +83,16 @@ def test_the_shown_configuration_makes_the_same_run(
     assert main(["--config", str(tmp_path / "config.yaml"), "--show-config"]) == 0
     printed = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert set(filter(None, shown.splitlines())) <= set(printed)
+
+
+def test_the_audit_is_on_the_page(finished: Path, page: str, tmp_path: Path) -> None:
+    findings = json.loads((finished / "audit.json").read_text(encoding="utf-8"))["findings"]
+    assert [found["kind"] for found in audit_of(finished)] == [f["verdict"] for f in findings]
+    assert 'href="#audit"' in page
+    assert audit_of(tmp_path) == []
+    (tmp_path / "audit.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"make it anew with --audit"):
+        audit_of(tmp_path)
 
 
 def test_a_partial_run_is_reported_as_such(finished: Path, tmp_path: Path) -> None:
