@@ -1,0 +1,161 @@
+"""The comparison from Python: ``compare`` runs it, ``open_run`` reads a run folder.
+
+from neurosim.experiments import compare
+run = compare(preset="demo", rules=("untrained", "bp"), out="runs/two-rules")
+run.verdicts
+run.results  # pandas
+run.figures["figure_5_decomposition"]  # matplotlib
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurosim.experiments.config import PRESETS, Comparison, Execution
+from neurosim.experiments.execute import one_thread
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+#: The layer that figures and verdicts are about, if no other is asked for.
+LAYER = "FC1"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder with results.
+
+    path: the folder. layer: what figures and verdicts are about.
+    """
+
+    path: Path
+    layer: str = LAYER
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """The tidy table, one row a score."""
+        from neurosim.experiments.results import read_csv
+
+        return read_csv(self.path / "results.csv")
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """Figures 1 to 6 by name, drawn when asked for."""
+        return _Figures(self)
+
+    @cached_property
+    def verdicts(self) -> list[str]:
+        """What the numbers say, in plain sentences."""
+        from neurosim.experiments.figure_data import Headline
+        from neurosim.experiments.verdicts import verdicts
+
+        return [v.text for v in verdicts(Headline.of(self.results, layer=self.layer))]
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
+
+
+class _Figures(Mapping[str, "Figure"]):
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __getitem__(self, name: str) -> Figure:
+        from neurosim.choices import Choices
+        from neurosim.experiments.figure_data import Headline
+        from neurosim.experiments.figures import FIGURES
+
+        draw = Choices("figure", dict(FIGURES))[name]
+        figure = draw(Headline.of(self._run.results, layer=self._run.layer))
+        # A notebook shows what has this method; figures made without pyplot have none.
+        figure._repr_png_ = lambda: _png(figure)  # type: ignore[attr-defined]
+        return figure
+
+    def __iter__(self) -> Iterator[str]:
+        from neurosim.experiments.figures import FIGURES
+
+        return iter(FIGURES)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _png(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=110)
+    return out.getvalue()
+
+
+def compare(
+    preset: str = "demo",
+    *,
+    out: Path | str | None = None,
+    workers: int = 1,
+    device: str = "cpu",
+    data_dir: Path | str | None = None,
+    download: bool = False,
+    **settings: Any,
+) -> Run:
+    """Run the comparison, or resume it; the same numbers as from the command line.
+
+    Args:
+        preset: settings to start from.
+        out: run folder; by default ``runs/PRESET``.
+        workers: processes side by side; 1 runs in this process.
+        settings: fields of ``Comparison`` that differ from the preset. ``epochs`` without
+            ``checkpoints`` keeps the preset's up to it, and adds it as the last.
+
+    Raises:
+        TypeError: a setting that ``Comparison`` does not have; the nearest one is named.
+        ValueError: a setting or data that cannot be used. CellsFailedError: some cells failed.
+    """
+    from neurosim.experiments.run_folder import RunFolder
+    from neurosim.experiments.training_dynamics import run
+
+    known = [field.name for field in dataclasses.fields(Comparison)]
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise TypeError(f"no setting {name!r}: {hint}")
+    start = PRESETS[preset]
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+    }
+    if "epochs" in given and "checkpoints" not in given:
+        kept = [epoch for epoch in start.checkpoints if epoch < given["epochs"]]
+        given["checkpoints"] = (*kept, given["epochs"])
+    one_thread()
+    execution = Execution(
+        workers=workers,
+        device=device,
+        data_dir=None if data_dir is None else Path(data_dir),
+        download=download,
+    )
+    folder = RunFolder(Path(out) if out is not None else Path("runs") / preset)
+    run(dataclasses.replace(start, **given), folder, execution)
+    return Run(folder.path)
+
+
+def open_run(path: Path | str, *, layer: str = LAYER) -> Run:
+    """A run that has its results.
+
+    Raises:
+        FileNotFoundError: no ``results.csv`` there.
+    """
+    path = Path(path)
+    if not (path / "results.csv").is_file():
+        raise FileNotFoundError(
+            f"no results.csv in {path}: let the run end, or write it with "
+            f"training_dynamics.py --report {path}"
+        )
+    return Run(path, layer)

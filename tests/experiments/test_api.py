@@ -1,0 +1,43 @@
+"""The comparison from Python, and the tutorial that shows it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from neurosim.experiments import compare, open_run
+
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.ipynb"
+
+
+def test_a_wrong_setting_names_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"no setting 'epoch': did you mean 'epochs'"):
+        compare(epoch=1, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no results\.csv in .*--report"):
+        open_run(tmp_path)
+
+
+def test_the_tutorial_runs_and_leaves_no_outputs_behind() -> None:
+    """Every cell runs; what it prints and shows is what a reader is promised."""
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed (extra test)")
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed (extra test)")
+    pytest.importorskip("ipykernel", reason="ipykernel is not installed (extra test)")
+    notebook = nbformat.read(TUTORIAL, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs for cell in code), "the notebook is committed without outputs"
+    os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
+    nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
+    shown = [
+        {kind for output in cell.outputs for kind in output.get("data", {"stream": 0})}
+        for cell in code
+    ]
+    assert "stream" in shown[1], "verdicts are printed"
+    assert "text/html" in shown[2], "the table is a pandas table"
+    assert "image/png" in shown[3], "the figure is shown inline"
+    assert "report.html" in code[4].outputs[0]["data"]["text/plain"]
