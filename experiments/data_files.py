@@ -137,6 +137,12 @@ def _check(
             f"{path}: field {key!r} has dtype {array.dtype} and shape {array.shape}; it has to "
             f"have {field}{f' with {known}' if known else ''}; {remedy}."
         )
+    n_bad = int((~np.isfinite(array)).sum()) if array.dtype.kind == "f" else 0
+    if n_bad:
+        raise BrokenDataError(
+            f"{path}: field {key!r} has {n_bad} of {array.size} values that are not finite; "
+            f"{remedy}."
+        )
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -80,8 +80,8 @@ _SPARE_MARKERS = ("p", "8", "d", "H")
 _FIRST_EPOCH = 0.3
 ZERO_POINT_MARKER = "X"
 ZERO_POINT_NOTE = (
-    "Statistics-only: the same passes with learning rate 0, so only running statistics changed "
-    "(of normalisation; in a spiking network, firing thresholds)"
+    "Statistics-only (crosses side by side: the first checkpoint after 0): the same passes with "
+    "learning rate 0, so only statistics of normalisation changed (when spiking: thresholds)"
 )
 REFERENCE_DASHES = {
     "luminance": (0, (1, 1.5)),

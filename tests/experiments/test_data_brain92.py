@@ -175,6 +175,16 @@ def test_a_truncated_set_is_refused_and_kept(server: Server, tmp_path: Path) -> 
     assert server.requests == []
 
 
+def test_a_missing_value_is_refused_by_field(tmp_path: Path) -> None:
+    """One NaN would leave its pair out for all fifteen subjects, and no score would say so."""
+    with np.load(DATA / FILE, allow_pickle=False) as known:
+        arrays = {key: known[key] for key in known.files}
+    arrays["EVC"].flat[3] = np.nan
+    np.savez(tmp_path / FILE, **arrays)
+    with pytest.raises(BrokenDataError, match=r"field 'EVC' has 1 of 62790 .* not finite"):
+        load_stimuli("brain92", tmp_path)
+
+
 def _load(folder: str, start: object, results: object) -> None:
     start.wait()  # type: ignore[attr-defined]
     stimuli = load_stimuli("brain92", Path(folder), download=True, progress=False)

@@ -63,6 +63,12 @@ def test_the_table_has_every_axis(table):
     assert not table.duplicated(axes).any(), "one row for each place on the grid"
 
 
+def test_every_column_is_explained(table):
+    page = Path(__file__).parents[2] / "docs" / "results_table.md"
+    text = page.read_text(encoding="utf-8")
+    assert [name for name in table.columns if f"`{name}`" not in text] == []
+
+
 def test_the_statistics_only_zero_point_moved_no_weight(table):
     rows = table[table["statistics_only"].fillna(False).astype(bool)]
     assert set(rows["rule"]) == {"bp", "untrained"}
