@@ -61,11 +61,17 @@ def load_things(
 
 def _build(kept: Path, folder: Path, choice: str, name: str, progress: bool) -> None:
     from neurosim.rsa.things import load_things_fmri
-    from neurosim.rsa.things_files import ThingsFileError, files_below, find_subjects
+    from neurosim.rsa.things_files import (
+        ThingsFileError,
+        check_no_subject_lacks_responses,
+        files_below,
+        find_subjects,
+    )
 
     lacking = [] if (folder / IMAGES).is_dir() else [_GET_IMAGES]
     try:
         find_subjects(folder)
+        check_no_subject_lacks_responses(folder)
     except FileNotFoundError as error:
         # With some files there, the sentence that says which of them is absent helps most.
         some = folder.is_dir() and any(p.name.startswith("sub-") for p in files_below(folder))

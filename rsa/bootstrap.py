@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import compare_rdms
-from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, n_stimuli_of
+from neurosim.rsa.rdm import (
+    RDMInput,
+    as_pair_mask,
+    as_rows,
+    check_same_stimuli,
+    n_stimuli_of,
+    stimuli_of,
+)
 
 Ints = NDArray[np.int64]
 
@@ -165,6 +172,9 @@ def common_pairs(
             f"the models have {x.shape[1]} pairs, the brain RDMs {y.shape[1]}: "
             "both must be of the same stimuli in the same order"
         )
+    check_same_stimuli(
+        {"the brain RDMs": stimuli_of(brains, "brains"), "the models": stimuli_of(models, "models")}
+    )
     mask = as_pair_mask(pair_mask, x.shape[1])
     used = np.asarray(~(np.isnan(x).any(axis=0) | np.isnan(y).any(axis=0)))
     if mask is not None:

@@ -173,7 +173,7 @@ class BrainRDMs:
         if key not in self._kept:
             if rows is None:
                 rows = np.stack([self.mean_rdm(roi) for roi in self.rois])
-            self._kept[key] = PreparedRDMs(rows, comparator, self.pair_mask)
+            self._kept[key] = PreparedRDMs(rows, comparator, self.pair_mask, self.stimuli)
         return self._kept[key]
 
     def select(

@@ -14,7 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from neurosim.rsa.comparator import Array, Comparator, Rows
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.distances import Dissimilarity
-from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, compute_quietly
+from neurosim.rsa.rdm import (
+    RDMInput,
+    as_pair_mask,
+    as_rows,
+    check_same_stimuli,
+    compute_quietly,
+    stimuli_of,
+)
 
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -37,6 +44,10 @@ def compare_rdms(
     A pair that is NaN on either side is left out on both sides of that comparison, and what
     is left is ranked anew. The score is NaN where fewer than two pairs are left or a side is
     constant.
+
+    Raises:
+        ValueError: another number of pairs; ``RDM`` objects that name their stimuli otherwise or
+            in another order (arrays carry no names and are taken to be in order).
     """
     return _prepared_for(brains, method, pair_mask).compare(models)
 
@@ -102,7 +113,8 @@ def prepare_rdms(
 ) -> PreparedRDMs:
     """Rank (or centre) these RDMs once, to be compared with many others."""
     rows = as_rows(rdms)
-    return PreparedRDMs(rows, find_comparator(method), as_pair_mask(pair_mask, rows.shape[1]))
+    mask = as_pair_mask(pair_mask, rows.shape[1])
+    return PreparedRDMs(rows, find_comparator(method), mask, stimuli_of(rdms))
 
 
 @final
@@ -117,6 +129,7 @@ class PreparedRDMs:
     rows: Rows
     method: Comparator
     pair_mask: Flags | None = None
+    stimuli: tuple[str, ...] | None = None
     _groups: list[tuple[Places, Flags | None]] = field(init=False, repr=False)
     _kept: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -132,6 +145,9 @@ class PreparedRDMs:
                 f"the models have {other.shape[1]} pairs, the brain RDMs {n_pairs}: "
                 "both must be of the same stimuli in the same order"
             )
+        check_same_stimuli(
+            {"the brain RDMs": self.stimuli, "the models": stimuli_of(models, "models")}
+        )
         scores = np.full((len(other), len(self.rows)), np.nan)
         for models_at, model_pairs in _by_missing(other):
             for group, (rows_at, row_pairs) in enumerate(self._groups):

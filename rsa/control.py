@@ -14,7 +14,7 @@ from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.correlations import InnerProduct, RankCorrelation
-from neurosim.rsa.rdm import RDMInput, as_one, as_rows
+from neurosim.rsa.rdm import RDMInput, as_one, as_rows, check_same_stimuli, stimuli_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,16 @@ def _on_footing(
             f"controlling is a regression of ranks or values: use spearman or pearson, "
             f"not {comparator.name}"
         )
+    if isinstance(controls, (list, tuple)) and not controls:
+        raise ValueError("no controls given: need at least one reference RDM")
     controlling = as_rows(controls, "controls")
+    check_same_stimuli(
+        {
+            "y": stimuli_of(y, "y"),
+            "x": stimuli_of(x, "x"),
+            "the controls": stimuli_of(controls, "controls"),
+        }
+    )
     others = np.concatenate([np.asarray(as_rows(y, "y"), dtype=np.float64), controlling])
     a, rest, used = common_pairs(x, others, pair_mask)
     rows = comparator.normalise(np.concatenate([a, rest])[:, used])
@@ -148,6 +157,10 @@ def variance_partitioning(
     each = [as_one(p, f"predictor {name!r}") for name, p in predictors.items()]
     if len({len(row) for row in each}) > 1:
         raise ValueError("predictors are of different numbers of stimuli")
+    check_same_stimuli(
+        {"the target": stimuli_of(target)}
+        | {f"the predictor {name!r}": stimuli_of(p) for name, p in predictors.items()}
+    )
     rows = np.stack(each)
     y, x, _ = _on_footing(as_one(target, "target"), rows, rows, method, pair_mask)
     unit = y[0] / np.linalg.norm(y[0])

@@ -15,7 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.compare import compare_rdms
-from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, n_stimuli_of, pair_indices
+from neurosim.rsa.rdm import (
+    RDMInput,
+    as_pair_mask,
+    as_rows,
+    check_same_stimuli,
+    n_stimuli_of,
+    pair_indices,
+    stimuli_of,
+)
 
 
 @final
@@ -124,6 +132,9 @@ def halves_by_dispersion(
     """
     spread = np.asarray(dispersion, dtype=np.float64)
     x, y = as_rows(models, "models"), as_rows(brains, "brains")
+    check_same_stimuli(
+        {"the brain RDMs": stimuli_of(brains, "brains"), "the models": stimuli_of(models, "models")}
+    )
     n = n_stimuli_of(x.shape[1])
     if spread.shape != (n,):
         raise ValueError(f"dispersion has shape {spread.shape}, the RDMs are of {n} stimuli")

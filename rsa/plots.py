@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.rsa.rdm import RDMInput, as_one, to_square
+from neurosim.rsa.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of, to_square
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,8 +134,13 @@ def plot_shepard(
     """Every pair's dissimilarity in one RDM against another, as a density, with its score."""
     from neurosim.rsa.compare import compare_rdms
 
-    ax = _axes(ax)
     a, b = as_one(x, "x"), as_one(y, "y")
+    if len(a) != len(b):
+        raise ValueError(
+            f"x has {len(a)} pairs, y {len(b)}: both must be of the same stimuli in the same order"
+        )
+    check_same_stimuli({"y": stimuli_of(y), "x": stimuli_of(x)})
+    ax = _axes(ax)
     both = ~np.isnan(a) & ~np.isnan(b)
     hexes = ax.hexbin(a[both], b[both], gridsize=45, cmap="viridis", mincnt=1, bins="log", lw=0.1)
     _colour_bar(ax, hexes, "pairs")

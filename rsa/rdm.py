@@ -8,7 +8,7 @@ has no dissimilarity (a silent or missing pattern); comparisons leave it out on 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -221,6 +221,7 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
         lengths = {r.n_pairs for r in rdms}
         if len(lengths) > 1:
             raise ValueError(f"{what} have different numbers of pairs: {sorted(lengths)}")
+        stimuli_of(rdms, what)
         return np.stack([r.dissimilarities for r in rdms])
     array = np.asarray(rdms)
     if array.dtype.kind not in "fiub":
@@ -238,6 +239,35 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
         )
     n_stimuli_of(array.shape[1])
     return array
+
+
+def stimuli_of(rdms: Any, what: str = "rdms") -> tuple[str, ...] | None:
+    """The stimulus names that the ``RDM`` objects among these carry, or None; two that name
+    them differently are refused."""
+    given = [rdms] if isinstance(rdms, RDM) else rdms if isinstance(rdms, (list, tuple)) else []
+    named = [r.stimuli for r in given if isinstance(r, RDM) and r.stimuli is not None]
+    for i, names in enumerate(named[1:], 1):
+        check_same_stimuli({f"{what} #0": named[0], f"{what} #{i}": names})
+    return named[0] if named else None
+
+
+def check_same_stimuli(sides: Mapping[str, tuple[str, ...] | None]) -> None:
+    """Refuse sides that name their stimuli differently; a side without names (None) is taken
+    to be in the same order, as arrays are."""
+    named = [(what, names) for what, names in sides.items() if names is not None]
+    for what, names in named[1:]:
+        first, expected = named[0]
+        if names is expected or names == expected:
+            continue
+        if len(names) != len(expected):
+            how = f"{len(names)} and {len(expected)} names"
+        else:
+            i = next(i for i, (a, b) in enumerate(zip(names, expected, strict=True)) if a != b)
+            how = f"at place {i} {names[i]!r} and {expected[i]!r}"
+        raise ValueError(
+            f"{what} name their stimuli otherwise or in another order than {first} ({how}); "
+            "bring them in order with rdm.select(names)"
+        )
 
 
 def as_one(rdm: RDMInput, what: str) -> NDArray[np.floating]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ def load_rdms(path: str | os.PathLike[str]) -> dict[str, RDM]:
 
     - ``.npy``: one RDM or a stack, square or condensed.
     - ``.csv``, ``.tsv``, ``.txt``: a square matrix, or one condensed RDM a line. A header line
-      and a first column of names are passed over; around a square matrix they name its stimuli.
+      and a first column of names are passed over; around a square matrix they name its stimuli
+      (columns in another order than the rows are put in theirs; other names are refused).
     - ``.npz``, ``.h5``, ``.hdf5``: brain RDMs as ``BrainRDMs.save`` writes them
       (``subject/ROI`` each; pairs outside their mask are NaN); any other .npz: every array.
 
@@ -94,9 +96,25 @@ def _read_text(file: Path) -> Content:
     array = np.array(rows, dtype=np.float64)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         return {"": array}, None
-    if names is None and header is not None:
-        names = [cell.strip("\"'") for cell in header[-len(array) :]]
+    columns = None if header is None else [cell.strip("\"'") for cell in header[-len(array) :]]
+    if names is None or columns is None:
+        names = columns if names is None else names
+    elif sorted(names) == sorted(columns):
+        # One order for both; a name that stands twice is refused with the names.
+        array = array[:, [columns.index(name) for name in names]]
+    else:
+        i = next(i for i, (a, b) in enumerate(_zipped(names, columns)) if a != b)
+        row, column = _zipped(names, columns)[i]
+        raise RDMFileError(
+            f"{file.name}: row {i + 1} is named {row!r}, column {i + 1} {column!r}, and the names "
+            "of rows and columns are not the same; name both after the stimuli, in any order, or "
+            "leave one of them out"
+        )
     return {"": array}, None if names is None else tuple(names)
+
+
+def _zipped(names: list[str], columns: list[str]) -> list[tuple[str | None, str | None]]:
+    return list(zip_longest(names, columns))
 
 
 def _number(cell: str) -> float | None:

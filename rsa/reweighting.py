@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
-from neurosim.rsa.rdm import RDMInput, as_one, n_stimuli_of, to_condensed
+from neurosim.rsa.rdm import (
+    RDMInput,
+    as_one,
+    check_same_stimuli,
+    n_stimuli_of,
+    stimuli_of,
+    to_condensed,
+)
 
 
 @final
@@ -63,6 +70,9 @@ def reweighted_rsa(
     from scipy.optimize import nnls
 
     comparator = find_comparator(method)
+    check_same_stimuli(
+        {"the target": stimuli_of(target), "the components": stimuli_of(components, "components")}
+    )
     d, y, used = common_pairs(components, as_one(target, "target"), pair_mask)
     n = n_stimuli_of(d.shape[1])
     if not 2 <= n_folds <= n // 3:

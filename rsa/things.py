@@ -16,6 +16,7 @@ from neurosim.rsa.rdm import compute_quietly, to_condensed
 from neurosim.rsa.things_files import (
     SubjectFiles,
     ThingsFileError,
+    check_no_subject_lacks_responses,
     find_subjects,
     open_responses,
     read_trials,
@@ -140,7 +141,10 @@ def load_things_fmri(
     """
     choose = _choice(STIMULUS_CHOICES, stimuli, "stimuli")
     standardise = _choice(ZSCORES, zscore, "zscore")
+    _check_names_of_parts(rois, subjects)
     files = _selected(find_subjects(root), subjects)
+    if subjects is None:
+        check_no_subject_lacks_responses(root)
     tables = [read_trials(f) for f in files]
     chosen = [choose(table) for table in tables]
     _check_same_stimuli(files, chosen)
@@ -186,6 +190,23 @@ def _choice(known: Mapping[str, Callable], name: str, what: str) -> Callable:
     if name not in known:
         raise ValueError(f"unknown {what} {name!r}; known: {', '.join(known)}")
     return known[name]
+
+
+def _check_names_of_parts(
+    rois: Mapping[str, Sequence[str]], subjects: Sequence[str] | None
+) -> None:
+    if isinstance(subjects, str):
+        raise TypeError(f"subjects is a sequence of names: give ({subjects!r},)")
+    if subjects is not None and not len(subjects):
+        raise ValueError("no subjects given; leave subjects out for all that are found")
+    if not isinstance(rois, Mapping) or not rois:
+        raise ValueError(f"rois maps names to columns of the voxel table, one or more; got {rois}")
+    for name, columns in rois.items():
+        if isinstance(columns, str) or not columns:
+            raise TypeError(
+                f"ROI {name!r} is a sequence of columns of the voxel table, e.g. ('V1',); "
+                f"got {columns!r}"
+            )
 
 
 def _selected(

@@ -119,6 +119,21 @@ def find_subjects(root: str | os.PathLike[str]) -> tuple[SubjectFiles, ...]:
     return tuple(found[subject] for subject in sorted(found))
 
 
+def check_no_subject_lacks_responses(root: str | os.PathLike[str]) -> None:
+    """Refuse a folder that has the tables of a subject and not the responses, who would else be
+    left out without a word."""
+    names = [path.name for path in files_below(Path(root))]
+    for distribution in DISTRIBUTIONS:
+        for kind in (distribution.stimuli, distribution.voxels):
+            for name in names:
+                match = re.fullmatch(rf"(sub-\d+){re.escape(kind)}\.(csv|tsv)", name)
+                if match and not any(match[1] + d.responses in names for d in DISTRIBUTIONS):
+                    raise FileNotFoundError(
+                        f"{name} is there, but no {match[1]}{distribution.responses}; download "
+                        "it too, or name the subjects to load (subjects=)"
+                    )
+
+
 def files_below(folder: Path) -> list[Path]:
     """All files below a folder, ordered; linked folders too (large data often lie elsewhere)."""
     found, seen = [], set()

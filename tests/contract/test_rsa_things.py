@@ -282,6 +282,31 @@ def test_archives_and_missing_files_say_what_to_do(betas: Path, tmp_path: Path) 
         load_things_fmri(betas, stimuli="first")
 
 
+def test_a_subject_whose_responses_are_missing_is_not_dropped(betas: Path) -> None:
+    (betas / "sub-02_ResponseData.h5").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no sub-02_ResponseData\.h5.*subjects="):
+        load_things_fmri(betas)
+    assert load_things_fmri(betas, subjects=["sub-01"]).subjects == ("sub-01",)
+    (betas / "sub-02_StimulusMetadata.csv").unlink()
+    (betas / "sub-02_VoxelMetadata.csv").unlink()
+    assert load_things_fmri(betas).subjects == ("sub-01",)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"subjects": "sub-01"}, r"give \('sub-01',\)"),
+        ({"subjects": ()}, "no subjects given"),
+        ({"rois": {"V1": "V1"}}, "ROI 'V1' is a sequence of columns"),
+        ({"rois": {"V1": ()}}, "ROI 'V1' is a sequence of columns"),
+        ({"rois": {}}, "rois maps names to columns"),
+    ],
+)
+def test_names_of_subjects_and_rois_are_sequences(options: dict[str, object], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        load_things_fmri(DATA, **options)  # type: ignore[arg-type]
+
+
 def test_the_square_rdms_of_the_published_comparison(tmp_path: Path) -> None:
     brain = load_things_fmri(DATA)
     from neurosim.rsa import to_square
