@@ -1,17 +1,16 @@
 """One cell of the comparison: a rule and a seed, trained and evaluated at every checkpoint.
 
-A cell is a pure function of the settings, the rule and the seed. It lives in one HDF5 file that
-is rewritten whole at each checkpoint, with all that is needed to go on from there.
+A cell is a pure function of the settings, the rule and the seed; its files (``cell_store``) let
+it go on from its last epoch wherever it was ended.
 """
 
 from __future__ import annotations
 
-import json
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,20 +19,22 @@ import torch
 from torch import Tensor
 
 from neurosim.experiments.batches import LABELS, epoch_batches, first_batches, normalise
+from neurosim.experiments.cell_store import CellStore
+from neurosim.experiments.cell_store import read_table as read_table
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
+from neurosim.experiments.events import Report
 from neurosim.experiments.profiles import profile_of
 from neurosim.models.learner import Learner, SharedStart
-from neurosim.storage import read_tree, write_tree
 from neurosim.streams import generator
 from neurosim.training import BatchLog, Trainer, movement
 
 #: Batches between two measurements of what only the dynamics can tell (angles cost two sweeps).
 _MEASURED_EVERY = 10
 
-#: Told how far a cell is: epochs done (with fraction) and a line on its state.
-Report = Callable[[float, str], None]
+#: Seconds between two reports from within an epoch.
+_REPORTED_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class EpochLog:
     n_batches: int = 0
     n_energy_steps: int = 0
     n_energy_rises: int = 0
+    seconds: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
     measured: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
@@ -189,8 +191,8 @@ class Cell:
     """A rule and a seed on their way through the checkpoints.
 
     Args:
-        path: the cell's file; where it exists, the cell goes on from it.
-        identity: what the file must say of itself (``cell_identity``).
+        store: the cell's files; where they exist, the cell goes on from them.
+        report: told of progress.
     """
 
     def __init__(
@@ -199,14 +201,12 @@ class Cell:
         rule: str,
         seed: int,
         data: CellData,
-        path: Path,
+        store: CellStore,
         device: torch.device,
         report: Report,
-        identity: str,
     ) -> None:
         self.settings, self.rule, self.seed = settings, rule, seed
-        self.data, self.path, self.device, self.report = data, path, device, report
-        self.identity = identity
+        self.data, self.store, self.device, self.report = data, store, device, report
         learner, still = self._fresh_learner(), self._fresh_learner().without_learning()
         self.initial = {k: t.clone() for k, t in learner.tensors().items()}
         n_batches = len(data.x_train) // settings.batch_size
@@ -221,20 +221,19 @@ class Cell:
         self.weights: dict[str, Mapping[str, Any]] = {}
 
     def run(self) -> None:
-        """Train to the last checkpoint, going on from the file where there is one."""
-        if self.path.is_file():
-            self._load()
-        else:
-            self._evaluate(self.tracks[0], EpochLog())
-            self._save()
+        """Train to the last checkpoint, going on from the files where there are any."""
+        if not self._load():
+            self._checkpoint([EpochLog()])
+            self._save_state()
         for epoch in range(self.epoch + 1, self.settings.epochs + 1):
             logs = [self._train_epoch(track, epoch) for track in self.tracks]
             self.epoch = epoch
+            self.report("epoch", epoch=epoch, **self._state_of_learning(logs[0]),
+                        learning_s=logs[0].seconds, statistics_only_s=logs[1].seconds)  # fmt: skip
             if epoch in self.settings.checkpoints:
-                for track, log in zip(self.tracks, logs, strict=True):
-                    self._evaluate(track, log)
-                self._save()
-        self.report(float(self.settings.epochs), "done")
+                self._checkpoint(logs)
+            if epoch < self.settings.epochs:
+                self._save_state()
 
     def _fresh_learner(self) -> Learner:
         return build_learner(self.settings, self.rule, self.seed, self.data.n_classes, self.device)
@@ -250,22 +249,51 @@ class Cell:
             augmentation=self.settings.augmentation,
             augmentations=profile_of(self.settings).augmentations,
         )
+        started = told = time.perf_counter()
         for index, (x, y) in enumerate(batches):
             batch = track.trainer.step(x, y, noise)
             log.add(batch)
-            self.report(
-                epoch - 1 + (track.statistics_only + (index + 1) / self.n_batches) / 2,
-                "statistics only"
-                if track.statistics_only
-                else f"loss {log.loss / log.n_batches:.3f}",
-            )
             if index % _MEASURED_EVERY == 0:
                 log.measure(track.learner, batch)
+            if (now := time.perf_counter()) - told > _REPORTED_EVERY_S:
+                told = now
+                done = epoch - 1 + (track.statistics_only + (index + 1) / self.n_batches) / 2
+                state = {} if track.statistics_only else self._state_of_learning(log)
+                self.report("progress", epoch=done, phase=track.name, **state)
+        log.seconds = time.perf_counter() - started
         return log
+
+    def _state_of_learning(self, log: EpochLog) -> dict[str, float]:
+        """Loss and accuracy of the epoch so far; displacement of the least moved conv layer."""
+        current = self.tracks[0].learner.tensors()
+        moved = [
+            movement(self.initial[f"{layer}.weight"], current[f"{layer}.weight"]).displacement
+            for layer in SCORED_LAYERS
+            if layer.startswith("Conv")
+        ]
+        row = log.row()
+        return {
+            "loss": row["train_loss"],
+            "accuracy": row["train_accuracy"],
+            "displacement": min(moved),
+        }
+
+    def _checkpoint(self, logs: Sequence[EpochLog]) -> None:
+        """Evaluate the tracks that have a log, and write what is known by now."""
+        self.report("progress", epoch=float(self.epoch), phase="evaluation")
+        started = time.perf_counter()
+        for track, log in zip(self.tracks, logs, strict=False):
+            self._evaluate(track, log)
+        seconds = time.perf_counter() - started
+        table = pd.concat(self.tables, ignore_index=True)
+        finished = self.epoch == self.settings.epochs
+        self.store.save_results(self.epoch, table, self.weights, finished=finished)
+        accuracy = float(self.tables[-len(logs)]["test_accuracy"].iloc[0])
+        self.report("checkpoint", epoch=self.epoch, evaluation_s=seconds, n_evaluations=len(logs),
+                    test_accuracy=accuracy)  # fmt: skip
 
     def _evaluate(self, track: Track, log: EpochLog) -> None:
         learner = track.learner
-        self.report(float(self.epoch), "evaluating")
         table = self.data.evaluation.table(learner)
         table.insert(0, "rule", self.rule)
         table.insert(1, "seed", self.seed)
@@ -297,29 +325,17 @@ class Cell:
             }
         return pd.DataFrame.from_dict(rows, orient="index")
 
-    def _save(self) -> None:
-        table = pd.concat(self.tables, ignore_index=True)
-        write_tree(
-            self.path,
-            {
-                "identity": self.identity,
-                "epoch": self.epoch,
-                "finished": self.epoch == self.settings.epochs,
-                "table": {name: table[name].to_numpy() for name in table},
-                "column_order": list(table.columns),
-                "tracks": {track.name: track.state() for track in self.tracks},
-                "weights": self.weights,
-            },
-        )
+    def _save_state(self) -> None:
+        self.store.save_state(self.epoch, {track.name: track.state() for track in self.tracks})
 
-    def _load(self) -> None:
-        tree = read_tree(self.path)
-        _check_identity(self.path, tree, self.identity)
+    def _load(self) -> bool:
+        saved = self.store.load()
+        if saved is None:
+            return False
         for track in self.tracks:
-            track.load_state(tree["tracks"][track.name])
-        self.epoch = tree["epoch"]
-        self.tables = [table_of(tree)]
-        self.weights = tree["weights"]
+            track.load_state(saved.tracks[track.name])
+        self.epoch, self.tables, self.weights = saved.epoch, [saved.table], saved.weights
+        return True
 
 
 #: What a table says of an epoch that was not trained.
@@ -329,54 +345,3 @@ _EMPTY_ROW = {
     "energy_monotone_share": np.nan,
     "stop_reason": "",
 }
-
-
-def table_of(tree: Mapping[str, Any]) -> pd.DataFrame:
-    """The result table in a cell's tree."""
-    return pd.DataFrame({name: tree["table"][name] for name in tree["column_order"]})
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """The result table of a cell's file."""
-    return table_of(read_tree(path, only=("table", "column_order")))
-
-
-def cell_identity(
-    settings: Comparison, rule: str, seed: int, images: TrainingImages, stimuli: StimulusSet
-) -> str:
-    """Everything a cell's numbers depend on, as JSON: a file of another cell is not taken up."""
-    identity = {
-        **settings.cell_settings(),
-        "rule": rule,
-        "seed": seed,
-        "training_sha256": images.sha256,
-        "stimuli_sha256": stimuli.sha256,
-    }
-    return json.dumps(identity, sort_keys=True)
-
-
-def is_finished(path: Path, identity: str) -> bool:
-    """Whether a cell's file exists and holds the last checkpoint.
-
-    Raises:
-        ValueError: the file is of a cell with another identity; the message shows the difference.
-    """
-    if not path.is_file():
-        return False
-    tree = read_tree(path, only=("identity", "finished"))
-    _check_identity(path, tree, identity)
-    return bool(tree["finished"])
-
-
-def _check_identity(path: Path, tree: Mapping[str, Any], identity: str) -> None:
-    there, asked = json.loads(tree.get("identity", "{}")), json.loads(identity)
-    differences = [
-        f"{name}: {there.get(name)!r} there, {asked.get(name)!r} asked"
-        for name in sorted({*there, *asked})
-        if there.get(name) != asked.get(name)
-    ]
-    if differences:
-        raise ValueError(
-            f"{path} is of another run ({'; '.join(differences)}): move it away or give "
-            "another --out"
-        )

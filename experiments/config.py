@@ -6,6 +6,7 @@ Light on purpose: ``--help`` imports this and nothing heavy.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -187,12 +188,28 @@ class Comparison:
         return cls(**given)
 
 
+def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is on record of settings, with the defaults of those that were added since.
+
+    A default has to keep older numbers, so that older runs can be gone on with.
+    """
+    defaults = json.loads(json.dumps(Comparison().cell_settings()))
+    return {**defaults, **record}
+
+
 @dataclass(frozen=True)
 class Execution:
     """Where and how a comparison runs: no number of the result depends on it."""
 
     workers: int = option(os.cpu_count() or 1, "processes side by side; by default all cores")
     device: str = option("cpu", "cpu, cuda or mps")
+    deterministic: bool = option(
+        True, "deterministic algorithms; an operation that has none is named"
+    )
+    scheduler: str | None = option(None, "Dask scheduler whose workers run the cells: tcp://...")
+    dask_jobqueue: Path | None = option(
+        None, "YAML file of a job queue (SLURM, PBS, SGE, ...) to start Dask workers on"
+    )
     data_dir: Path | None = option(None, "data; by default $NEUROSIM_DATA, else the user's cache")
     download: bool = option(False, "fetch missing data sets")
     out: Path | None = option(None, "run folder; by default runs/PRESET")
@@ -203,6 +220,8 @@ class Execution:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise ValueError(f"--workers must be at least 1, got {self.workers}")
+        if self.scheduler is not None and self.dask_jobqueue is not None:
+            raise ValueError("--scheduler and --dask-jobqueue exclude each other: give one")
 
 
 PRESETS: Choices[Comparison] = Choices(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.execute import one_thread
 from neurosim.experiments.options import Layer, Parser, add_options, build, option
+from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd

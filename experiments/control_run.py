@@ -28,9 +28,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from neurosim.experiments.config import Comparison
-from neurosim.experiments.execute import one_thread
 from neurosim.experiments.state_scores import Grid, Scores, score
 from neurosim.experiments.stored import State, StoredRun
+from neurosim.experiments.threads import one_thread
 from neurosim.storage import DamagedFileError, read_tree, write_tree
 
 #: Changes when scores are computed otherwise, so that files of before are not taken up.

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.execute import one_thread
 from neurosim.experiments.options import Layer, Parser, add_options, build
 from neurosim.experiments.swap_config import EncoderSwap, SwapExecution
+from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
     from neurosim.experiments.data_types import StimulusSet, TrainingImages

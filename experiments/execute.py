@@ -1,213 +1,221 @@
-"""Running cells: in this process or in workers of their own, one thread each.
+"""Running cells: one interface, and the ways to run them in and below this process.
 
-One thread a cell, whatever the number of workers: BLAS and OpenMP threads fight each other, and
-sums split over threads would make a number depend on the machine.
+Another machine's are in ``cluster``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait as wait_for_sentinel
-from pathlib import Path
-from queue import Empty
+from multiprocessing.connection import Connection, wait
 from threading import Thread
 from typing import Any
 
-from tqdm import tqdm
+from neurosim.experiments.events import Event
+from neurosim.experiments.tasks import CellTask, run_task
+from neurosim.experiments.threads import one_thread
 
-from neurosim.experiments.config import Comparison
+Listener = Callable[[Event], None]
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-                     "NUMBA_NUM_THREADS")  # fmt: skip
-#: Rules from the slowest to the quickest, so that the last cells to start are short ones.
-_SLOWEST_FIRST = ("stdp", "pc", "pc-supervised")
-#: Seconds between two looks at what the workers report.
-_POLL_S = 0.2
-
-
-def one_thread() -> None:
-    """Hold this process, and those it starts, to one numerical thread.
-
-    Call before numpy or torch is imported: the variables are read at import.
-    """
-    for variable in _THREAD_VARIABLES:
-        os.environ[variable] = "1"
+#: A cell whose worker was lost so often without a new epoch is given up.
+MAX_LOSSES = 4
+#: Seconds that an idle worker has to end by itself.
+_PATIENCE_S = 5.0
 
 
-#: Where a worker reports; set when it starts.
-_messages: Any = None
+class AbstractRunner(ABC):
+    """A way to run cells."""
 
+    @abstractmethod
+    def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
+        """Run all cells, in this order as far as there are hands.
 
-def _start_worker(messages: Any) -> None:
-    """One thread, and an end when the parent ends: an orphan would go on writing cells."""
-    global _messages
-    _messages = messages
-    one_thread()
-    # Ctrl-C reaches the whole group; the parent alone answers it, by ending its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    def end_with_parent() -> None:
-        wait_for_sentinel([parent.sentinel])
-        os._exit(1)
-
-    Thread(target=end_with_parent, daemon=True).start()
+        Every event of a cell goes to ``listen``, in this process: what cells report, and
+        ``begun``, ``failed`` (error, traceback) and ``lost`` (why), which runners add. A cell that
+        fails does not keep others from running.
+        """
 
 
 @dataclass(frozen=True)
-class CellTask:
-    """What a worker needs to run one cell."""
+class InProcess(AbstractRunner):
+    """One after the other, in this process."""
 
-    settings: Comparison
-    rule: str
-    seed: int
-    path: Path
-    data_dir: Path | None
-    device: str
-
-    @property
-    def name(self) -> str:
-        """The cell as shown in progress and errors."""
-        return f"{self.rule} seed {self.seed}"
+    def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
+        for task in tasks:
+            for_cell = _listener_of(task, listen)
+            for_cell({"event": "begun"})
+            try:
+                run_task(task, lambda event, /, **v: for_cell({"event": event, **v}))  # noqa: B023
+            except Exception as error:
+                for_cell(failure(error))
 
 
-class CellsFailedError(RuntimeError):
-    """Some cells ended in an error; the others are finished and kept."""
+@dataclass(frozen=True)
+class LocalWorkers(AbstractRunner):
+    """Side by side in ``n`` processes of this machine.
 
-
-def run_cells(tasks: Sequence[CellTask], n_workers: int) -> None:
-    """Run all cells; what is finished in their files is not computed again.
-
-    Raises:
-        CellsFailedError: after all other cells are done, naming the failed ones.
+    A worker that is lost (killed, out of memory) takes no other along: its cell goes on from its
+    last epoch in a new one.
     """
-    order = {rule: index for index, rule in enumerate(_SLOWEST_FIRST)}
-    tasks = sorted(tasks, key=lambda task: order.get(task.rule, len(order)))
-    progress = _Progress(tasks)
-    if n_workers == 1:
-        errors = _run_here(tasks, progress)
-    else:
-        errors = _run_in_workers(tasks, min(n_workers, len(tasks)), progress)
-    progress.close()
-    if errors:
-        lines = "\n".join(f"  {name}: {error}" for name, error in errors.items())
-        raise CellsFailedError(
-            f"{len(errors)} of {len(tasks)} cells failed; the others are finished and kept, "
-            f"run again to resume:\n{lines}"
-        )
 
+    n: int
 
-def _run_here(tasks: Sequence[CellTask], progress: _Progress) -> dict[str, BaseException]:
-    errors: dict[str, BaseException] = {}
-    for task in tasks:
+    def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
+        waiting, losses = list(tasks), Losses()
+        workers = [_Worker() for _ in range(min(self.n, len(tasks)))]
         try:
-            run_task(task, lambda done, note, name=task.name: progress.show(name, done, note))
+            while True:
+                for worker in workers:
+                    if worker.task is None and waiting:
+                        _listener_of(waiting[0], listen)({"event": "begun"})
+                        worker.give(waiting.pop(0))
+                busy = {worker.connection: worker for worker in workers if worker.task}
+                if not busy:
+                    return
+                for connection in wait(list(busy)):
+                    worker = busy[connection]
+                    task = worker.task
+                    assert task is not None
+                    for_cell = _listener_of(task, listen)
+                    try:
+                        event = worker.connection.recv()
+                    except (EOFError, ConnectionResetError):
+                        lost = losses.count(task, worker.end())
+                        for_cell(lost)
+                        if lost["event"] == "lost":
+                            waiting.insert(0, task)
+                        workers[workers.index(worker)] = _Worker()
+                        continue
+                    if event["event"] == "idle":
+                        worker.task = None
+                        continue
+                    losses.heard(task, event)
+                    for_cell(event)
+        finally:
+            for worker in workers:
+                worker.dismiss()
+            for worker in workers:
+                worker.end()
+
+
+class Losses:
+    """How often each cell's worker was lost since its last new epoch."""
+
+    def __init__(self) -> None:
+        self._lost: dict[str, int] = {}
+
+    def heard(self, task: CellTask, event: Event) -> None:
+        """An epoch that is finished is kept, so what comes is a new one."""
+        if event["event"] == "epoch":
+            self._lost.pop(task.name, None)
+
+    def count(self, task: CellTask, why: str) -> Event:
+        """The event of a loss: ``lost``, or ``failed`` where it was one too many."""
+        self._lost[task.name] = self._lost.get(task.name, 0) + 1
+        if self._lost[task.name] < MAX_LOSSES:
+            return {"event": "lost", "why": why}
+        return {
+            "event": "failed",
+            "error": f"its worker was lost {MAX_LOSSES} times within one epoch ({why}): it may "
+            "need more memory than there is",
+        }
+
+
+def failure(error: BaseException) -> Event:
+    """The event of a cell that ended in an error."""
+    text = "".join(traceback.format_exception(error))
+    return {"event": "failed", "error": str(error) or type(error).__name__, "traceback": text}
+
+
+def _listener_of(task: CellTask, listen: Listener) -> Listener:
+    return lambda event: listen({**event, "rule": task.rule, "seed": task.seed})
+
+
+class _Worker:
+    """A process that runs one task at a time and answers with events."""
+
+    def __init__(self) -> None:
+        # A fork server: its one thread forks safely, and imports torch once for all workers. macOS
+        # cannot fork what has loaded its frameworks.
+        context: Any = get_context("forkserver" if sys.platform == "linux" else "spawn")
+        if sys.platform == "linux":
+            context.set_forkserver_preload(["neurosim.experiments.cells"])
+        with _one_thread_for_children():
+            self.connection, theirs = context.Pipe()
+            self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+            self.process.start()
+        # The worker alone holds its end, so that its death is the end of the file here.
+        theirs.close()
+        self.task: CellTask | None = None
+
+    def give(self, task: CellTask) -> None:
+        """Start a task."""
+        self.task = task
+        # One that is dead by now answers with the end of its pipe.
+        with contextlib.suppress(BrokenPipeError):
+            self.connection.send(task)
+
+    def dismiss(self) -> None:
+        """Let it end: an idle one by itself, a busy one at once."""
+        if self.task is None:
+            self.connection.close()
+        else:
+            # Files appear whole or not at all, so it may be ended at any moment.
+            self.process.kill()
+
+    def end(self) -> str:
+        """Wait for its end; how it ended, in words."""
+        self.process.join(_PATIENCE_S)
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+        code = self.process.exitcode or 0
+        return signal.Signals(-code).name if code < 0 else f"status {code}"
+
+
+@contextlib.contextmanager
+def _one_thread_for_children() -> Iterator[None]:
+    before = dict(os.environ)
+    one_thread()
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _work(connection: Connection) -> None:
+    """The life of a worker."""
+    # Ctrl-C reaches the whole group; the parent alone answers it, by ending its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        try:
+            run_task(task, lambda event, /, **v: connection.send({"event": event, **v}))
         except Exception as error:
-            errors[task.name] = error
-    return errors
+            connection.send(failure(error))
+        connection.send({"event": "idle"})
 
 
-def _run_in_workers(
-    tasks: Sequence[CellTask], n_workers: int, progress: _Progress
-) -> dict[str, BaseException]:
-    # Spawned, not forked: a forked child inherits torch's threads in an undefined state.
-    context = get_context("spawn")
-    messages = context.Queue()
-    pool = ProcessPoolExecutor(
-        n_workers, mp_context=context, initializer=_start_worker, initargs=(messages,)
-    )
-    try:
-        names = {pool.submit(_run_and_report, task): task.name for task in tasks}
-        waiting: set[Future[None]] = set(names)
-        while waiting:
-            _, waiting = wait(waiting, timeout=_POLL_S)
-            _drain(messages, progress)
-    except BaseException:
-        # Checkpoints appear whole or not at all, so a worker may be ended at any moment.
-        for worker in list((pool._processes or {}).values()):
-            worker.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-    return {name: error for f, name in names.items() if (error := f.exception()) is not None}
+def _end_with_parent() -> None:
+    """End when the parent ends, however it does: an orphan would go on writing cells."""
+    parent = parent_process()
+    assert parent is not None
 
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
 
-def _drain(messages: Any, progress: _Progress) -> None:
-    latest = {}
-    try:
-        while True:
-            name, done, note = messages.get_nowait()
-            latest[name] = (done, note)
-    except Empty:
-        pass
-    for name, (done, note) in latest.items():
-        progress.show(name, done, note)
-
-
-def _run_and_report(task: CellTask) -> None:
-    run_task(task, lambda done, note: _messages.put((task.name, done, note)))
-
-
-def run_task(task: CellTask, report) -> None:
-    """One cell, in this process."""
-    import torch
-
-    from neurosim.experiments.cells import Cell, CellData, cell_identity, is_finished
-
-    images, stimuli = _load(task.settings.training, task.settings.stimuli, task.data_dir)
-    identity = cell_identity(task.settings, task.rule, task.seed, images, stimuli)
-    if is_finished(task.path, identity):
-        report(float(task.settings.epochs), "finished before")
-        return
-    torch.set_num_threads(1)
-    device = torch.device(task.device)
-    data = CellData.prepare(task.settings, task.seed, images, stimuli, device)
-    Cell(task.settings, task.rule, task.seed, data, task.path, device, report, identity).run()
-
-
-@lru_cache(maxsize=1)
-def _load(training: str, stimuli: str, data_dir: Path | None):
-    """The data sets, read once a process."""
-    from neurosim.experiments.data import load_stimuli, load_training_images
-
-    return (
-        load_training_images(training, data_dir, progress=False),
-        load_stimuli(stimuli, data_dir, progress=False),
-    )
-
-
-class _Progress:
-    """One bar over all cells, in epochs; silent where stderr is no terminal."""
-
-    def __init__(self, tasks: Sequence[CellTask]) -> None:
-        self._done = dict.fromkeys((task.name for task in tasks), 0.0)
-        total = sum(task.settings.epochs for task in tasks)
-        self._bar = tqdm(
-            total=total,
-            unit="epoch",
-            bar_format="{percentage:3.0f}%|{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}]"
-            " {postfix}",
-            disable=None,
-        )
-        self._finished: set[str] = set()
-
-    def show(self, name: str, done: float, note: str) -> None:
-        self._bar.update(max(0.0, done - self._done[name]))
-        self._done[name] = max(done, self._done[name])
-        self._bar.set_postfix_str(f"{name}: {note}")
-        if note in ("done", "finished before") and name not in self._finished:
-            self._finished.add(name)
-            tqdm.write(
-                f"  {len(self._finished)}/{len(self._done)} cells: {name} {note}", file=sys.stderr
-            )
-
-    def close(self) -> None:
-        self._bar.close()
+    Thread(target=watch, daemon=True).start()

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurosim.experiments.execute import one_thread
 from neurosim.experiments.options import Parser
+from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
     from neurosim.models.spiking import SpikingNetwork

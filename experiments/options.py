@@ -110,7 +110,7 @@ class Layer:
             FileNotFoundError: there is no such file.
             ValueError: it is no YAML or TOML, or holds a key that is not in ``known``.
         """
-        values = _read(Path(path))
+        values = read_file(Path(path))
         for key in values:
             if key not in known:
                 try:
@@ -234,7 +234,12 @@ def _from_text(kind: type, value: Any) -> Any:
     raise ValueError(f"expected {kind.__name__}, got {value!r}")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Any]:
+    """The settings in a YAML or TOML file, by its ending.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``Layer.from_file``.
+    """
     if path.suffix not in (".yaml", ".yml", ".toml"):
         raise ValueError(f"{path}: a configuration is a .yaml, .yml or .toml file")
     try:

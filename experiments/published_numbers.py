@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.experiments.config import PRESETS, Comparison
-from neurosim.experiments.execute import one_thread
 from neurosim.experiments.options import Parser
+from neurosim.experiments.threads import one_thread
 
 #: Rule -> what arXiv 2605.30556 and its checks give after 40 epochs: percent that Conv1 to Conv3
 #: moved (relative Frobenius; None: not given), and training accuracy.

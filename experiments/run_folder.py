@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.config import Comparison
-from neurosim.experiments.data_types import StimulusSet, TrainingImages
-from neurosim.storage import write_text
+from neurosim.experiments.config import Comparison, Execution, with_defaults
+from neurosim.experiments.failures import InUseError
+from neurosim.experiments.locks import is_locked, locked
+from neurosim.storage import remove_leftovers, write_text
+
+if TYPE_CHECKING:
+    from neurosim.experiments.data_types import StimulusSet, TrainingImages
 
 _VERSIONED = ("neurosim", "torch", "snntorch", "norse", "numpy", "scipy", "numba")
+
+
+@lru_cache(maxsize=1)
+def code_sha256() -> str:
+    """SHA-256 over every source file of neurosim, by path and content."""
+    # Found from one of each package: a checkout and an installation lay them out differently.
+    import neurosim
+    import neurosim.experiments
+    import neurosim.models
+    import neurosim.rsa
+
+    digest = hashlib.sha256()
+    for package in (neurosim, neurosim.models, neurosim.rsa, neurosim.experiments):
+        folder = Path(package.__path__[0]).resolve()
+        own = [folder.glob("*.py"), (folder / "spiking").glob("*.py")]
+        for file in sorted(path for paths in own for path in paths):
+            name = f"{package.__name__}/{file.relative_to(folder).as_posix()}"
+            digest.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 class RunFolder:
@@ -32,6 +60,50 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def log(self) -> Path:
+        """What happened and how long it took, as JSON lines (``events``)."""
+        return self.path / "log.jsonl"
+
+    @property
+    def configuration(self) -> Path:
+        """The settings of the last start, as ``--config`` reads them."""
+        return self.path / "config.yaml"
+
+    def write_configuration(self, settings: Comparison, execution: Execution) -> None:
+        """Keep the settings as a file that runs this again."""
+        from neurosim.experiments.options import to_yaml
+
+        head = f"# {self.path.name}: run again with --config\n"
+        write_text(self.configuration, head + to_yaml(settings, replace(execution, out=self.path)))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process runs it now."""
+        return is_locked(self._lock)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from running it, and clear away what killed writers left.
+
+        Raises:
+            InUseError: another process runs it.
+        """
+        try:
+            with locked(self._lock):
+                for folder in (self.path, self.path / "cells", self.path / "resume"):
+                    remove_leftovers(folder)
+                yield
+        except InUseError:
+            raise InUseError(
+                f"another process is running {self.path}: follow it with --watch {self.path}, or "
+                "give another --out"
+            ) from None
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "locks" / "run.lock"
+
+    @property
     def is_claimed(self) -> bool:
         """Whether the folder holds a run."""
         return self._record.is_file()
@@ -44,6 +116,10 @@ class RunFolder:
         """The file of one cell."""
         return self.path / "cells" / f"{rule}-seed{seed}.h5"
 
+    def resume(self, rule: str, seed: int) -> Path:
+        """What a cell that is not finished needs to go on."""
+        return self.path / "resume" / f"{rule}-seed{seed}.h5"
+
     def claim(self, settings: Comparison, images: TrainingImages, stimuli: StimulusSet) -> None:
         """Write down what this run is, or check that it is what the folder already holds.
 
@@ -54,19 +130,15 @@ class RunFolder:
             ValueError: the folder holds a run with other settings or data; the message shows the
                 differences.
         """
-        record = {
-            "settings": settings.cell_settings(),
-            "data": {"training": images.sha256, "stimuli": stimuli.sha256},
-        }
-        # A round through JSON, so that tuples compare with the lists that are read back.
-        record = json.loads(json.dumps(record))
+        record = self.check(settings, images, stimuli)
         rules, seeds = list(settings.rules), list(settings.seeds)
-        if self.is_claimed:
-            kept = json.loads(self._record.read_text(encoding="utf-8"))
-            self._check(kept, record)
+        codes = [code_sha256()]
+        if (kept := self._kept()) is not None:
             rules = list(dict.fromkeys([*kept["rules"], *rules]))
             seeds = list(dict.fromkeys([*kept["seeds"], *seeds]))
+            codes = list(dict.fromkeys([*kept.get("code_sha256", []), *codes]))
         provenance = {
+            "code_sha256": codes,
             "python": platform.python_version(),
             "versions": {name: version(name) for name in _VERSIONED},
             "rules": rules,
@@ -74,7 +146,41 @@ class RunFolder:
         }
         write_text(self._record, json.dumps({**record, **provenance}, indent=2) + "\n")
 
-    def _check(self, kept: dict[str, Any], asked: dict[str, Any]) -> None:
+    @property
+    def codes(self) -> list[str]:
+        """SHA-256 of the code of every start, the first one first."""
+        return (self._kept() or {}).get("code_sha256", [])
+
+    def _kept(self) -> dict[str, Any] | None:
+        if not self.is_claimed:
+            return None
+        try:
+            kept = json.loads(self._record.read_text(encoding="utf-8"))
+            _ = kept["settings"], kept["data"], kept["rules"], kept["seeds"]
+        except (ValueError, KeyError, TypeError):
+            # Every cell says by itself what it is, so nothing is lost.
+            self._record.replace(self._record.with_name("run.json.damaged"))
+            return None
+        return kept
+
+    def check(
+        self, settings: Comparison, images: TrainingImages, stimuli: StimulusSet
+    ) -> dict[str, Any]:
+        """Refuse what differs from the run in the folder; returns what a record says of it.
+
+        Raises:
+            ValueError: as ``claim``.
+        """
+        record = {
+            "settings": settings.cell_settings(),
+            "data": {"training": images.sha256, "stimuli": stimuli.sha256},
+        }
+        # A round through JSON, so that tuples compare with the lists that are read back.
+        asked = json.loads(json.dumps(record))
+        kept = self._kept()
+        if kept is None:
+            return asked
+        kept["settings"] = with_defaults(kept["settings"])
         differences = [
             f"{name}: {kept[group].get(name)!r} there, {asked[group].get(name)!r} asked"
             for group in ("settings", "data")
@@ -86,6 +192,7 @@ class RunFolder:
                 f"{self.path} holds a run with other settings ({'; '.join(differences)}): "
                 "give another --out, or the settings of that run to resume it"
             )
+        return asked
 
     def cells_of(self, settings: Comparison) -> list[Path]:
         """Every cell file of the folder, those of these settings first and in their order."""

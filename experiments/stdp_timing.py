@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
-from neurosim.experiments.execute import one_thread
 from neurosim.experiments.options import Layer, Parser, add_options, build, option
+from neurosim.experiments.threads import one_thread
 
 DEFAULT_VARIANTS = ("all-pairs", "nearest-pair", "triplet-full", "triplet-nearest-full")
 FIGURE_NAMES = ("window", "frequency", "rates", "weights")

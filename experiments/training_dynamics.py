@@ -13,10 +13,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from neurosim.experiments.config import PRESETS, Comparison, Execution, Start
-from neurosim.experiments.execute import CellsFailedError, CellTask, one_thread, run_cells
+from neurosim.experiments.failures import CellsFailedError, ClusterLostError, InUseError
 from neurosim.experiments.options import (
     Layer,
     Parser,
@@ -26,11 +25,9 @@ from neurosim.experiments.options import (
     to_toml,
     to_yaml,
 )
+from neurosim.experiments.threads import one_thread
 
-DEVICES = ("cpu", "cuda", "mps")
 SHOWN_FORMATS = ("yaml", "toml")
-#: The layer of the printed summary and the headline figure: the readout that keeps layout.
-HEADLINE_LAYER = "FC1"
 
 
 def parser() -> Parser:
@@ -51,6 +48,11 @@ def parser() -> Parser:
         help="print all settings, as --config reads them, and stop",
     )
     p.add_argument(
+        "--plan",
+        action="store_true",
+        help="measure and print what the run will take: time, memory, disk; and stop",
+    )
+    p.add_argument(
         "--audit",
         type=Path,
         metavar="RUN",
@@ -63,6 +65,7 @@ def parser() -> Parser:
         metavar="RUN",
         help="write the report of a run folder, finished or not, and stop; --out: into this folder",
     )
+    p.add_argument("--watch", type=Path, metavar="RUN", help="follow a run from another terminal")
     add_options(p, Start, "where settings start")
     add_options(p, Comparison, "the comparison (what the numbers depend on)")
     add_options(p, Execution, "its execution")
@@ -77,8 +80,10 @@ class Command:
     settings: Comparison
     execution: Execution
     shown: str | None
-    audited: Path | None = None
-    report: Path | None = None
+    watched: Path | None
+    is_plan: bool
+    audited: Path | None
+    report: Path | None
 
     @classmethod
     def of(cls, argv: Sequence[str] | None) -> Command:
@@ -104,9 +109,16 @@ class Command:
             settings,
             execution,
             arguments.show_config,
+            arguments.watch,
+            arguments.plan,
             arguments.audit,
             arguments.report,
         )
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.execution.out or Path("runs") / self.preset
 
     @property
     def as_file(self) -> str:
@@ -132,17 +144,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         if command.audited is not None:
             print(audit_words(command.audited, command.settings.stimuli, command.execution))
             return 0
-        if command.report:
+        if command.report is not None:
             report(command.report, command.execution)
             return 0
-        from neurosim.experiments.run_folder import RunFolder
+        if command.watched is not None:
+            from neurosim.experiments.watch import watch
 
-        folder = RunFolder(command.execution.out or Path("runs") / command.preset)
-        run(command.settings, folder, command.execution)
-    except (ValueError, OSError) as error:
+            return watch(command.watched)
+        from neurosim.experiments.comparison import plan, run
+
+        if command.is_plan:
+            print(plan(command.settings, command.execution, command.folder))
+            return 0
+        print(run(command.settings, command.execution, command.folder))
+    except (ValueError, OSError, InUseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except CellsFailedError as error:
+    except (CellsFailedError, ClusterLostError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -156,6 +174,7 @@ def audit_words(path: Path, stimuli: str, execution: Execution) -> str:
     from neurosim.experiments.audit import in_words
     from neurosim.experiments.audit_activations import audit_activations, holds_activations
     from neurosim.experiments.audit_run import audit_run
+    from neurosim.experiments.comparison import HEADLINE_LAYER
 
     if holds_activations(path):
         return in_words(audit_activations(path, stimuli, execution.data_dir))
@@ -164,6 +183,7 @@ def audit_words(path: Path, stimuli: str, execution: Execution) -> str:
 
 def report(path: Path, execution: Execution) -> None:
     """Write the report of a run that may still be in flight."""
+    from neurosim.experiments.comparison import HEADLINE_LAYER
     from neurosim.experiments.data import load_stimuli
     from neurosim.experiments.report import write_report
     from neurosim.experiments.report_run import ReportedRun
@@ -173,71 +193,6 @@ def report(path: Path, execution: Execution) -> None:
     out = execution.out or path
     write_report(found, stimuli, out, layer=HEADLINE_LAYER)
     print(f"{found.n_finished} of {len(found.cells)} cells finished; report: {out / 'report.html'}")
-
-
-def run(settings: Comparison, folder, execution: Execution) -> None:
-    """Check everything, run the cells, write and print the results."""
-    images, stimuli = _load_both(settings, execution)
-    for seed in settings.seeds:
-        images.subset(settings.n_train, settings.n_test, seed)
-    _check_device(execution.device)
-    if not execution.resume and folder.is_claimed:
-        raise ValueError(
-            f"{folder.path} already holds a run: give another --out, or leave out --no-resume to "
-            "go on from it"
-        )
-    folder.claim(settings, images, stimuli)
-    if stimuli.simulated:
-        print("SIMULATED data: images, subjects and ROIs are made by a program.")
-    print(
-        f"{len(settings.rules)} rules x {len(settings.seeds)} seeds, {settings.epochs} epochs, "
-        f"{execution.workers} worker(s), into {folder.path}"
-    )
-    tasks = [
-        CellTask(settings, rule, seed, folder.cell(rule, seed), execution.data_dir,
-                 execution.device)
-        for rule in settings.rules
-        for seed in settings.seeds
-    ]  # fmt: skip
-    run_cells(tasks, execution.workers)
-    from neurosim.experiments.audit_run import audit_run
-    from neurosim.experiments.report import write_results
-
-    # Before the report, which shows it.
-    audit_run(folder.path, execution.data_dir, HEADLINE_LAYER)
-    print(write_results(folder, settings, stimuli, HEADLINE_LAYER))
-
-
-def _load_both(settings: Comparison, execution: Execution):
-    """Training images and stimuli; everything that is missing is told at once."""
-    from neurosim.experiments.data import DataError, load_stimuli, load_training_images
-
-    where: dict[str, Any] = {"data_dir": execution.data_dir, "download": execution.download}
-    found, missing = [], []
-    for load, name in (
-        (load_training_images, settings.training),
-        (load_stimuli, settings.stimuli),
-    ):
-        try:
-            found.append(load(name, **where))
-        except DataError as error:
-            missing.append(str(error))
-    if missing:
-        raise ValueError("; and ".join(message.rstrip(".") for message in missing))
-    return found
-
-
-def _check_device(name: str) -> None:
-    import torch
-
-    if name.split(":")[0] not in DEVICES:
-        raise ValueError(f"unknown device {name!r}: the known ones are {', '.join(DEVICES)}")
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device {name!r} cannot be used here ({str(error).splitlines()[0]}): give --device cpu"
-        ) from error
 
 
 if __name__ == "__main__":

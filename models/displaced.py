@@ -13,6 +13,8 @@ Running statistics are moved by the sweep alone, and the dropout mask is the swe
 
 from __future__ import annotations
 
+import weakref
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -40,7 +42,8 @@ class SweptLayer:
         self._keep: Tensor | None = None
         if drive.learning and layer.dropout:
             self._keep = layer.keep_mask(self.respond(self.current), drive.generator)
-        self.at_rest = DisplacedLayer(self)
+        # Each would hold the other: 80 MB a batch until the collector of cycles comes by.
+        self.at_rest = DisplacedLayer(weakref.proxy(self))
         self.out = self.at_rest.out
 
     def respond(self, current: Tensor) -> Tensor:

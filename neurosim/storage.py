@@ -1,11 +1,16 @@
 """Files that appear whole or not at all: nested mappings of arrays in plain HDF5, and text.
 
-No pickle: a tree holds numpy arrays, numbers, text and further trees, and reads back the same.
+No pickle: a tree holds numpy arrays, numbers, text and further trees, and reads back the same. Its
+file names the SHA-256 of each entry, so that a flipped bit is damage and no number.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +21,9 @@ import h5py
 import numpy as np
 
 Tree = Mapping[str, Any]
+
+#: Root attribute: entry of the first level -> SHA-256, as JSON.
+_DIGESTS = "sha256"
 
 
 class DamagedFileError(ValueError):
@@ -39,8 +47,39 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name outlast a power cut; not every system can open a folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of writers that were killed; none may be writing there now."""
+    for left in Path(folder).glob(".*.part"):
+        left.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file to ``NAME.damaged``, with a number where that is taken."""
+    path = Path(path)
+    names = [path.with_name(f"{path.name}.damaged")]
+    while names[-1].exists():
+        names.append(path.with_name(f"{path.name}.damaged-{len(names) + 1}"))
+    os.replace(path, names[-1])
+    return names[-1]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -55,8 +94,15 @@ def write_tree(path: Path, tree: Tree) -> None:
     Raises:
         TypeError: for a value that is no array, number, text, sequence of text, or mapping.
     """
-    with whole_or_nothing(path) as temporary, h5py.File(temporary, "w") as file:
+    # In memory first: HDF5 answers a full disk late and in many ways, a plain write in one.
+    name = f"{path}-{secrets.token_hex(8)}"
+    with h5py.File(name, "w", driver="core", backing_store=False, block_size=1 << 20) as file:
         _write(file, tree)
+        file.attrs[_DIGESTS] = json.dumps({key: _sha256(file[key]) for key in file})
+        file.flush()
+        image = file.id.get_file_image()
+    with whole_or_nothing(path) as temporary:
+        temporary.write_bytes(image)
 
 
 def read_tree(path: Path, only: Sequence[str] | None = None) -> dict[str, Any]:
@@ -67,23 +113,60 @@ def read_tree(path: Path, only: Sequence[str] | None = None) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        DamagedFileError: the file is truncated or no HDF5 file.
+        DamagedFileError: the file is truncated, no HDF5 file, or not what was written.
+        OSError: the system refuses (no permission, too many open files): no damage.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
         with h5py.File(path, "r") as file:
+            _check_digests(file, only)
             return _read(file, only)
-    except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EIO):
+            raise
         raise DamagedFileError(
-            f"{path} cannot be read as HDF5 ({error}): it is damaged or truncated; "
+            f"{path} cannot be read ({' '.join(str(error).split())}): it is damaged or truncated; "
             "move it away and run again to compute it anew"
         ) from error
 
 
+def _check_digests(file: h5py.File, only: Sequence[str] | None) -> None:
+    # Files of before there were digests have none.
+    digests = json.loads(file.attrs.get(_DIGESTS, "{}"))
+    for key in digests if only is None else [key for key in only if key in digests]:
+        if key not in file or _sha256(file[key]) != digests[key]:
+            raise ValueError(f"its entry {key!r} is not what was written")
+
+
+def _sha256(item: h5py.Group | h5py.Dataset) -> str:
+    digest = hashlib.sha256()
+    _update(digest, item)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, item: h5py.Group | h5py.Dataset) -> None:
+    if isinstance(item, h5py.Group):
+        for key in item:
+            digest.update(f"{key}/".encode())
+            _update(digest, item[key])
+        return
+    digest.update(f"{item.dtype.str}{item.shape}".encode())
+    value = item[()]
+    if h5py.check_string_dtype(item.dtype):
+        texts = [value] if isinstance(value, bytes) else value.flat
+        for text in texts:
+            digest.update(str(len(text)).encode() + b":" + text)
+    else:
+        digest.update(np.ascontiguousarray(value).data)
+
+
 def _write(group: h5py.Group, tree: Tree) -> None:
-    for key, value in tree.items():
+    # Sorted, as it reads back: what was written, read and written again is the same bytes.
+    for key, value in sorted(tree.items()):
         if "/" in key or not key:
             raise TypeError(f"a key may neither be empty nor hold a slash, got {key!r}")
         if isinstance(value, Mapping):

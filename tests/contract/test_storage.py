@@ -1,5 +1,7 @@
 """Trees of arrays in HDF5: they read back the same, and appear whole or not at all."""
 
+import errno
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from neurosim import storage
 from neurosim.storage import (
     DamagedFileError,
     read_tree,
+    set_aside,
     whole_or_nothing,
     write_text,
     write_tree,
@@ -97,3 +101,55 @@ def test_streams_differ_by_seed_name_and_epoch_and_by_nothing_else():
     assert all(a != b for i, a in enumerate(draws) for b in draws[:i])
     torch.manual_seed(5)
     assert [draw(*key) for key in keys] == draws, "the global seed has no say"
+
+
+def test_a_flipped_bit_is_damage_and_no_number(tmp_path):
+    """Whatever bit of the file flips: it reads back the same (the bit held nothing), or is
+    refused."""
+    tree = {"a": np.arange(40.0), "inner": {"b": np.ones(3, np.float32)}, "text": ["x", "yz"]}
+    path = tmp_path / "tree.h5"
+    write_tree(path, tree)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    n_refused = 0
+    for at in rng.choice(len(whole) * 8, 400, replace=False):
+        damaged = bytearray(whole)
+        damaged[at // 8] ^= 1 << (at % 8)
+        path.write_bytes(damaged)
+        try:
+            found = read_tree(path)
+        except DamagedFileError:
+            n_refused += 1
+        else:
+            assert same(found, tree), f"bit {at}"
+    assert n_refused > 20
+
+
+def test_two_writes_of_a_tree_are_the_same_bytes(tmp_path):
+    write_tree(tmp_path / "one.h5", {"z": np.arange(4), "a": {"text": "x"}})
+    write_tree(tmp_path / "two.h5", read_tree(tmp_path / "one.h5"))
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+
+
+def test_a_system_that_refuses_is_no_damage(tmp_path, monkeypatch):
+    """Too many open files, no permission: such a file must not be thrown away."""
+    path = tmp_path / "tree.h5"
+    write_tree(path, {"a": 1})
+
+    def refuse(*args, **options):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(storage.h5py, "File", refuse)
+    with pytest.raises(OSError, match="Too many open files") as caught:
+        read_tree(path)
+    assert not isinstance(caught.value, DamagedFileError)
+
+
+def test_damaged_files_are_set_aside_side_by_side(tmp_path):
+    path = tmp_path / "tree.h5"
+    for text in ("one", "two"):
+        path.write_text(text)
+        set_aside(path)
+    assert not path.exists()
+    assert (tmp_path / "tree.h5.damaged").read_text() == "one"
+    assert (tmp_path / "tree.h5.damaged-2").read_text() == "two"

@@ -11,9 +11,8 @@ import torch
 from neurosim.experiments.batches import CIFAR_MEAN, CIFAR_SD, BlackBorder, FlipAndCrop
 from neurosim.experiments.cells import read_table
 from neurosim.experiments.config import PROFILES, SWITCH_NAMES, Comparison
-from neurosim.experiments.data import load_stimuli
+from neurosim.experiments.data import load_stimuli, load_training_images
 from neurosim.experiments.evaluate import ChangedStateError, Evaluation, reference_table
-from neurosim.experiments.execute import CellTask, run_task
 from neurosim.experiments.profiles import Profile, profile_of
 from neurosim.experiments.readings import (
     AsInitialised,
@@ -23,7 +22,9 @@ from neurosim.experiments.readings import (
     StatisticsOnly,
 )
 from neurosim.experiments.results import merge
+from neurosim.experiments.run_folder import RunFolder
 from neurosim.experiments.switches import SWITCHES
+from neurosim.experiments.tasks import CellTask, run_task
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import SharedStart
 from neurosim.models.published import learners
@@ -148,11 +149,11 @@ SMALL = Comparison(
 def results(folder: Path, rules: tuple[str, ...], **profile: object) -> pd.DataFrame:
     """The tables of the cells; figures and report are other tests' business."""
     settings = replace(SMALL, **profile)
-    tables = []
+    run, tables = RunFolder(folder), []
+    run.claim(settings, load_training_images("demo"), load_stimuli("demo"))
     for rule in rules:
-        path = folder / f"{rule}.h5"
-        run_task(CellTask(settings, rule, 3, path, None, "cpu"), lambda *_: None)
-        tables.append(read_table(path))
+        run_task(CellTask(settings, rule, 3, folder, None), lambda *_, **__: None)
+        tables.append(read_table(run.cell(rule, 3)))
     return merge(tables, reference_table(load_stimuli("demo"), (32,)), simulated=True)
 
 

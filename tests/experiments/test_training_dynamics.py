@@ -1,5 +1,6 @@
 """The full comparison as a user runs it: resume, workers, refusals, the table."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,11 +13,12 @@ import pandas as pd
 import pytest
 import torch
 
-from neurosim.experiments import cells, execute, report
+from neurosim.experiments import cells, comparison, report, training_dynamics
 from neurosim.experiments.config import PRESETS, Comparison
 from neurosim.experiments.evaluate import ChangedStateError, Evaluation
 from neurosim.experiments.results import FIRST_COLUMNS, read_csv
 from neurosim.experiments.training_dynamics import Command, main
+from neurosim.storage import read_tree
 
 SMALL = [
     "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "2",
@@ -105,13 +107,7 @@ def test_running_again_computes_nothing(finished, monkeypatch):
 def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch):
     """Interrupted in the middle of epoch 2, after the checkpoint of epoch 1 was written."""
     plain = cells.Cell._train_epoch
-
-    def interrupted(self, track, epoch):
-        if epoch == 2 and track.statistics_only:
-            raise KeyboardInterrupt
-        return plain(self, track, epoch)
-
-    monkeypatch.setattr(cells.Cell, "_train_epoch", interrupted)
+    monkeypatch.setattr(cells.Cell, "_train_epoch", _interrupting(plain, epoch=2))
     assert run(tmp_path) == 130
     assert not (tmp_path / "results.csv").exists()
     epochs = []
@@ -127,6 +123,17 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypa
     assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
 
 
+def _interrupting(train_epoch, epoch: int):
+    """Ctrl-C in the middle of an epoch: one of its two tracks is trained."""
+
+    def interrupted(self, track, now):
+        if now == epoch and track.statistics_only:
+            raise KeyboardInterrupt
+        return train_epoch(self, track, now)
+
+    return interrupted
+
+
 def test_workers_give_the_numbers_of_one_process(finished, tmp_path):
     assert run(tmp_path, "--workers", "2") == 0
     assert (tmp_path / "results.csv").read_bytes() == (finished / "results.csv").read_bytes()
@@ -134,7 +141,7 @@ def test_workers_give_the_numbers_of_one_process(finished, tmp_path):
 
 def test_killed_run_leaves_no_workers_and_resumes(finished, tmp_path):
     """kill -9 of the parent once a worker has written a cell: the rest goes on from there."""
-    script = Path(execute.__file__).with_name("training_dynamics.py")
+    script = Path(training_dynamics.__file__)
     command = [sys.executable, str(script), *SMALL, "--rules", "bp", "untrained",
                "--workers", "2", "--out", str(tmp_path)]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -201,7 +208,7 @@ def test_fewer_rules_leave_finished_results_in_the_table(tmp_path):
 
 def test_ctrl_c_ends_a_run_with_workers_at_once(tmp_path):
     """SIGINT to the whole group, as a terminal sends it: a message, status 130, in seconds."""
-    script = Path(execute.__file__).with_name("training_dynamics.py")
+    script = Path(training_dynamics.__file__)
     command = [sys.executable, str(script), *SMALL, "--rules", "bp", "fa", "untrained", "--seeds",
                "1", "2", "--workers", "2", "--out", str(tmp_path)]  # fmt: skip
     process = subprocess.Popen(
@@ -244,19 +251,63 @@ def test_one_failing_cell_does_not_take_the_others_along(tmp_path, monkeypatch, 
     message = capsys.readouterr().err
     assert "1 of 2 cells failed" in message
     assert "bp seed 42: a weight change is not finite" in message
-    tree = cells.read_tree(tmp_path / "cells" / "untrained-seed42.h5", only=("finished",))
-    assert tree["finished"]
+    assert read_tree(tmp_path / "cells" / "untrained-seed42.h5", only=("finished",))["finished"]
 
 
-def test_a_damaged_cell_is_named(finished, tmp_path, capsys):
+def test_a_damaged_cell_is_named_set_aside_and_computed_again(finished, tmp_path, capsys):
     target = tmp_path / "cells" / "bp-seed42.h5"
     target.parent.mkdir()
     whole = (finished / "cells" / "bp-seed42.h5").read_bytes()
     target.write_bytes(whole[: len(whole) // 2])
-    assert run(tmp_path, rules=("bp",)) == 1
+    assert run(tmp_path, rules=("bp",)) == 0
     message = capsys.readouterr().err
-    assert "bp-seed42.h5" in message
-    assert "move it away" in message
+    assert f"{target} is damaged: it is now bp-seed42.h5.damaged" in message
+    assert target.with_name("bp-seed42.h5.damaged").stat().st_size == len(whole) // 2
+    assert target.read_bytes() == whole
+
+
+def test_a_cell_of_the_older_layout_is_gone_on_from(finished, tmp_path, monkeypatch):
+    """Before, the state stood in the cell's own file, and nothing had a checksum."""
+    import h5py
+
+    plain = cells.Cell._train_epoch
+    monkeypatch.setattr(cells.Cell, "_train_epoch", _interrupting(plain, epoch=2))
+    assert run(tmp_path, rules=("bp",)) == 130
+    cell, state = (tmp_path / kind / "bp-seed42.h5" for kind in ("cells", "resume"))
+    with h5py.File(cell, "a") as file, h5py.File(state) as resumed:
+        resumed.copy("tracks", file)
+        for name in list(file.attrs):
+            del file.attrs[name]
+    state.unlink()
+    epochs = []
+
+    def counted(self, track, epoch):
+        epochs.append(epoch)
+        return plain(self, track, epoch)
+
+    monkeypatch.setattr(cells.Cell, "_train_epoch", counted)
+    assert run(tmp_path, rules=("bp",)) == 0
+    assert set(epochs) == {2}
+    assert cell.read_bytes() == (finished / "cells" / "bp-seed42.h5").read_bytes()
+
+
+def test_two_processes_do_not_run_one_folder(finished, capsys):
+    from neurosim.experiments.run_folder import RunFolder
+
+    with RunFolder(finished).held():
+        assert run(finished) == 2
+    message = capsys.readouterr().err
+    assert f"another process is running {finished}: follow it with --watch" in message
+    assert run(finished) == 0
+
+
+def test_a_run_folder_says_what_made_it(finished):
+    record = json.loads((finished / "run.json").read_text())
+    assert len(record["code_sha256"]) == 1
+    assert {"torch", "numpy", "neurosim"} <= set(record["versions"])
+    asked = Command.of(["--config", str(finished / "config.yaml")])
+    assert asked.settings == Command.of([*SMALL, "--rules", "bp", "untrained"]).settings
+    assert asked.execution.out == finished
 
 
 @pytest.mark.parametrize(
@@ -280,7 +331,7 @@ def test_a_damaged_cell_is_named(finished, tmp_path, capsys):
     ],
 )
 def test_bad_input_is_refused_before_any_work(arguments, told, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(execute, "run_cells", lambda *a: pytest.fail("work was started"))
+    monkeypatch.setattr(comparison, "run_cells", lambda *a: pytest.fail("work was started"))
     assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
     message = capsys.readouterr().err
     assert message.startswith("error: ")
@@ -304,7 +355,7 @@ def test_presets_survive_a_round_through_json(name):
 
 def test_help_answers_at_once():
     """Under 1.5 s is promised; the best of three, so that other load does not decide."""
-    script = Path(execute.__file__).with_name("training_dynamics.py")
+    script = Path(training_dynamics.__file__)
     seconds = []
     for _ in range(3):
         started = time.perf_counter()

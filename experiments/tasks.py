@@ -1,0 +1,145 @@
+"""One cell as a task that any process can run: in place, in a worker, on another machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurosim.experiments.config import Comparison
+from neurosim.experiments.events import Report
+from neurosim.experiments.locks import locked
+from neurosim.experiments.run_folder import RunFolder, code_sha256
+
+if TYPE_CHECKING:
+    import torch
+
+    from neurosim.experiments.cells import CellData
+
+
+@dataclass(frozen=True)
+class CellTask:
+    """What a process needs to run one cell.
+
+    code_sha256: of the code that asks; a process with other code refuses.
+    """
+
+    settings: Comparison
+    rule: str
+    seed: int
+    folder: Path
+    data_dir: Path | None
+    device: str = "cpu"
+    deterministic: bool = True
+    code_sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """The cell as shown in progress and errors."""
+        return f"{self.rule} seed {self.seed}"
+
+
+@contextmanager
+def numerics(deterministic: bool, report: Report) -> Iterator[None]:
+    """One thread and deterministic algorithms; what has no deterministic algorithm is reported."""
+    import numba
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    # The module answers attributes that a type checker does not see.
+    memory: Any = torch.utils.deterministic
+    before = (torch.get_num_threads(), numba.get_num_threads(),
+              torch.are_deterministic_algorithms_enabled(),
+              torch.is_deterministic_algorithms_warn_only_enabled(),
+              memory.fill_uninitialized_memory)  # fmt: skip
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    # Nothing here reads memory before it writes it.
+    memory.fill_uninitialized_memory = False
+    try:
+        with threadpool_limits(1), warnings.catch_warnings(record=True) as caught:
+            warnings.filterwarnings("always", message=".*deterministic")
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        numba.set_num_threads(before[1])
+        torch.use_deterministic_algorithms(before[2], warn_only=before[3])
+        memory.fill_uninitialized_memory = before[4]
+    for message in dict.fromkeys(str(warning.message).split(".")[0] for warning in caught):
+        report("not-deterministic", message=message)
+
+
+def run_task(task: CellTask, report: Report) -> None:
+    """One cell, in this process; what its files hold already is not computed again.
+
+    Raises:
+        ValueError: this process runs other code, or does not see the run folder.
+    """
+    folder = RunFolder(task.folder)
+    if task.code_sha256 and task.code_sha256 != code_sha256():
+        raise ValueError(
+            "a worker has other code than the process that started the run: install the same "
+            "neurosim on every machine"
+        )
+    if not folder.is_claimed:
+        raise ValueError(
+            f"a worker sees no run in {task.folder}: put --out on a file system that all machines "
+            "share"
+        )
+    # Which process of which machine runs it is worth knowing when one of them is lost.
+    report("placed", pid=os.getpid(), host=socket.gethostname())
+    lock = folder.path / "locks" / f"{task.rule}-seed{task.seed}.lock"
+    with (
+        locked(lock, wait=True, on_wait=lambda: report("waiting")),
+        numerics(task.deterministic, report),
+    ):
+        _run(task, folder, report)
+
+
+def prepared(task: CellTask) -> tuple[CellData, torch.device]:
+    """The data of a cell, on its device."""
+    import torch
+
+    from neurosim.experiments.cells import CellData
+
+    images, stimuli = _load(task.settings.training, task.settings.stimuli, task.data_dir)
+    device = torch.device(task.device)
+    return CellData.prepare(task.settings, task.seed, images, stimuli, device), device
+
+
+def _run(task: CellTask, folder: RunFolder, report: Report) -> None:
+    from neurosim.experiments.cell_store import CellStore, cell_identity
+    from neurosim.experiments.cells import Cell
+
+    images, stimuli = _load(task.settings.training, task.settings.stimuli, task.data_dir)
+    identity = cell_identity(task.settings, task.rule, task.seed, images, stimuli)
+    store = CellStore(
+        folder.cell(task.rule, task.seed),
+        folder.resume(task.rule, task.seed),
+        identity,
+        lambda message: report("damaged", message=message),
+    )
+    if store.is_finished():
+        report("finished", before=True)
+        return
+    data, device = prepared(task)
+    Cell(task.settings, task.rule, task.seed, data, store, device, report).run()
+    report("finished", before=False)
+
+
+@lru_cache(maxsize=1)
+def _load(training: str, stimuli: str, data_dir: Path | None):
+    """The data sets, read once a process."""
+    from neurosim.experiments.data import load_stimuli, load_training_images
+
+    return (
+        load_training_images(training, data_dir, progress=False),
+        load_stimuli(stimuli, data_dir, progress=False),
+    )
