@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.config import PRESETS, Comparison, Execution
-from neurosim.experiments.execute import one_thread
+from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,8 +118,7 @@ def compare(
         TypeError: a setting that ``Comparison`` does not have; the nearest one is named.
         ValueError: a setting or data that cannot be used. CellsFailedError: some cells failed.
     """
-    from neurosim.experiments.run_folder import RunFolder
-    from neurosim.experiments.training_dynamics import run
+    from neurosim.experiments.comparison import run
 
     known = [field.name for field in dataclasses.fields(Comparison)]
     for name in settings:
@@ -141,9 +140,9 @@ def compare(
         data_dir=None if data_dir is None else Path(data_dir),
         download=download,
     )
-    folder = RunFolder(Path(out) if out is not None else Path("runs") / preset)
-    run(dataclasses.replace(start, **given), folder, execution)
-    return Run(folder.path)
+    folder = Path(out) if out is not None else Path("runs") / preset
+    run(dataclasses.replace(start, **given), execution, folder)
+    return Run(folder)
 
 
 def open_run(path: Path | str, *, layer: str = LAYER) -> Run:

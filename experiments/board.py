@@ -132,14 +132,14 @@ class Board:
         if not alike:
             return None
         scaled = [
-            (cell.seconds_per_epoch or 0.0) * RELATIVE_COST.get(rule, 2.0) / _cost(cell)
+            (cell.seconds_per_epoch or 0.0) * RELATIVE_COST.get(rule.split()[0], 2.0) / _cost(cell)
             for cell in alike
         ]
         return sum(scaled) / len(scaled)
 
 
 def _cost(cell: CellState) -> float:
-    return RELATIVE_COST.get(cell.rule, 2.0)
+    return RELATIVE_COST.get(cell.rule.split()[0], 2.0)
 
 
 def _take(cell: CellState, event: Event) -> None:

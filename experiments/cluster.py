@@ -151,7 +151,7 @@ class _Run:
                 self._tell(task, failure(error))
 
     def _tell(self, task: CellTask, event: Event) -> None:
-        self.listen({**event, "rule": task.rule, "seed": task.seed})
+        self.listen({**event, "rule": task.label, "seed": task.seed})
 
     def _lost(self) -> None:
         raise ClusterLostError(
@@ -171,7 +171,7 @@ def _run_on_worker(task: CellTask, topic: str) -> None:
     worker = get_worker()
 
     def report(event: str, /, **values: Any) -> None:
-        told = {"event": event, **values, "rule": task.rule, "seed": task.seed}
+        told = {"event": event, **values, "rule": task.label, "seed": task.seed}
         worker.log_event(topic, told)
 
     # A worker with several threads would run several cells: they take turns.

@@ -174,7 +174,7 @@ def run_cells(
 def _start_event(tasks: Sequence[CellTask], runner: AbstractRunner, n_workers: int) -> Event:
     return {
         "event": "start",
-        "cells": [(task.rule, task.seed) for task in tasks],
+        "cells": [(task.label, task.seed) for task in tasks],
         "n_epochs": tasks[0].settings.epochs,
         "n_workers": n_workers,
         "runner": type(runner).__name__,

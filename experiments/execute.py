@@ -135,7 +135,7 @@ def failure(error: BaseException) -> Event:
 
 
 def _listener_of(task: CellTask, listen: Listener) -> Listener:
-    return lambda event: listen({**event, "rule": task.rule, "seed": task.seed})
+    return lambda event: listen({**event, "rule": task.label, "seed": task.seed})
 
 
 class _Worker:

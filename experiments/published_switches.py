@@ -13,10 +13,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from neurosim.experiments.config import DEFAULT_RULES, PRESETS, SWITCH_NAMES, Comparison
-from neurosim.experiments.execute import CellsFailedError, CellTask, one_thread, run_cells
+from neurosim.experiments.config import DEFAULT_RULES, PRESETS, SWITCH_NAMES, Comparison, Execution
+from neurosim.experiments.failures import CellsFailedError, InUseError
 from neurosim.experiments.options import Parser
+from neurosim.experiments.threads import one_thread
+
+if TYPE_CHECKING:
+    from neurosim.experiments.tasks import CellTask
 
 #: Names of the two ends of the table.
 ALL_ON, ALL_OFF = "published", "reference"
@@ -50,24 +55,31 @@ def trained_without(rule: str, without: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in without if rule in SWITCHES[name].rules)
 
 
+def cell_variant(rule: str, without: Sequence[str]) -> str:
+    """What a cell is called by; readable for the few switches that one rule has."""
+    return f"without-{'+'.join(trained_without(rule, without)) or 'none'}"
+
+
 def cell_path(out: Path, rule: str, seed: int, without: Sequence[str]) -> Path:
-    """Where a cell lies; readable for the few switches that one rule has."""
-    left_off = "+".join(trained_without(rule, without)) or "none"
-    return out / "cells" / f"{rule}-seed{seed}-without-{left_off}.h5"
+    """Where a cell lies."""
+    return out / "cells" / f"{rule}-seed{seed}-{cell_variant(rule, without)}.h5"
 
 
 def tasks_of(
     settings: Comparison, every: Sequence[Variant], out: Path, data_dir: Path | None
 ) -> list[CellTask]:
     """Each cell once."""
+    from neurosim.experiments.tasks import CellTask
+
     tasks = {}
     for variant in every:
         for rule in variant.rules:
             left_off = trained_without(rule, variant.without)
             of_cell = replace(settings, without=left_off, rules=(rule,))
             for seed in settings.seeds:
-                path = cell_path(out, rule, seed, variant.without)
-                tasks[path] = CellTask(of_cell, rule, seed, path, data_dir, "cpu")
+                task = CellTask(of_cell, rule, seed, out.absolute(), data_dir,
+                                variant=cell_variant(rule, variant.without))  # fmt: skip
+                tasks[task.stem] = task
     return list(tasks.values())
 
 
@@ -143,17 +155,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             readouts=("gap",),
             profile="published",
         )
+        from neurosim.experiments.comparison import run_cells, runner_of
         from neurosim.experiments.data import load_stimuli, load_training_images
+        from neurosim.experiments.run_folder import RunFolder
         from neurosim.storage import write_text
 
         load_stimuli(settings.stimuli, arguments.data_dir)
         load_training_images(settings.training, arguments.data_dir)
         every = list(variants(arguments.rules))
-        run_cells(tasks_of(settings, every, arguments.out, arguments.data_dir), arguments.workers)
+        folder = RunFolder(arguments.out)
+        with folder.held():
+            tasks = tasks_of(settings, every, arguments.out, arguments.data_dir)
+            runner = runner_of(Execution(workers=arguments.workers))
+            run_cells(tasks, runner, folder, arguments.workers)
         table = table_of(settings, every, arguments.out)
         write_text(arguments.out / "switches.csv", table.to_csv(index=False))
         print(text_of(table))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, InUseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except CellsFailedError as error:

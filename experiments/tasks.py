@@ -28,6 +28,7 @@ class CellTask:
     """What a process needs to run one cell.
 
     code_sha256: of the code that asks; a process with other code refuses.
+    variant: tells cells of one rule and seed apart, where a folder holds several.
     """
 
     settings: Comparison
@@ -38,11 +39,22 @@ class CellTask:
     device: str = "cpu"
     deterministic: bool = True
     code_sha256: str = ""
+    variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """The rule, with its variant."""
+        return f"{self.rule} {self.variant}".strip()
+
+    @property
+    def stem(self) -> str:
+        """What its files are called."""
+        return "-".join(filter(None, (self.rule, f"seed{self.seed}", self.variant)))
 
     @property
     def name(self) -> str:
         """The cell as shown in progress and errors."""
-        return f"{self.rule} seed {self.seed}"
+        return f"{self.label} seed {self.seed}"
 
 
 @contextmanager
@@ -88,14 +100,14 @@ def run_task(task: CellTask, report: Report) -> None:
             "a worker has other code than the process that started the run: install the same "
             "neurosim on every machine"
         )
-    if not folder.is_claimed:
+    if not folder.path.is_dir():
         raise ValueError(
-            f"a worker sees no run in {task.folder}: put --out on a file system that all machines "
+            f"a worker sees no folder {task.folder}: put --out on a file system that all machines "
             "share"
         )
     # Which process of which machine runs it is worth knowing when one of them is lost.
     report("placed", pid=os.getpid(), host=socket.gethostname())
-    lock = folder.path / "locks" / f"{task.rule}-seed{task.seed}.lock"
+    lock = folder.path / "locks" / f"{task.stem}.lock"
     with (
         locked(lock, wait=True, on_wait=lambda: report("waiting")),
         numerics(task.deterministic, report),
@@ -121,8 +133,8 @@ def _run(task: CellTask, folder: RunFolder, report: Report) -> None:
     images, stimuli = _load(task.settings.training, task.settings.stimuli, task.data_dir)
     identity = cell_identity(task.settings, task.rule, task.seed, images, stimuli)
     store = CellStore(
-        folder.cell(task.rule, task.seed),
-        folder.resume(task.rule, task.seed),
+        folder.path / "cells" / f"{task.stem}.h5",
+        folder.path / "resume" / f"{task.stem}.h5",
         identity,
         lambda message: report("damaged", message=message),
     )
