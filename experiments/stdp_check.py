@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,15 +80,25 @@ def checked_timings() -> dict[str, AbstractTiming]:
     return found
 
 
-def check(n_trains: int, seed: int) -> Iterator[Finding]:
-    """Run every comparison; the cheap ones of a timing first."""
+def check(n_trains: int, seed: int, variants: Sequence[str] | None = None) -> Iterator[Finding]:
+    """Run every comparison; the cheap ones of a timing first.
+
+    variants: names of ``TIMINGS``: those alone, all pairs with their weight dependences, and what
+        Brian2 and the published fits say about timings of their kinds. None for everything.
+    """
+    chosen = None if variants is None else {name: TIMINGS[name]() for name in variants}
     for name, timing in checked_timings().items():
+        if chosen is not None and name.split(", ")[0] not in chosen:
+            continue
         if hasattr(timing, "window"):
             table = window_table({name: timing}, LAGS_MS)
             error = float((table["change"] - table["closed_form"]).abs().max(skipna=False))
             yield Finding(name, "closed-form window", error, EXACT)
         yield against_direct_sums(name, timing, n_trains, seed)
-    yield from against_brian2()
+    kinds = None if chosen is None else {type(timing) for timing in chosen.values()}
+    yield from against_brian2(kinds)
+    if kinds is not None and Triplet not in kinds:
+        return
     for (interaction, terms), published in PUBLISHED_CHI2.items():
         found = chi2(Triplet.visual_cortex(interaction, terms))
         name = f"triplet visual cortex, {interaction}, {terms}"
@@ -114,11 +124,16 @@ def against_direct_sums(name: str, timing: AbstractTiming, n_trains: int, seed: 
     return Finding(name, f"direct sums, {n_trains} random trains", worst, EXACT)
 
 
-def against_brian2() -> Iterator[Finding]:
-    """One finding for each rule and variant of the golden file, over its trains and policies."""
+def against_brian2(kinds: Collection[type] | None = None) -> Iterator[Finding]:
+    """One finding for each rule and variant of the golden file, over its trains and policies.
+
+    kinds: classes of timings; None for all.
+    """
     golden = json.loads(GOLDEN_FILE.read_text(encoding="utf-8"))
     worst: dict[str, float] = {}
     for case in golden["cases"]:
+        if kinds is not None and type(golden_timing(case)) not in kinds:
+            continue
         name = f"{case['rule']}, {case['variant']}"
         for train, found in golden_changes(golden, case).items():
             error = abs(found - case["change"][train])

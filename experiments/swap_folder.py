@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from neurosim.experiments.config import ENCODER_NAMES
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import reference_table
 from neurosim.experiments.swap_config import EncoderSwap
@@ -36,6 +38,8 @@ class SwapFolder:
             "training_sha256": images.sha256,
             "stimuli_sha256": stimuli.sha256,
         }
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"{self.path} is a file, not a folder: give another --out")
         record = self.path / "swap.json"
         if record.is_file():
             try:
@@ -64,18 +68,34 @@ class SwapFolder:
         """Store a finished part, whole or not at all."""
         write_tree(self._part(encoder, seed), tree)
 
+    def finished(self) -> list[tuple[str, int]]:
+        """``(encoder, seed)`` of every finished part, encoders in the order of their registry."""
+        found = []
+        for path in (self.path / "parts").glob("*-seed*.h5"):
+            encoder, _, seed = path.stem.rpartition("-seed")
+            if encoder in ENCODER_NAMES and seed.isdecimal():
+                found.append((encoder, int(seed)))
+        return sorted(found, key=lambda part: (ENCODER_NAMES.index(part[0]), part[1]))
+
     def write_results(
         self, settings: EncoderSwap, images: TrainingImages, stimuli: StimulusSet
     ) -> str:
-        """Tables and figures of the parts asked for; returns the printed summary."""
+        """Tables and figures of every part the folder holds, those of earlier commands too;
+        returns the printed summary.
+
+        What the tables hold is what the folder holds, whatever was asked for last: asking for one
+        encoder more leaves the others where they were.
+        """
         from neurosim.experiments.figure_style import save
         from neurosim.experiments.swap_figures import FIGURES, SwapResults
 
-        parts = {
-            (encoder, seed): read_tree(self._part(encoder, seed))
-            for encoder in settings.encoders
-            for seed in settings.seeds
-        }
+        parts = {part: read_tree(self._part(*part)) for part in self.finished()}
+        first_seed: dict[str, int] = {}
+        for encoder, seed in parts:
+            first_seed.setdefault(encoder, seed)
+        asked = len(settings.encoders) * len(settings.seeds)
+        seeds = tuple(sorted({seed for _, seed in parts}))
+        settings = dataclasses.replace(settings, encoders=tuple(first_seed), seeds=seeds)
         tables = {
             name: pd.concat([table_of(tree[name]) for tree in parts.values()], ignore_index=True)
             for name in TABLES
@@ -89,9 +109,7 @@ class SwapFolder:
         baselines = [
             pixel_baseline(SwapImages.of(settings, seed, images)) for seed in settings.seeds
         ]
-        rasters = {
-            encoder: parts[encoder, settings.seeds[0]]["raster"] for encoder in settings.encoders
-        }
+        rasters = {part[0]: parts[part]["raster"] for part in first_seed.items()}
         results = SwapResults(
             settings, tables["curve"], tables["energy"], tables["alignment"], rasters,
             sum(baselines) / len(baselines), 1 / len(images.class_names),
@@ -99,4 +117,8 @@ class SwapFolder:
         )  # fmt: skip
         for name, draw in FIGURES.items():
             save(draw(results), self.path / "figures", name)
-        return f"{results.summary()}\ntables and figures in {self.path}"
+        earlier = len(parts) - asked
+        also = f", {earlier} of {len(parts)} parts from earlier commands" if earlier else ""
+        if len(parts) < len(first_seed) * len(seeds):
+            also += "; not every encoder has every seed: means are over those it has"
+        return f"{results.summary()}\ntables and figures in {self.path}{also}"

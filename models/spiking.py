@@ -24,6 +24,7 @@ from neurosim.dynamics import AbstractClocked
 from neurosim.models.normalisation import Running, StatisticsOf, of_the_batch, statistics_for
 from neurosim.solvers import Ticks
 from neurosim.spiking.between import AbstractBetween, Directly
+from neurosim.spiking.cell_base import require_threshold
 from neurosim.spiking.competition import AbstractCompetition, WinnerTakeAll
 from neurosim.spiking.encoders import AbstractEncoder, Current
 from neurosim.spiking.lgn import LGN, AbstractFrontEnd
@@ -75,6 +76,12 @@ class SpikingLayer(nn.Module):
     def plastic_parameters(self) -> Mapping[str, Tensor]:
         """The weight; a spiking layer has no bias and no gain."""
         return {"weight": self.weight}
+
+
+def require_thresholds(layers: Sequence[SpikingLayer]) -> None:
+    """Refuse thresholds that are not positive, once a presentation."""
+    for layer in layers:
+        require_threshold(layer.threshold, f"layer {layer.name}: the threshold")
 
 
 @final
@@ -152,6 +159,7 @@ class SpikingDynamics(AbstractClocked):
         return self.encoder.encode(self.front_end(x), self.n_ticks(), self.dt_ms, generator)
 
     def operating_point(self, net: SpikingNetwork, drive: Drive) -> SpikingPoint:
+        require_thresholds(net.layers)
         return SpikingPoint(net.layers, self.encode(drive.x, drive.generator), drive.learning)
 
     def initial_state(self, point: SpikingPoint) -> State:
@@ -298,6 +306,7 @@ class SpikingNetwork(nn.Module):
     @torch.no_grad()
     def evaluation_point(self, x: Tensor) -> SpikingPoint:
         """The operating point of a presentation at evaluation, each image coded alone."""
+        require_thresholds(self.layers)
         return SpikingPoint(self.layers, self._encode_alone(x), learning=False)
 
     def _encode_alone(self, x: Tensor) -> Tensor:

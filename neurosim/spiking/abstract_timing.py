@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neurosim.spiking.weight_dependence import AbstractWeightDependence
 
@@ -38,8 +40,26 @@ class AbstractTiming(ABC):
         """The changes of one frame after the other, before the gains of the weight."""
 
     def __post_init__(self) -> None:
+        if dataclasses.is_dataclass(self):
+            require_numbers(self)
         if not isinstance(self.dependence, AbstractWeightDependence):
             raise TypeError(
                 f"dependence must be a weight dependence such as Additive() or Guetig(mu=0.02), "
                 f"got {self.dependence!r}"
             )
+
+
+def require_numbers(timing: Any) -> None:
+    """Refuse what is no number where the default is one, by the field's own name.
+
+    The checks of ``TraceRule`` speak of its sides, which ``AntiHebbian`` and ``Triplet`` name
+    otherwise.
+    """
+    for field in dataclasses.fields(timing):
+        if not isinstance(field.default, float):
+            continue
+        value = getattr(timing, field.name)
+        if not isinstance(value, numbers.Real):
+            raise TypeError(f"{field.name} must be a number, got {value!r}")
+        if field.name.startswith("tau_") and field.default > 0 and not float(value) > 0:
+            raise ValueError(f"{field.name} must be finite and positive (ms), got {value}")

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, final
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Self, final
 
 import torch
 from torch import Tensor
@@ -66,6 +66,16 @@ class AbstractCell(ABC):
     dt_ms: float = 1.0
     reset: AbstractReset = field(default_factory=ResetToZero)
 
+    def __new__(cls, *args: Any, **given: Any) -> Self:
+        # Only what Python itself would refuse, with what the cell does take.
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise TypeError(
+                    f"{cls.__name__} has no setting {name!r}: it takes {', '.join(known)}"
+                )
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         require_times(self, "dt_ms")
 
@@ -103,7 +113,11 @@ class AbstractCell(ABC):
         Args:
             current: input of this tick, ``(batch, *features)``, in units of voltage.
             state: ``(voltage, *memory)``; ``rest(current)`` at the start.
-            threshold: a scalar, one a map ``(maps,)``, or anything that broadcasts.
+            threshold: a scalar, one a map ``(maps,)``, or anything that broadcasts; positive.
+
+        Raises:
+            ValueError: a state of another cell, an input that is not finite, or a threshold that
+                is not positive (infinity never fires).
         """
         if len(state) != 1 + len(self.memory_names):
             raise ValueError(
@@ -112,11 +126,23 @@ class AbstractCell(ABC):
                 "start with cell.rest(current)"
             )
         theta = torch.as_tensor(threshold, dtype=current.dtype, device=current.device)
+        require_threshold(theta, "threshold")
+        # A sum is finite where all of it is; its own overflow is looked into.
+        if not bool(current.sum().isfinite()) and not bool(current.isfinite().all()):
+            raise ValueError("current holds values that are not finite (NaN or infinity)")
         theta = per_map(theta, current)
         voltage, memory = self.advance(current, state[0], tuple(state[1:]), theta)
         spikes = self.fire(voltage, self.barrier(theta, memory))
         memory = self.remember(memory, spikes, theta)
         return spikes, (self.reset(voltage, spikes, theta), *memory)
+
+
+def require_threshold(threshold: Tensor, name: str) -> None:
+    """Refuse a threshold that is not positive, by its name; infinity is one that never fires."""
+    # Written so that NaN fails it.
+    if not bool((threshold > 0).all()):
+        odd = threshold[~(threshold > 0)].flatten()[0]
+        raise ValueError(f"{name} must be positive, got {float(odd):g}")
 
 
 def require_times(cell: AbstractCell, *names: str) -> None:

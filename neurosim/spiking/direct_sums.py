@@ -30,8 +30,14 @@ from neurosim.spiking.voltage_timing import SpikeVoltage
 Mask = NDArray[np.bool_]
 Ticks = NDArray[np.int64]
 Changes = tuple[NDArray, NDArray]
+_FAR = np.iinfo(np.int64).max
 #: Whether a spike in the same tick counts as causal, and as acausal.
-_TIES = {"none": (False, False), "potentiate": (True, False), "both": (True, True)}
+_TIES = {
+    "none": (False, False),
+    "potentiate": (True, False),
+    "both": (True, True),
+    "acausal": (False, True),
+}
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,7 @@ def _(timing: AntiHebbian) -> Terms:
         "none": (False, False),
         "potentiate": (False, True),
         "both": (True, True),
+        "acausal": (False, True),
     }[timing.coincidence]
     return Terms(
         (-timing.a_minus, timing.tau_minus_ms),
@@ -149,6 +156,9 @@ def changes(timing: AbstractTiming, pre: Ticks, post: Ticks, dt_ms: float) -> li
     t = terms(timing)
     if t.scheme == "first":
         pre, post = pre[:1], post[:1]
+        if not len(pre) and math.isinf(t.acausal[1]):
+            # A silent presynaptic neuron counts as one that fires after everything.
+            return [(post, np.full(len(post), t.acausal[0]))]
     lag = post[:, None] - pre[None, :]
     causal = (lag > 0) | ((lag == 0) & t.ties[0])
     acausal = (lag < 0) | ((lag == 0) & t.ties[1])
@@ -169,7 +179,8 @@ def changes(timing: AbstractTiming, pre: Ticks, post: Ticks, dt_ms: float) -> li
 @changes.register
 def _(timing: Clopath, pre: Ticks, post: Ticks, dt_ms: float) -> list[Changes]:
     """The membrane by the time since the last spike, each filter as a sum over earlier ticks."""
-    ticks = np.arange(min(pre[0], post[0]), max(pre[-1], post[-1]) + 1)
+    both = np.concatenate([pre, post])
+    ticks = np.arange(both.min(), both.max() + 1)
     u = np.array([_voltage(timing.voltage, post[post <= t], int(t), dt_ms) for t in ticks])
     delay, rest = round(timing.delay_ms / dt_ms), timing.voltage.rest
     # Ticks that a filter has seen: all that lie more than the delay back.
@@ -221,8 +232,8 @@ def _paired(scheme: str, causal: Mask, acausal: Mask, apart: NDArray) -> tuple[M
 
 
 def _nearest(mask: Mask, apart: NDArray, axis: int) -> Mask:
-    distance = np.where(mask, apart, np.iinfo(np.int64).max)
-    return mask & (distance == distance.min(axis, keepdims=True))
+    distance = np.where(mask, apart, _FAR)
+    return mask & (distance == distance.min(axis, keepdims=True, initial=_FAR))
 
 
 def _amplitude(

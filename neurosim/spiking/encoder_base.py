@@ -8,6 +8,7 @@ regard to the rest of the batch.
 from __future__ import annotations
 
 import math
+import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -49,8 +50,8 @@ class AbstractEncoder(ABC):
                 spike a tick; a missing generator.
             TypeError: intensities that are no floating-point tensor.
         """
-        if n_ticks < 1:
-            raise ValueError(f"n_ticks must be at least 1, got {n_ticks}")
+        if not isinstance(n_ticks, numbers.Integral) or n_ticks < 1:
+            raise ValueError(f"n_ticks must be a whole number of at least 1, got {n_ticks!r}")
         if not (math.isfinite(dt_ms) and dt_ms > 0):
             raise ValueError(f"dt_ms must be finite and positive, got {dt_ms}")
         if not isinstance(x, Tensor) or not x.is_floating_point():

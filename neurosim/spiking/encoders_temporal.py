@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -45,7 +46,7 @@ class RankOrder(AbstractEncoder):
     def _encode(
         self, x: Tensor, n_ticks: int, dt_ms: float, generator: torch.Generator | None
     ) -> Tensor:
-        flat = x.reshape(len(x), -1)
+        flat = x.reshape(len(x), math.prod(x.shape[1:]))
         order = torch.sort(flat, dim=1, descending=True, stable=True).indices
         rank = torch.empty_like(order)
         places = torch.arange(flat.shape[1], device=x.device).expand_as(order)

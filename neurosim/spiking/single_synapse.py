@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import numpy as np
 import torch
@@ -34,7 +35,8 @@ def weight_change(
 
     Args:
         timing: any timing, with any weight dependence and third factor.
-        pre_ms, post_ms: spike times in ms, in any order.
+        pre_ms, post_ms: spike times in ms, in any order; one of the two may be empty, a neuron
+            that stays silent.
         dt_ms: length of a tick in ms.
         w: the weight to begin with.
         reward_ms, reward: under ``Rewarded``, the times of the reward and its size, one number
@@ -45,10 +47,14 @@ def weight_change(
 
     Raises:
         ValueError: a time that is not finite, two spikes of one neuron in the same tick, no
-            spike at all, or a weight outside the bounds of the dependence.
+            spike of either neuron, or a weight outside the bounds of the dependence.
+        TypeError: a time, dt_ms or w that is no number.
     """
     if not isinstance(timing, AbstractTiming):
         raise TypeError(f"timing must be an object such as AllPairs() or Triplet(), got {timing!r}")
+    for name, value in (("dt_ms", dt_ms), ("w", w)):
+        if not isinstance(value, numbers.Real):
+            raise TypeError(f"{name} must be a number, got {value!r}")
     if not (math.isfinite(dt_ms) and dt_ms > 0):
         raise ValueError(f"dt_ms must be finite and positive, got {dt_ms}")
     if not math.isfinite(w):
@@ -56,6 +62,8 @@ def weight_change(
     trains = [
         _ticks(name, times, dt_ms) for name, times in (("pre_ms", pre_ms), ("post_ms", post_ms))
     ]
+    if not any(len(train) for train in trains):
+        raise ValueError("pre_ms is empty and post_ms too: give at least one spike time in ms")
     rewarded = isinstance(timing, Rewarded)
     at = _reward_ticks(reward_ms, dt_ms, rewarded)
     ticks = np.unique(np.concatenate([*trains, at]))
@@ -96,9 +104,15 @@ def _rewards(ticks: np.ndarray, at: np.ndarray, reward: ArrayLike) -> torch.Tens
 
 
 def _ticks(name: str, times: ArrayLike, dt_ms: float) -> np.ndarray:
-    values = np.atleast_1d(np.asarray(times, dtype=np.float64))
-    if values.size == 0:
-        raise ValueError(f"{name} is empty: give at least one spike time in ms")
+    try:
+        values = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    except (ValueError, TypeError):
+        raise TypeError(f"{name} must be spike times in ms, got {times!r}") from None
+    if values.ndim > 1:
+        raise ValueError(
+            f"{name} must be one list of spike times in ms, got the shape {values.shape}: the "
+            "function is about one synapse"
+        )
     if not np.isfinite(values).all():
         raise ValueError(f"{name} holds times that are not finite: {values}")
     ticks = np.rint(values / dt_ms).astype(np.int64)

@@ -49,14 +49,15 @@ class AbstractTraceTiming(AbstractTiming):
 
     def window(self, lag_ms: ArrayLike) -> NDArray[np.float64]:
         """Change by one isolated pair at each lag, in units of weight, the gains of weight
-        dependence at 1."""
+        dependence at 1; NaN where the lag is NaN."""
         rule = self.rule
         plus, minus = COINCIDENCE[rule.coincidence]
         lag = np.asarray(lag_ms, dtype=np.float64)
         causal = rule.a_plus * np.exp(-np.abs(lag) / rule.tau_plus_ms)
         acausal = -rule.a_minus * np.exp(-np.abs(lag) / rule.tau_minus_ms)
         tie = plus * rule.a_plus - minus * rule.a_minus
-        return np.where(lag > 0, causal, np.where(lag < 0, acausal, tie))
+        known = np.where(lag > 0, causal, np.where(lag < 0, acausal, tie))
+        return np.where(np.isnan(lag), lag, known)
 
     def whole_window(
         self, spikes: SpikeWindow, dt_ms: float, gain: Tensor | None = None
@@ -83,7 +84,8 @@ class AllPairs(AbstractTraceTiming):
         W(lag) = +a_plus  exp(-lag / tau_plus)     lag > 0   (pre before post: potentiation)
                  -a_minus exp(+lag / tau_minus)    lag < 0   (post before pre: depression)
 
-    and at lag 0 by ``coincidence``: "none" 0; "potentiate" a_plus; "both" a_plus - a_minus.
+    and at lag 0 by ``coincidence``: "none" 0; "potentiate" a_plus; "both" a_plus - a_minus;
+    "acausal" -a_minus.
 
     Song, Miller & Abbott 2000 (10.1038/78829); Bi & Poo 1998
     (10.1523/JNEUROSCI.18-24-10464.1998); Morrison, Diesmann & Gerstner 2008
@@ -330,8 +332,8 @@ class AntiHebbian(AbstractTraceTiming):
         W(lag) = -a_minus exp(-lag / tau_minus)    lag > 0
                  +a_plus  exp(+lag / tau_plus)     lag < 0
 
-    Bell, Han, Sugawara & Grant 1997 (10.1038/387278a0). At lag 0 "potentiate" gives a_plus,
-    "both" a_plus - a_minus.
+    Bell, Han, Sugawara & Grant 1997 (10.1038/387278a0). At lag 0 "potentiate" and
+    "acausal", the same here, give a_plus, "both" a_plus - a_minus.
     """
 
     a_plus: float = 0.01

@@ -20,7 +20,15 @@ from neurosim.spiking.poisson_theory import (
     poisson_drift,
     stationary_density,
 )
-from neurosim.spiking.timing import TIMINGS, AllPairs, FirstSpike, NearestPair, Triplet
+from neurosim.spiking.timing import (
+    COINCIDENCE,
+    TIMINGS,
+    AllPairs,
+    AntiHebbian,
+    FirstSpike,
+    NearestPair,
+    Triplet,
+)
 from neurosim.spiking.weight_dependence import Guetig, HardBounds, Multiplicative, VanRossum
 
 #: Ticks of a train: few enough that ties and bursts are common.
@@ -94,6 +102,67 @@ def test_fixed_point_of_guetig(mu):
     timing = AllPairs(0.01, 0.0105, dependence=Guetig(mu=mu))
     w = fixed_point(timing, 10.0, 10.0)
     assert ((1 - w) / w) ** mu == pytest.approx(1.05, rel=1e-10)
+
+
+@pytest.mark.parametrize("mu", [0.02, 0.5, 1.0])
+def test_the_kernel_stands_still_at_the_fixed_point_of_guetig(mu):
+    """Poisson trains followed by their mirror image have every lag with both signs, so that with
+    equal decay times the sums S over causal and acausal pairs are equal and the change is
+    ``lambda S (f_plus(w) - alpha f_minus(w))``: none at ``((1 - w) / w)^mu = alpha``, and towards
+    it from both sides. Steps of lambda S = 1e-7 leave a second order of the same relative size;
+    1e-5 allows for the slope of the gains."""
+    alpha, rng = 1.05, np.random.default_rng(3)
+    fixed = 1 / (1 + alpha ** (1 / mu))
+    halves = (np.sort(rng.choice(5000, 30, replace=False)) for _ in range(2))
+    pre, post = (np.concatenate([half, 10_100 - half[::-1]]) for half in halves)
+
+    def change(timing, w=0.5):
+        return weight_change(timing, pre, post, dt_ms=1.0, w=w)
+
+    total = change(AllPairs(1.0, 0.0, coincidence="both"))
+    assert total == pytest.approx(-change(AllPairs(0.0, 1.0, coincidence="both")), rel=1e-12)
+    step = 1e-7 / total
+
+    def drift(w):
+        timing = AllPairs(step, alpha * step, coincidence="both", dependence=Guetig(mu=mu))
+        return change(timing, w) / (step * total)
+
+    assert abs(drift(fixed)) < 1e-5
+    for w in (0.5 * fixed, 0.5 * (1 + fixed)):
+        expected = (1 - w) ** mu - alpha * w**mu
+        assert abs(expected) > 1e-3
+        assert drift(w) == pytest.approx(expected, abs=1e-5)
+
+
+def test_weights_come_to_the_fixed_point_from_both_sides():
+    """700 isolated pairs, causal and acausal in turn, through the kernel: to within one step."""
+    timing = AllPairs(0.02, 0.024, dependence=Guetig(mu=0.5))
+    pre = np.arange(700) * 1000.0
+    post = pre + np.where(np.arange(700) % 2, -10.0, 10.0)
+    fixed = 1 / (1 + 1.2**2)
+    for start in (0.05, 0.95):
+        end = start + weight_change(timing, pre, post, dt_ms=1.0, w=start)
+        assert end == pytest.approx(fixed, abs=0.02)
+
+
+def test_a_silent_neuron():
+    """No pair, no change; the first-spike rule counts a silent input as one that comes too late."""
+    for name, make in TIMINGS.items():
+        for pre, post in (([], [5.0, 9.0]), ([5.0, 9.0], [])):
+            expected = -0.003 * 0.25 if name == "first-spike" and post else 0.0
+            assert weight_change(make(), pre, post) == pytest.approx(expected, abs=1e-15), name
+            assert direct_change(make(), pre, post) == pytest.approx(expected, abs=1e-15), name
+
+
+@pytest.mark.parametrize("kind", [AllPairs, NearestPair, Triplet, FirstSpike, AntiHebbian])
+def test_every_coincidence_policy_is_its_direct_sum(kind):
+    """Two trains with ties and bursts; 1e-12: float64, some hundred additions."""
+    pre, post = [0.0, 3.0, 4.0, 9.0, 12.0], [0.0, 2.0, 4.0, 5.0, 9.0]
+    for policy in COINCIDENCE:
+        timing = kind(coincidence=policy)
+        found = weight_change(timing, pre, post, dt_ms=1.0)
+        expected = direct_change(timing, pre, post, dt_ms=1.0)
+        assert found == pytest.approx(expected, abs=1e-12), policy
 
 
 def test_density_is_normal_where_the_drift_is_linear():

@@ -14,7 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.spiking.timing import COINCIDENCE, AllPairs
+from neurosim.spiking.third_factor import Rewarded
+from neurosim.spiking.timing import COINCIDENCE, AllPairs, AntiHebbian, FirstSpike, Triplet
 from neurosim.spiking.traces import (
     ByDensity,
     EventKernel,
@@ -204,7 +205,8 @@ def test_impossible_timing_is_refused_by_name(options, word):
 @pytest.mark.parametrize(
     ("pre", "post", "word"),
     [
-        ([], [1.0], "pre_ms is empty"),
+        ([], [], "pre_ms is empty and post_ms too"),
+        ([[0.0, 1.0]], [10.0], r"pre_ms must be one list of spike times in ms, got the shape"),
         ([0.0], [float("nan")], "not finite"),
         ([0.0, 0.04], [1.0], "two spikes in one tick"),
     ],
@@ -213,3 +215,40 @@ def test_impossible_spike_times_are_refused(pre, post, word):
     """Empty, NaN and doubled spikes have one clear error each."""
     with pytest.raises(ValueError, match=word):
         weight_change(AllPairs(), pre, post)
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda: AllPairs(tau_plus_ms="20"), "tau_plus_ms must be a number, got '20'"),
+        (lambda: AllPairs(a_plus="x"), "a_plus must be a number, got 'x'"),
+        (lambda: Triplet(a3_minus=None), "a3_minus must be a number, got None"),
+        (lambda: Rewarded(AllPairs(), tau_reward_ms="2"), "tau_reward_ms must be a number"),
+        (lambda: weight_change(AllPairs(), [0.0], [1.0], w="x"), "w must be a number, got 'x'"),
+        (lambda: weight_change(AllPairs(), [0.0], [1.0], dt_ms="1"), "dt_ms must be a number"),
+        (lambda: weight_change(AllPairs(), "soon", [1.0]), "pre_ms must be spike times in ms"),
+    ],
+)
+def test_what_is_no_number_is_named(act, words):
+    with pytest.raises(TypeError, match=words):
+        act()
+
+
+def test_a_time_is_named_as_the_timing_names_it():
+    """The kernels' rule calls the depressing side of an anti-Hebbian timing its plus side."""
+    with pytest.raises(ValueError, match="tau_plus_ms must be finite and positive"):
+        AntiHebbian(tau_plus_ms=-1.0)
+
+
+def test_the_window_of_no_lag_is_no_number():
+    """NaN is neither before nor after; its neighbours keep their values."""
+    for timing in (AllPairs(), FirstSpike(), AntiHebbian()):
+        found = timing.window([-10.0, math.nan, 10.0])
+        assert np.isnan(found).tolist() == [False, True, False]
+        assert math.isnan(timing.window(math.nan))
+
+
+def test_the_window_times_the_gain_is_the_change():
+    """The example of docs/stdp.md: w = .5 halves twice under u (1 - u)."""
+    assert float(FirstSpike().window(10.0)) == 0.004
+    assert weight_change(FirstSpike(), [0.0], [10.0]) == pytest.approx(0.001, abs=1e-15)

@@ -304,3 +304,27 @@ def test_a_state_of_another_cell_is_refused():
     current = noise(1, 2)
     with pytest.raises(ValueError, match=r"voltage, synaptic_current.*cell\.rest"):
         NorseCubaLIF().tick(current, SnntorchLIF().rest(current))
+
+
+@EVERY_CELL
+def test_what_is_no_input_or_threshold_is_refused(name):
+    """NaN would silence a cell for good without a word; infinity is a threshold, never met."""
+    cell = CELLS[name]()
+    current = torch.ones(2, 3, 4, 4)
+    state = cell.rest(current)
+    for bad in (math.nan, math.inf):
+        broken = current.clone()
+        broken[0, 1, 2, 3] = bad
+        with pytest.raises(ValueError, match="current holds values that are not finite"):
+            cell.tick(broken, state)
+    for threshold in (math.nan, -1.0, 0.0, torch.tensor([1.0, -1.0, 1.0])):
+        with pytest.raises(ValueError, match="threshold must be positive, got"):
+            cell.tick(current, state, threshold)
+    assert cell.tick(current, state, math.inf)[0].sum() == 0
+
+
+@EVERY_CELL
+def test_an_unknown_setting_is_answered_with_the_known_ones(name):
+    kind = CELLS[name]
+    with pytest.raises(TypeError, match=f"{kind.__name__} has no setting 'tau': it takes dt_ms"):
+        kind(tau=3.0)

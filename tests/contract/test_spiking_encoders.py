@@ -138,3 +138,17 @@ def test_an_unknown_encoder_lists_the_known_ones():
         ValueError, match=r"did you mean 'poisson'.*bernoulli, poisson, latency, rank"
     ):
         ENCODERS["poison"]
+
+
+@EVERY_ENCODER
+def test_no_images_give_no_spikes(name):
+    """An empty batch, also of empty images, is coded like any other."""
+    for shape in ((0, 2, 4, 5), (0, 0)):
+        spikes = ENCODERS[name]().encode(torch.zeros(shape), 12, 5.0, generator())
+        assert spikes.shape[:2] == (12, 0)
+
+
+@pytest.mark.parametrize("n_ticks", [0, -1, 2.5, "3", None])
+def test_a_number_of_ticks_is_whole(n_ticks):
+    with pytest.raises(ValueError, match="n_ticks must be a whole number of at least 1, got"):
+        ENCODERS["latency"]().encode(intensities(0), n_ticks, 5.0)

@@ -218,3 +218,23 @@ def test_misfits_are_refused_when_built():
             SpikingDynamics(),
             generator(),
         )
+
+
+@pytest.mark.parametrize("bad", [float("nan"), -1.0, 0.0])
+def test_a_threshold_that_is_not_positive_is_refused(bad):
+    """By layer, at evaluation and in learning, before the first tick; NaN images likewise."""
+    _, stdp = part()
+    layer = stdp.net.layers[1]
+    layer.threshold[2] = bad
+    with pytest.raises(ValueError, match=f"layer {layer.name}: the threshold must be positive"):
+        stdp.net.represent(images(2))
+    drive = Drive(images(2), generator=generator(), learning=True)
+    with pytest.raises(ValueError, match=f"layer {layer.name}: the threshold must be positive"):
+        stdp.net.dynamics.operating_point(stdp.net, drive)
+
+
+def test_images_that_are_no_numbers_are_refused(net):
+    x = images(2)
+    x[0, 0, 3, 3] = float("nan")
+    with pytest.raises(ValueError, match=r"intensities must lie in \[0, 1\], got NaN"):
+        net.represent(x)

@@ -77,6 +77,25 @@ def test_a_part_does_not_depend_on_the_others(finished, tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(kept, alone, check_dtype=False)
 
 
+def test_the_tables_hold_what_the_folder_holds(finished, monkeypatch, capsys):
+    """Asking for one encoder alone leaves the other in the tables, and says so."""
+    before = {path.name: path.read_bytes() for path in finished.glob("*.csv")}
+    monkeypatch.setattr(swap_part, "run_part", lambda *_: pytest.fail("computed a part anew"))
+    monkeypatch.setattr(swap_figures, "FIGURES", {})
+    assert encoder_swap.main([*command("--out", str(finished)), "--encoders", "population"]) == 0
+    assert {path.name: path.read_bytes() for path in finished.glob("*.csv")} == before
+    out = capsys.readouterr().out
+    assert "1 of 2 parts from earlier commands" in out
+    assert "latency" in out
+
+
+def test_out_is_no_file(tmp_path, capsys):
+    out = tmp_path / "afile"
+    out.write_text("mine")
+    assert encoder_swap.main(command("--out", str(out))) == 2
+    assert "is a file, not a folder" in capsys.readouterr().err
+
+
 def test_an_interrupted_run_keeps_what_is_finished(tmp_path, monkeypatch, capsys):
     """Ctrl-C in the second part: the first stays, the message says to run again."""
     real = swap_part.run_part

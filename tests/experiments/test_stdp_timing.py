@@ -55,7 +55,7 @@ def test_check_fails_on_a_wrong_kernel(monkeypatch, capsys, error):
         return found + error if isinstance(timing, NearestPair) else found
 
     monkeypatch.setattr(stdp_check, "weight_change", wrong)
-    monkeypatch.setattr(stdp_check, "against_brian2", lambda: iter(()))
+    monkeypatch.setattr(stdp_check, "against_brian2", lambda kinds: iter(()))
     assert stdp_timing.main(["--check", "--n-trains", "1"]) == 1
     out = capsys.readouterr().out
     assert "FAILED nearest-pair " in out
@@ -88,6 +88,7 @@ def test_a_run_leaves_figures_and_tables(tmp_path, capsys):
         (["--variants", "all", "triplet"], "all stands alone"),
         (["--figures", "windows"], "did you mean 'window'"),
         (["--time-share", "0"], "time_share"),
+        (["--time-share", "1e-9"], "time_share must lie between 0.01 and 100"),
         (["--n-trains", "0"], "n_trains"),
         (["--variant", "all"], "did you mean --variants"),
         (["--variants", "first-spike", "--figures", "rates"], "none of the variants has a drift"),
@@ -99,6 +100,26 @@ def test_bad_options_are_answered_in_one_line(options, words, capsys, tmp_path):
     assert error.startswith("error: ")
     assert words in error
     assert not (tmp_path / "out").exists()
+
+
+def test_out_is_no_file(tmp_path, capsys):
+    """One sentence before any work, and the file stays."""
+    out = tmp_path / "afile"
+    out.write_text("mine")
+    assert stdp_timing.main(["--out", str(out)]) == 2
+    assert "is a file, not a folder" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+
+
+def test_check_keeps_to_the_variants_it_is_given(capsys):
+    """Their lines alone: with the golden values of their kind, without the fits of another."""
+    assert stdp_timing.main(["--check", "--variants", "nearest-pair", "--n-trains", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = {line[7:41].strip() for line in lines[:-1]}
+    assert "nearest-pair" in names
+    assert any("Brian2" in line for line in lines)
+    assert not any(word in line for line in lines for word in ("chi2", "all-pairs", "triplet"))
+    assert stdp_timing.main(["--check", "--variants", "nearest", "--n-trains", "1"]) == 2
 
 
 def test_help_is_quick():
