@@ -48,6 +48,9 @@ def alignment_table(
     noise_lower, noise_upper, n_subjects, n_pairs, n_undefined``. ``subject`` is ``all``
     except for the rows of one subject. The bounds are those of the convention
     (``BrainRDMs.noise_bounds``; a subject's row has those of ``subject_mean``).
+    ``rho`` is the score of ``method``, whatever that is: for a distance (``procrustes``,
+    ``gromov-wasserstein``) smaller is closer, ``noise_lower`` is what no model can go below and
+    ``mean_rdm`` has no bounds (NaN). ``table.attrs`` says which: ``method``, ``larger_is_closer``.
     ``n_pairs`` counts the pairs that the layer and all these subjects have, ``n_undefined`` the
     silent or missing patterns of the layer, which are left out on both sides;
     ``table.attrs["undefined"]`` has their names, a list for each layer that has any.
@@ -57,6 +60,12 @@ def alignment_table(
     unknown = [c for c in conventions if c not in CONVENTIONS]
     if unknown or not conventions:
         raise ValueError(f"unknown conventions {unknown}; known: {', '.join(CONVENTIONS)}")
+    for what, given in (("activations", activations), ("references", references)):
+        if given is not None and not isinstance(given, Mapping):
+            raise TypeError(
+                f"{what} maps names to layers, e.g. {{'fc1': patterns}}; "
+                f"got a {type(given).__name__}"
+            )
     if not activations:
         raise ValueError("no activations given: need at least one layer")
     comparator = find_comparator(method)
@@ -89,6 +98,7 @@ def alignment_table(
     table.attrs["undefined"] = {
         name: list(rdm.undefined) for name, rdm in layers.items() if rdm.undefined
     }
+    table.attrs |= {"method": comparator.name, "larger_is_closer": comparator.larger_is_closer}
     for position, (label, value) in enumerate((labels or {}).items()):
         if label in table.columns:
             raise ValueError(f"the label {label!r} is a column of the table; name it otherwise")

@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import check_count, check_rng
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import compare_rdms
@@ -106,10 +107,17 @@ def bootstrap_means(
         scores: any shape, no NaN; e.g. (n_seeds, n_subjects).
         axes: the axes that are resampled, each by its own draw, and averaged over.
     """
+    check_rng(rng)
+    check_count("n_samples", n_samples)
     table = np.asarray(scores, dtype=np.float64)
     if not np.isfinite(table).all():
         raise ValueError("scores hold NaN or infinity: resample the subjects that have a score")
-    axes = tuple(axis % table.ndim for axis in axes)
+    known = range(-table.ndim, table.ndim)
+    if not len(axes) or any(axis not in known for axis in axes):
+        raise ValueError(f"axes are of scores of shape {table.shape}, one or more; got {axes}")
+    given, axes = axes, tuple(axis % table.ndim for axis in axes)
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"axes are resampled once each; got {given}")
     samples = [_resampled_mean(table, axes, rng) for _ in range(n_samples)]
     return Bootstrap(np.asarray(table.mean(axis=axes)), np.stack(samples))
 
@@ -133,6 +141,8 @@ def bootstrap_crossed(
     Args:
         seed_rdms: (n_seeds, n_pairs) one model's RDMs; subject_rdms: (n_subjects, n_pairs).
     """
+    check_rng(rng)
+    check_count("n_samples", n_samples)
     known = ("stimuli", "seeds", "subjects")
     if not over or set(over) - set(known):
         raise ValueError(f"over names what is resampled, of {', '.join(known)}; got {tuple(over)}")
@@ -190,9 +200,11 @@ def _draws(
     if (rng is None) == (indices is None):
         raise ValueError("give either rng (to draw resamples) or indices (the resamples)")
     if rng is not None:
+        check_rng(rng)
+        check_count("n_samples", n_samples)
         return rng.integers(0, n_stimuli, size=(n_samples, n_stimuli))
     draws = np.asarray(indices)
-    if draws.ndim != 2 or draws.dtype.kind not in "iu":
+    if draws.ndim != 2 or not draws.size or draws.dtype.kind not in "iu":
         raise ValueError(f"indices are (n_samples, n_drawn) integers; got shape {draws.shape}")
     if draws.min() < 0 or draws.max() >= n_stimuli:
         raise ValueError(f"indices must lie in 0 ... {n_stimuli - 1}")

@@ -135,7 +135,11 @@ class BrainRDMs:
         - ``subject_mean`` (mean over subjects of rho): leave-one-subject-out, ``noise_ceiling``.
         - ``mean_rdm`` (rho with the subject-averaged RDM): with R = ``group_reliability``,
           lower = R, what the mean RDM of as many other subjects would score; upper = sqrt(R),
-          a model without noise (0 where R is not positive).
+          a model without noise (0 where R is not positive). For a distance there is no such
+          R: NaN.
+
+        For a distance smaller is closer; the lower bound is still the smaller number
+        (``noise_ceiling``).
         """
         comparator = find_comparator(method)
         key = ("bounds", (comparator, convention, order))
@@ -145,6 +149,8 @@ class BrainRDMs:
                 rows = self.rdms[:, i]
                 if convention == "subject_mean":
                     bounds[i] = noise_ceiling(rows, comparator, order, pair_mask=self.pair_mask)
+                elif convention == "mean_rdm" and not comparator.larger_is_closer:
+                    bounds[i] = np.nan
                 elif convention == "mean_rdm":
                     r = group_reliability(rows, comparator, pair_mask=self.pair_mask)
                     bounds[i] = r, np.sqrt(np.maximum(r, 0.0))

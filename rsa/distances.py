@@ -26,6 +26,10 @@ _BLOCK = 1024  # rows of the Gram matrix at a time: 8,740 stimuli need 71 MB, no
 _HUGE_PAGES = 5 * 2**17
 
 
+# Between these the squares of a row, summed over many features, neither overflow nor vanish.
+_LEAST, _MOST = 2.0**-400, 2.0**400
+
+
 class Dissimilarity(ABC):
     """Patterns in, condensed dissimilarities and the patterns that have none out."""
 
@@ -79,7 +83,8 @@ def as_patterns(patterns: ArrayLike | Any) -> tuple[Array, Flags]:
         raise TypeError(f"patterns must be real numbers; got dtype {matrix.dtype}")
     # Always a copy: the embeddings below work in place.
     matrix = np.array(matrix, dtype=np.float64)
-    total = matrix.sum(axis=1)
+    with np.errstate(over="ignore"):
+        total = matrix.sum(axis=1)
     missing = np.zeros(len(matrix), dtype=bool)
     for i in np.flatnonzero(~np.isfinite(total)):
         if np.isnan(matrix[i]).all():
@@ -109,8 +114,15 @@ def squared_distances(rows: Array) -> Array:
     from neurosim.rsa._distance_kernels import squared_distance
 
     # Distances ignore the common offset, the expanded square |a|^2 + |b|^2 - 2 a.b does not.
-    rows = rows - rows.mean(axis=0)
-    norms = np.einsum("ij,ij->i", rows, rows)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = rows - rows.mean(axis=0)
+        norms = np.einsum("ij,ij->i", rows, rows)
+    largest = norms.max()
+    if not largest < _MOST**2 or (largest < _LEAST**2 and rows.any()):
+        raise ValueError(
+            f"patterns that differ by {np.abs(rows).max():.2g} have squared distances that float64 "
+            "cannot hold; divide all patterns by one number of that size first"
+        )
     out = np.empty(len(rows) * (len(rows) - 1) // 2)
     filled = 0
     for start, diagonal, right in _gram_blocks(rows):
@@ -163,8 +175,24 @@ def blank(condensed: Array, undefined: Flags) -> Array:
     return condensed
 
 
+def _norms(matrix: Array) -> Array:
+    return np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
+
+
+def _tame(matrix: Array, size: Array) -> bool:
+    """Bring rows whose squares would overflow or vanish to a size about 1, in place; exact but
+    for what float64 cannot hold, since it multiplies by powers of two. Whether there were any."""
+    extreme = np.flatnonzero(~((size > _LEAST) & (size < _MOST)))
+    if not len(extreme):
+        return False
+    rows = matrix[extreme]
+    _, exponents = np.frexp(np.abs(rows).max(axis=1, keepdims=True))
+    matrix[extreme] = np.ldexp(rows, -exponents)
+    return True
+
+
 def _unit_rows(matrix: Array, scale: Array) -> tuple[Array, Flags]:
-    norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
+    norms = _norms(matrix)
     # What is left of a constant pattern after centring is rounding, not a pattern.
     undefined = norms <= 1e-13 * scale * np.sqrt(matrix.shape[1])
     norms[undefined] = 1.0
@@ -173,13 +201,20 @@ def _unit_rows(matrix: Array, scale: Array) -> tuple[Array, Flags]:
     return matrix, undefined
 
 
+def _largest(matrix: Array) -> Array:
+    return np.maximum(matrix.max(axis=1), -matrix.min(axis=1))
+
+
 def _centred_unit(matrix: Array) -> tuple[Array, Flags]:
-    scale = np.maximum(matrix.max(axis=1), -matrix.min(axis=1))
+    scale = _largest(matrix)
+    if _tame(matrix, scale):
+        scale = _largest(matrix)
     matrix -= matrix.mean(axis=1, keepdims=True)
     return _unit_rows(matrix, scale)
 
 
 def _unit(matrix: Array) -> tuple[Array, Flags]:
+    _tame(matrix, _norms(matrix))
     return _unit_rows(matrix, np.zeros(len(matrix)))
 
 

@@ -13,6 +13,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neurosim.rsa._checks import check_rng
 from neurosim.rsa.comparator import Array
 
 ALPHAS = tuple(10.0**k for k in range(-2, 7))
@@ -57,6 +58,7 @@ def encode(
         n_iter: random draws of band weights (several bands only).
         rng: splits stimuli into folds and draws band weights.
     """
+    check_rng(rng)
     y = np.asarray(responses, dtype=np.float64)
     bands = _bands(features, y)
     penalties = np.asarray(alphas, dtype=np.float64)

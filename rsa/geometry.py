@@ -112,7 +112,10 @@ class Procrustes(Comparator):
 
 
 def shape_distance(x: Array, y: Array) -> float:
-    """arccos(|X^T Y|_*) of centred configurations (n, d) of unit Frobenius norm."""
+    """arccos(|X^T Y|_*) of centred configurations (n, d) of unit Frobenius norm; NaN without one
+    (an RDM of zeros is a single point)."""
+    if np.isnan(x).any() or np.isnan(y).any():
+        return float("nan")
     overlap = float(np.linalg.svd(x.T @ y, compute_uv=False).sum())
     return float(np.arccos(min(1.0, overlap)))
 

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neurosim.rsa._checks import check_count, check_rng
 from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
@@ -46,6 +47,8 @@ def choose_layer(
     .014 (.018) at 100; the held-out score is not. Its null over labels is
     ``permute_labels(...).p_value_of_best()``.
     """
+    check_rng(rng)
+    check_count("n_splits", n_splits)
     comparator = find_comparator(method)
     layers, subjects, used = common_pairs(layer_rdms, subject_rdms, pair_mask)
     n = n_stimuli_of(layers.shape[1])

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neurosim.rsa._checks import check_count, check_rng
 from neurosim.rsa.comparator import Array, Comparator, Rows
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows
@@ -27,6 +28,10 @@ def noise_ceiling(
     lower = mean_s score(d_s, average of the others); upper = mean_s score(d_s, average of
     all, s included). Nili et al. 2014, PLoS Comput Biol 10:e1003553,
     doi:10.1371/journal.pcbi.1003553. They bound the ``subject_mean`` convention.
+
+    For a distance (``procrustes``, ``gromov-wasserstein``) smaller is closer, and the two change
+    places so that lower <= upper: lower = with the average of all, closer than any model can be;
+    upper = with the average of the others, which a good model comes below.
 
     Args:
         subject_rdms: (n_subjects, n_pairs), NaN row = absent subject, left out. A pair
@@ -54,7 +59,16 @@ def noise_ceiling(
         comparator.score(comparator.prepare(rows[s : s + 1]), comparator.prepare(others[s : s + 1]))
         for s in range(len(rows))
     ]
-    return float(np.mean(lower)), float(np.mean(upper))
+    bounds = float(np.mean(lower)), float(np.mean(upper))
+    return bounds if comparator.larger_is_closer else bounds[::-1]
+
+
+def _refuse_distance(comparator: Comparator) -> None:
+    if not comparator.larger_is_closer:
+        raise ValueError(
+            f"{comparator.name!r} is a distance: reliability (Spearman-Brown) is of correlations; "
+            "use noise_ceiling, or a similarity, e.g. spearman"
+        )
 
 
 def group_reliability(
@@ -68,9 +82,10 @@ def group_reliability(
 
     It is the score to expect between this group's mean RDM and that of as many other
     subjects; its square root is that of a noise-free model. They bound the ``mean_rdm``
-    convention. NaN for fewer than two subjects.
+    convention. NaN for fewer than two subjects; a distance is refused.
     """
     comparator = find_comparator(method)
+    _refuse_distance(comparator)
     rows = complete_rows(subject_rdms, pair_mask)
     n = len(rows)
     if n < 2:
@@ -92,11 +107,16 @@ def complete_rows(subject_rdms: RDMInput, pair_mask: ArrayLike | None = None) ->
     if mask is not None:
         rows = rows[:, mask]
     missing = np.isnan(rows)
-    if not missing.any():
-        return rows
-    present = ~missing.all(axis=1)
-    rows, missing = rows[present], missing[present]
-    return rows[:, ~missing.any(axis=0)]
+    if missing.any():
+        present = ~missing.all(axis=1)
+        rows, missing = rows[present], missing[present]
+        rows = rows[:, ~missing.any(axis=0)]
+    if len(rows) > 1 and rows.shape[1] < 2:
+        raise ValueError(
+            f"{rows.shape[1]} pairs are left that the pair mask allows and all {len(rows)} "
+            "subjects have; a score needs at least two"
+        )
+    return rows
 
 
 def mean_rdm(subject_rdms: RDMInput) -> Array:
@@ -121,8 +141,12 @@ def split_half_reliability(
 
     The mean score between the means of two halves of n // 2, stepped up to n by
     Spearman-Brown with factor n / (n // 2). With an odd n one is left out of each split.
+    A distance is refused.
     """
     comparator = find_comparator(method)
+    _refuse_distance(comparator)
+    check_count("n_splits", n_splits)
+    check_rng(rng)
     rows = complete_rows(measurements, pair_mask)
     n = len(rows)
     if n < 2:

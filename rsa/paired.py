@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import check_count, check_rng
+
 Alternative = Literal["greater", "less", "two-sided"]
 ALTERNATIVES: tuple[Alternative, ...] = ("greater", "less", "two-sided")
 
@@ -41,6 +43,9 @@ def sign_flip_test(
         )
     if n_samples is not None and rng is None:
         raise ValueError("sampled sign patterns need rng, e.g. numpy.random.default_rng(0)")
+    if n_samples is not None:
+        check_rng(rng)
+        check_count("n_samples", n_samples)
     if n_samples is None:
         sums = np.zeros(1)
         for value in d:

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import check_count, check_rng
 from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
@@ -43,9 +44,17 @@ class LabelNull:
 
     def p_value_of_best(self) -> Array:
         """(n_brains,) p of the best model (layer) against the null of the best: the best
-        over models is taken anew in every permutation, so choosing it costs nothing."""
+        over models is taken anew in every permutation, so choosing it costs nothing.
+
+        A model without a score (a constant RDM) cannot be the best and is left out of both; NaN
+        where no model has a score."""
+        none = -np.inf if self.larger_is_closer else np.inf
         best = np.max if self.larger_is_closer else np.min
-        return _p_value(best(self.observed, axis=0), best(self.null, axis=1), self._closer())
+        scored = ~np.isnan(self.observed)
+        observed = best(np.where(scored, self.observed, none), axis=0)
+        null = best(np.where(scored, self.null, none), axis=1)
+        observed = np.where(scored.any(axis=0), observed, np.nan)
+        return _p_value(observed, null, self._closer())
 
     def _closer(self) -> Alternative:
         return "greater" if self.larger_is_closer else "less"
@@ -127,6 +136,8 @@ def _orders(
     if (rng is None) == (permutations is None):
         raise ValueError("give either rng (to draw permutations) or permutations")
     if rng is not None:
+        check_rng(rng)
+        check_count("n_permutations", n_permutations)
         return rng.permuted(np.tile(np.arange(n_stimuli), (n_permutations, 1)), axis=1)
     orders = np.asarray(permutations)
     if not _permute(orders, n_stimuli):
@@ -139,7 +150,7 @@ def _orders(
 
 def _permute(orders: NDArray[Any], n: int) -> bool:
     """Whether every row is a permutation of 0 ... n - 1."""
-    if orders.ndim != 2 or orders.shape[1] != n or orders.dtype.kind not in "iu":
+    if orders.ndim != 2 or not len(orders) or orders.shape[1] != n or orders.dtype.kind not in "iu":
         return False
     if orders.size and not (orders.min() >= 0 and orders.max() < n):
         return False

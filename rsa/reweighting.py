@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import check_rng
 from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
@@ -66,9 +67,13 @@ def reweighted_rsa(
 
     Args:
         components: (n_components, n_pairs), e.g. ``feature_components`` or layer RDMs.
+        ridge: penalty on the squared weights, 0 or more.
     """
     from scipy.optimize import nnls
 
+    check_rng(rng)
+    if not 0 <= ridge < np.inf:
+        raise ValueError(f"ridge is a penalty, 0 or more and finite; got {ridge}")
     comparator = find_comparator(method)
     check_same_stimuli(
         {"the target": stimuli_of(target), "the components": stimuli_of(components, "components")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,14 @@ import pytest
 from neurosim.rsa import (
     RDM,
     BrainRDMs,
+    alignment_table,
     bootstrap_crossed,
+    bootstrap_means,
     bootstrap_stimuli,
     choose_layer,
     compare_rdms,
     compute_rdm,
+    group_reliability,
     halves_by_dispersion,
     noise_ceiling,
     partial_correlation,
@@ -23,6 +28,8 @@ from neurosim.rsa import (
     prepare_rdms,
     reweighted_rsa,
     semipartial_correlation,
+    sign_flip_test,
+    split_half_reliability,
     variance_partitioning,
 )
 from neurosim.rsa.rdm_files import RDMFileError, load_rdms
@@ -86,3 +93,93 @@ def test_text_whose_rows_and_columns_are_named_differently(tmp_path: Path) -> No
     square.set_axis([*NAMES[:3], "z", *NAMES[4:]]).to_csv(file)
     with pytest.raises(RDMFileError, match="row 4 is named 'z', column 4 'd'"):
         load_rdms(file)
+
+
+SCORES = np.ones((3, 2))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: permute_labels(A, B, n_permutations=0, rng=rng()), "n_permutations is at least 1"),
+        (lambda: permute_labels(A, B, permutations=np.empty((0, N), int)), "permutations are rows"),
+        (lambda: permute_labels(A, B, rng=0), "rng is a generator, e.g. numpy.*; got 0"),  # type: ignore[arg-type]
+        (lambda: bootstrap_stimuli(A, B, n_samples=-2, rng=rng()), "n_samples is at least 1; got"),
+        (lambda: bootstrap_stimuli(A, B, n_samples=2.5, rng=rng()), "n_samples is a whole number"),  # type: ignore[arg-type]
+        (lambda: bootstrap_stimuli(A, B, indices=np.empty((0, N), int)), "indices are"),
+        (lambda: bootstrap_crossed(A, B, n_samples=0, rng=rng()), "n_samples is at least 1"),
+        (lambda: bootstrap_means(SCORES, [0], n_samples=0, rng=rng()), "n_samples is at least 1"),
+        (lambda: bootstrap_means(SCORES, [0], rng=1), "rng is a generator"),  # type: ignore[arg-type]
+        (lambda: bootstrap_means(SCORES, [0, 0], rng=rng()), "resampled once each"),
+        (lambda: bootstrap_means(SCORES, [0, -2], rng=rng()), "resampled once each"),
+        (lambda: bootstrap_means(SCORES, [2], rng=rng()), r"axes are of scores of shape \(3, 2\)"),
+        (lambda: bootstrap_means(SCORES, [], rng=rng()), "axes are of scores"),
+        (lambda: choose_layer(A, B, n_splits=0, rng=rng()), "n_splits is at least 1; got 0"),
+        (lambda: split_half_reliability([A, B], n_splits=0, rng=rng()), "n_splits is at least 1"),
+        (lambda: sign_flip_test([1.0], n_samples=0, rng=rng()), "n_samples is at least 1"),
+        (lambda: reweighted_rsa(A, B, ridge=float("nan"), n_folds=2, rng=rng()), "ridge is a pen"),
+        (lambda: partial_correlation(A, B, []), "no controls given"),
+        (lambda: alignment_table([PATTERNS], BRAIN), "activations maps names .* got a list"),  # type: ignore[arg-type]
+        (lambda: noise_ceiling([A, B], pair_mask=np.arange(36) < 1), "1 pairs are left"),
+        (lambda: group_reliability([A, B], "procrustes"), "is a distance"),
+        (lambda: split_half_reliability([A, B], "procrustes", rng=rng()), "is a distance"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_named(call: Callable[[], object], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine"])
+@pytest.mark.parametrize("exponent", [-1000, 515, 1000])
+def test_patterns_of_any_size_have_the_dissimilarities_of_their_directions(
+    metric: str, exponent: int
+) -> None:
+    """1 - r does not depend on the size of a pattern: to the bit for powers of two. The squares
+    of 2^515 overflow, those of 2^-1000 are zero."""
+    sizes = np.where(np.arange(N) % 2, 1.0, 2.0**exponent)[:, None]
+    expected = compute_rdm(PATTERNS, metric).dissimilarities
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for scale in (sizes, 2.0**exponent):
+            found = compute_rdm(PATTERNS * scale, metric).dissimilarities
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+@pytest.mark.parametrize("scale", [1e155, 1e-200, 1e308])
+def test_distances_that_float64_cannot_hold_are_refused(metric: str, scale: float) -> None:
+    x = np.clip(PATTERNS, -1, 1) * scale
+    with pytest.raises(ValueError, match="divide all patterns by one number"):
+        compute_rdm(x, metric)
+
+
+@pytest.mark.parametrize("method", ["spearman", "procrustes"])
+def test_a_model_without_a_score_does_not_enter_the_best(method: str) -> None:
+    constant = np.zeros(36) if method == "procrustes" else np.ones(36)
+    options = {"permutations": np.array([rng().permutation(N) for _ in range(5)])}
+    alone = permute_labels([A], B, method, **options)
+    beside = permute_labels([A, RDM(constant, NAMES)], B, method, **options)
+    assert np.isnan(beside.observed[1, 0])
+    np.testing.assert_array_equal(beside.p_value_of_best(), alone.p_value_of_best())
+    only = permute_labels(constant, B, method, **options)
+    assert np.isnan(only.p_value_of_best()).all()
+
+
+def test_noise_bounds_of_a_distance_are_in_order_and_bound_it() -> None:
+    """The mean of the group is a model: it stands at the bound that no model passes."""
+    base = np.random.default_rng(5).normal(size=(N, 4))
+    noise = np.random.default_rng(6).normal(size=(5, N, 4))
+    rdms = [compute_rdm(base + x, "sqeuclidean", stimuli=NAMES) for x in noise]
+    lower, upper = noise_ceiling(rdms, "procrustes")
+    assert 0 < lower < upper
+    mean = np.mean([r.dissimilarities for r in rdms], axis=0)
+    assert compare_rdms(mean, rdms, "procrustes").mean() == pytest.approx(lower, abs=1e-12)
+    stack = np.stack([r.dissimilarities for r in rdms])[:, None].astype(np.float32)
+    brain = BrainRDMs(stack, tuple("12345"), ("V1",), NAMES)
+    table = alignment_table({"A": A}, brain, method="procrustes").set_index("convention")
+    assert table.noise_lower["subject_mean"] == pytest.approx(lower, abs=1e-3)
+    assert table.noise_upper["subject_mean"] == pytest.approx(upper, abs=1e-3)
+    assert table.loc["mean_rdm", ["noise_lower", "noise_upper"]].isna().all()
+    assert table.attrs["method"] == "procrustes"
+    assert not table.attrs["larger_is_closer"]

@@ -1,0 +1,24 @@
+"""Arguments that many functions share, checked once a call."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+
+def check_count(name: str, value: Any, least: int = 1) -> None:
+    """A whole number, at least ``least``."""
+    try:
+        enough = operator.index(value) >= least
+    except TypeError:
+        raise TypeError(f"{name} is a whole number, at least {least}; got {value!r}") from None
+    if not enough:
+        raise ValueError(f"{name} is at least {least}; got {value}")
+
+
+def check_rng(rng: Any) -> None:
+    """A generator, not a seed."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng is a generator, e.g. numpy.random.default_rng(0); got {rng!r}")
