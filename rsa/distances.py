@@ -7,7 +7,8 @@ undefined). ``neurosim.rsa.dissimilarities`` registers them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -102,11 +103,10 @@ def one_minus_products(rows: Array) -> Array:
     """1 - r_i.r_j for i < j, clipped to [0, 2] and put on the grid."""
     from neurosim.rsa._distance_kernels import one_minus
 
-    out = np.empty(len(rows) * (len(rows) - 1) // 2)
-    filled = 0
-    for _, diagonal, right in _gram_blocks(rows):
-        filled = one_minus(diagonal, right, GRID, out, filled)
-    return out
+    def fill(start: int, diagonal: Array, right: Array, out: Array, filled: int) -> None:
+        one_minus(diagonal, right, GRID, out, filled)
+
+    return _from_gram(rows, fill)
 
 
 def squared_distances(rows: Array) -> Array:
@@ -123,30 +123,53 @@ def squared_distances(rows: Array) -> Array:
             f"patterns that differ by {np.abs(rows).max():.2g} have squared distances that float64 "
             "cannot hold; divide all patterns by one number of that size first"
         )
-    out = np.empty(len(rows) * (len(rows) - 1) // 2)
-    filled = 0
-    for start, diagonal, right in _gram_blocks(rows):
-        filled = squared_distance(diagonal, right, norms[start:], out, filled)
+
+    def fill(start: int, diagonal: Array, right: Array, out: Array, filled: int) -> None:
+        squared_distance(diagonal, right, norms[start:], out, filled)
+
+    return _from_gram(rows, fill)
+
+
+_Fill = Callable[[int, Array, Array, Array, int], None]
+
+
+def _from_gram(rows: Array, fill: _Fill) -> Array:
+    """Condensed values from the Gram matrix, block by block.
+
+    ``fill(start, r r', r s', out, filled)`` writes the pairs of block ``r`` from place ``filled``
+    on; s are all rows after the block. Blocks keep memory down, and beyond the first they are
+    shared among threads: each writes its own part of ``out``, the same whatever their number.
+    """
+    n = len(rows)
+    out = np.empty(n * (n - 1) // 2)
+
+    def block(start: int) -> None:
+        fill(start, *_gram_block(rows, start), out, start * (2 * n - start - 1) // 2)
+
+    starts = range(0, n, _BLOCK)
+    if len(starts) == 1:
+        block(0)
+        return out
+    from neurosim.rsa.resampling import default_threads
+
+    with ThreadPoolExecutor(default_threads()) as pool:
+        list(pool.map(block, starts))
     return out
 
 
-def _gram_blocks(rows: Array) -> Iterator[tuple[int, Array, Array]]:
-    """(start, r r', r s') with r the rows of one block and s all rows after it.
+def _gram_block(rows: Array, start: int) -> tuple[Array, Array]:
+    """(r r', r s') with r the rows of one block and s all rows after it.
 
-    Blocks keep memory down; numpy computes a product with its own transpose in half the time.
-    The arrays are overwritten by the next block.
+    numpy computes a product with its own transpose in half the time.
     """
-    n = len(rows)
-    size = min(n, _BLOCK)
-    work = np.empty(max(size * n, _HUGE_PAGES))
-    for start in range(0, n, _BLOCK):
-        block, after = rows[start : start + _BLOCK], rows[start + _BLOCK :]
-        k, m = len(block), len(after)
-        diagonal = work[: k * k].reshape(k, k)
-        right = work[k * k : k * (k + m)].reshape(k, m)
-        np.matmul(block, block.T, out=diagonal)
-        np.matmul(block, after.T, out=right)
-        yield start, diagonal, right
+    block, after = rows[start : start + _BLOCK], rows[start + _BLOCK :]
+    k, m = len(block), len(after)
+    work = np.empty(max(k * (k + m), _HUGE_PAGES))
+    diagonal = work[: k * k].reshape(k, k)
+    right = work[k * k : k * (k + m)].reshape(k, m)
+    np.matmul(block, block.T, out=diagonal)
+    np.matmul(block, after.T, out=right)
+    return diagonal, right
 
 
 def on_grid(values: Array, unit: float = 1.0) -> Array:

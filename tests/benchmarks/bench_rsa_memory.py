@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python tests/benchmarks/bench_rsa_memory.py
 
-Each task runs in a process of its own, whose processor time and largest resident memory are
-read. Exits with 1 if a bar is missed. ``--skip-peer`` leaves rsatoolbox out (it needs a minute
-and several GB). ``bench_rsa.py`` runs this and the rest.
+Each task runs in a process of its own, whose time and largest resident memory are read. Exits
+with 1 if a bar is missed. ``--skip-peer`` leaves rsatoolbox out (it needs a minute and several
+GB). ``bench_rsa.py`` runs this and the rest.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def our_rdm() -> None:
     from neurosim.rsa import compute_rdm
 
     x = np.random.default_rng(0).normal(size=(N, D))
+    compute_rdm(x[:3])  # compile first
     with_clock(lambda: compute_rdm(x))
 
 
@@ -74,9 +75,9 @@ def grid() -> None:
 
 
 def with_clock(task) -> None:  # type: ignore[no-untyped-def]
-    start = time.process_time()
+    start = time.perf_counter()
     task()
-    seconds = time.process_time() - start
+    seconds = time.perf_counter() - start
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 
 
@@ -90,7 +91,7 @@ TASKS = {
 
 
 def measured(task: str) -> tuple[float, float]:
-    """(processor seconds, peak GiB) of a task in its own process."""
+    """(seconds, peak GiB) of a task in its own process."""
     command = [sys.executable, __file__, "--task", task]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, gib = map(float, done.stdout.split())
