@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from neurosim.rsa._checks import check_count
+from neurosim.rsa._files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +20,10 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
+        if options.csv:
+            _check_target(Path(options.csv))
+        for name in ("permutations", "bootstrap", "seed"):
+            check_count(f"--{name}", getattr(options, name), least=0)
         table = compare_files(
             options.files,
             options.method,
@@ -23,15 +31,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             n_bootstrap=options.bootstrap,
             seed=options.seed,
         )
+        if options.csv:
+            write_whole(options.csv, lambda path: table.to_csv(path, index=False))
     except (OSError, ValueError, TypeError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if options.csv:
-        from neurosim.rsa._files import write_whole
-
-        write_whole(options.csv, lambda path: table.to_csv(path, index=False))
+    for name in table.attrs["constant"]:
+        print(f"note: {name} is constant over all pairs: no correlation with it", file=sys.stderr)
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
     return 0
+
+
+def _check_target(target: Path) -> None:
+    """Before the work, not after it."""
+    if target.is_dir():
+        raise ValueError(f"--csv {target} is a folder; give a file in it")
+    if not target.parent.is_dir():
+        raise ValueError(f"--csv {target}: there is no folder {target.parent}; make it first")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,6 +104,7 @@ def compare_files(
     comparator = find_comparator(method)
     models = load_rdms(files[0])
     others = {name: rdm for file in files[1:] for name, rdm in load_rdms(file).items()}
+    constant = [n for n, rdm in (models | others).items() if _is_constant(rdm)]
     rows = []
     for a, model in models.items():
         for b, other in others.items():
@@ -97,7 +114,9 @@ def compare_files(
             if n_bootstrap:
                 rng = np.random.default_rng(seed)
                 boot = bootstrap_stimuli(x, y, comparator, n_samples=n_bootstrap, rng=rng)
-                row["lower"], row["upper"] = (float(v[0, 0]) for v in boot.interval())
+                scored = not np.isnan(boot.samples).all()
+                interval = boot.interval() if scored else np.full((2, 1, 1), np.nan)
+                row["lower"], row["upper"] = (float(v[0, 0]) for v in interval)
             if n_permutations:
                 rng = np.random.default_rng(seed)
                 null = permute_labels(x, y, comparator, n_permutations=n_permutations, rng=rng)
@@ -105,7 +124,16 @@ def compare_files(
             present = ~np.isnan(x.dissimilarities) & ~np.isnan(y.dissimilarities)
             row["n_pairs"] = int(np.count_nonzero(present))
             rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.attrs["constant"] = constant
+    return table
+
+
+def _is_constant(rdm: RDM) -> bool:
+    import numpy as np
+
+    present = rdm.dissimilarities[~np.isnan(rdm.dissimilarities)]
+    return len(present) > 0 and bool((present == present[0]).all())
 
 
 def _in_order(rdm: RDM, like: RDM, name: str, like_name: str) -> RDM:

@@ -12,7 +12,7 @@ from neurosim.rsa.brain import BrainRDMs, Convention
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.distances import Dissimilarity
-from neurosim.rsa.rdm import RDM, compute_quietly
+from neurosim.rsa.rdm import RDM, compute_quietly, names_of_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,8 @@ def _computed(name: str, patterns: ArrayLike, brain: BrainRDMs, metric: str | Di
     # Names only where they fit: the caller says what is wrong with another number.
     fits = np.ndim(patterns) == 0 or len(patterns) == brain.n_stimuli  # type: ignore[arg-type]
     try:
-        return compute_quietly(patterns, metric, brain.stimuli if fits else None)
+        own = names_of_table(patterns)  # checked against the brain's by the caller
+        return compute_quietly(patterns, metric, own or (brain.stimuli if fits else None))
     except (TypeError, ValueError) as error:
         raise type(error)(f"layer {name!r}: {error}") from error
 

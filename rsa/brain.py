@@ -189,7 +189,10 @@ class BrainRDMs:
         rois: Sequence[str] | None = None,
         subjects: Sequence[str] | None = None,
     ) -> BrainRDMs:
-        """The part of these names, in the order given; names are matched exactly."""
+        """The part of these names, in the order given; names are matched exactly.
+
+        By keyword, since there are three axes: ``brain.select(stimuli=names)``, where an ``RDM``
+        has only stimuli, ``rdm.select(names)``."""
         kept_subjects = _positions(subjects, self.subjects, "subjects")
         kept_rois = _positions(rois, self.rois, "ROIs")
         rdms = self.rdms[np.ix_(kept_subjects, kept_rois)]

@@ -14,7 +14,7 @@ from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import compare_rdms
 from neurosim.rsa.paired import ALTERNATIVES, Alternative
-from neurosim.rsa.rdm import RDMInput, n_stimuli_of, pair_indices, to_square
+from neurosim.rsa.rdm import RDMInput, n_stimuli_of, pair_indices, stimuli_of, to_square
 
 Ints = NDArray[np.int64]
 
@@ -88,7 +88,7 @@ def permute_labels(
     """
     comparator = find_comparator(method)
     x, y, used = common_pairs(models, brains, pair_mask)
-    x, y, used = _without_silent(x, y, used)
+    x, y, used = _without_silent(x, y, used, stimuli_of(models))
     orders = _orders(n_stimuli_of(x.shape[1]), n_permutations, rng, permutations)
     observed = compare_rdms(x, y, comparator, pair_mask=used)
     null = comparator.relabel(x, y, orders, used)
@@ -96,7 +96,7 @@ def permute_labels(
 
 
 def _without_silent(
-    x: Array, y: Array, used: NDArray[np.bool_]
+    x: Array, y: Array, used: NDArray[np.bool_], names: tuple[str, ...] | None
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Both sides without the stimuli that any model lacks."""
     if not np.isnan(x).any():
@@ -106,10 +106,15 @@ def _without_silent(
     if len(kept) < 3:
         raise ValueError(f"only {len(kept)} stimuli are present in all models; leave out the empty")
     pairs = pair_indices(kept, n_stimuli_of(x.shape[1]))
-    if np.isnan(x[:, pairs]).any():
+    lacking = np.isnan(x[:, pairs]).any(axis=0)
+    if lacking.any():
+        i, j = kept[np.argwhere(np.triu(to_square(lacking)))[0]]
+        name = (lambda k: f"#{k}") if names is None else (lambda k: repr(names[k]))
         raise ValueError(
-            "a model RDM lacks single pairs, which relabelling would carry to other places: leave "
-            "these stimuli out of both sides first (RDM.select, BrainRDMs.select)"
+            f"a model RDM lacks {np.count_nonzero(lacking)} single pairs, the first of them of "
+            f"stimuli {name(i)} and {name(j)}, which relabelling would carry to other places: set "
+            "all pairs of one of the two to NaN (empty its row and column in a file) and it is "
+            "left out of both sides, or leave it out yourself (RDM.select, BrainRDMs.select)"
         )
     return x[:, pairs], y[:, pairs], used[pairs]
 

@@ -206,6 +206,12 @@ def plot_trajectory(
     Args:
         references: rows of an alignment table whose ``layer`` names the reference.
     """
+    lacking = [c for c in (x, hue, "roi", "layer", "rho") if c not in table.columns]
+    if lacking:
+        raise ValueError(
+            f"the table has no column {', '.join(map(repr, lacking))}; give x and hue of "
+            f"{', '.join(table.columns)} (labels= of alignment_table adds columns)"
+        )
     ax = _axes(ax)
     part = _of_convention(table, convention)
     part = part[(part["roi"] == roi) & (part["layer"] == layer)]

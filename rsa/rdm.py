@@ -46,6 +46,18 @@ def to_square(condensed: ArrayLike) -> NDArray[np.float64]:
     return square
 
 
+def _refuse_half_missing(matrix: NDArray[np.floating], what: str) -> None:
+    """NaN on one side of the diagonal alone: which of the two is meant is not for us to say."""
+    absent = np.isnan(matrix)
+    odd = np.argwhere(absent & ~np.swapaxes(absent, -1, -2))
+    if len(odd):
+        i, j = odd[0][-2:]
+        raise ValueError(
+            f"{what}: entry ({i}, {j}) is NaN and ({j}, {i}) is not, in {len(odd)} pairs; a "
+            "missing pair is NaN on both sides of the diagonal: put NaN or the value on both"
+        )
+
+
 def to_condensed(square: ArrayLike) -> NDArray[np.float64]:
     """(..., n, n) symmetric -> (..., n_pairs); asymmetry is refused, the diagonal is not read."""
     matrix = np.asarray(square, dtype=np.float64)
@@ -56,6 +68,7 @@ def to_condensed(square: ArrayLike) -> NDArray[np.float64]:
     below = matrix[..., upper[1], upper[0]]
     # Tools that store float32 triangles computed separately differ by rounding only.
     if not np.allclose(above, below, rtol=1e-5, atol=1e-7, equal_nan=True):
+        _refuse_half_missing(matrix, "the square matrix")
         worst = float(np.nanmax(np.abs(above - below)))
         raise ValueError(
             f"the square matrix is not symmetric (largest difference {worst:.3g}); "
@@ -116,7 +129,9 @@ class RDM:
         return to_square(self.dissimilarities)
 
     def select(self, stimuli: Sequence[str]) -> RDM:
-        """The same RDM for these stimuli in this order, found by exact name."""
+        """The same RDM for these stimuli in this order, found by exact name.
+
+        (``BrainRDMs.select`` has other axes too and takes ``stimuli=`` by keyword.)"""
         if self.stimuli is None:
             raise ValueError("this RDM has no stimulus names to select by; build it with stimuli=")
         index = {name: i for i, name in enumerate(self.stimuli)}
@@ -145,7 +160,7 @@ def compute_rdm(
         patterns: (n_stimuli, n_features), float32 or float64 (or what the metric names,
             e.g. spike trains). Arithmetic is float64. A row of NaN is a missing condition.
         metric: a name in ``DISSIMILARITIES`` or a ``Dissimilarity`` object.
-        stimuli: names, one a row.
+        stimuli: names, one a row; by default the index of a pandas table, where it is text.
         options: of the named metric, e.g. ``compute_rdm(x, "mahalanobis", precision=p)``.
 
     Rounding: dissimilarities lie on a grid of 2^-40 (9e-13) of the unit (for bounded
@@ -179,11 +194,21 @@ def compute_quietly(
     **options: Any,
 ) -> RDM:
     """``compute_rdm`` for callers that report ``RDM.undefined`` themselves."""
+    if stimuli is None:
+        stimuli = names_of_table(patterns)
     dissimilarity = find_dissimilarity(metric, **options)
     condensed, undefined = dissimilarity.condensed(patterns)
     names = None if stimuli is None else check_names(stimuli, len(undefined))
     left_out = tuple(f"#{i}" if names is None else names[i] for i in np.flatnonzero(undefined))
     return RDM(condensed, names, dissimilarity.name, left_out)
+
+
+def names_of_table(patterns: Any) -> tuple[str, ...] | None:
+    """The index of a pandas table whose index is text (others count rows), else None."""
+    if not (hasattr(patterns, "columns") and hasattr(patterns, "index")):
+        return None
+    names = tuple(patterns.index)
+    return names if all(isinstance(name, str) for name in names) else None
 
 
 def check_names(names: Sequence[str], n_expected: int, what: str = "stimulus") -> tuple[str, ...]:
@@ -295,6 +320,7 @@ def _is_one_square(array: NDArray[np.floating], what: str) -> bool:
             "triangle holds dissimilarities"
         )
     if no_distance and len(array) > 2 and not symmetric:
+        _refuse_half_missing(array, what)
         raise ValueError(
             f"{what}: a matrix {array.shape} with a zero diagonal that is not symmetric is no RDM; "
             "give (D + D.T) / 2 if that is what is meant"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,55 @@ def test_errors_are_one_line(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert message in error
+
+
+def test_bad_options_are_named_before_the_work(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["compare", str(files["x.npy"]), str(files["y.csv"])]
+    for options, message in (
+        (["--bootstrap", "-3"], "--bootstrap is at least 0; got -3"),
+        (["--permutations", "-1"], "--permutations is at least 0; got -1"),
+        (["--csv", str(tmp_path)], "is a folder; give a file in it"),
+        (["--csv", str(tmp_path / "new" / "a.csv")], "there is no folder"),
+    ):
+        assert main([*command, *options]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_constant_rdm_is_said_to_be_one(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "flat.npy", np.ones(36))
+    command = ["compare", str(tmp_path / "flat.npy"), str(files["y.csv"]), "--bootstrap", "5"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert main([*command, "--permutations", "5"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == "note: flat is constant over all pairs: no correlation with it\n"
+    assert "NaN" in shown.out
+
+
+def test_a_missing_pair_is_named_and_the_remedy_works(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    square = to_square(X)
+    square[2, 5] = np.nan
+    holed = tmp_path / "holed.npy"
+    command = ["compare", str(holed), str(files["y.csv"]), "--permutations", "9"]
+    np.save(holed, square)
+    assert main(command) == 2
+    assert "entry (2, 5) is NaN and (5, 2) is not" in capsys.readouterr().err
+    square[5, 2] = np.nan
+    np.save(holed, square)
+    assert main(command) == 2
+    assert "1 single pairs, the first of them of stimuli #2 and #5" in capsys.readouterr().err
+    square[5] = square[:, 5] = np.nan
+    np.save(holed, square)
+    assert main(command) == 0
 
 
 def test_what_is_no_rdm_is_refused(tmp_path: Path, files: dict[str, Path]) -> None:

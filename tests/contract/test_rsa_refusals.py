@@ -32,6 +32,7 @@ from neurosim.rsa import (
     split_half_reliability,
     variance_partitioning,
 )
+from neurosim.rsa.plots import plot_shepard, plot_trajectory
 from neurosim.rsa.rdm_files import RDMFileError, load_rdms
 
 N = 9
@@ -183,3 +184,20 @@ def test_noise_bounds_of_a_distance_are_in_order_and_bound_it() -> None:
     assert table.loc["mean_rdm", ["noise_lower", "noise_upper"]].isna().all()
     assert table.attrs["method"] == "procrustes"
     assert not table.attrs["larger_is_closer"]
+
+
+def test_a_table_names_its_rows() -> None:
+    table = pd.DataFrame(PATTERNS, index=NAMES)
+    assert compute_rdm(table).stimuli == NAMES
+    assert compute_rdm(table, stimuli=NAMES[::-1]).stimuli == NAMES[::-1]
+    assert compute_rdm(table.reset_index(drop=True)).stimuli is None
+    alignment_table({"fc": table}, BRAIN)
+    with pytest.raises(ValueError, match="layer 'fc' names its stimuli otherwise"):
+        alignment_table({"fc": table[::-1]}, BRAIN)
+
+
+def test_plots_name_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="x has 36 pairs, y 28"):
+        plot_shepard(A, B.select(NAMES[1:]))
+    with pytest.raises(ValueError, match="no column 'epoch', 'rule'; give x and hue of layer, roi"):
+        plot_trajectory(alignment_table({"fc": PATTERNS}, BRAIN), roi="V1", layer="fc")
