@@ -140,6 +140,15 @@ def build(cls: type[T], base: T, *layers: Layer) -> T:
     return dataclasses.replace(base, **given)  # type: ignore[type-var]
 
 
+def require_folder(out: Path) -> None:
+    """Refuse an output folder that is a file, or would lie below one."""
+    for path in (out, *out.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise ValueError(f"{path} is a file, not a folder: give another --out")
+            return
+
+
 def to_yaml(*settings: Any) -> str:
     """The settings as a YAML file that ``Layer.from_file`` reads back, each with what it is."""
     import yaml

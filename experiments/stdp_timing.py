@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
-from neurosim.experiments.options import Layer, Parser, add_options, build, option
+from neurosim.experiments.options import Layer, Parser, add_options, build, option, require_folder
 from neurosim.experiments.threads import one_thread
 
 DEFAULT_VARIANTS = ("all-pairs", "nearest-pair", "triplet-full", "triplet-nearest-full")
@@ -37,7 +37,7 @@ class Settings:
     seed: int = option(0, "of every random train")
     time_share: float = option(1.0, "share of the simulated time of rates and weights")
     check: bool = option(
-        False, "compare the variants with their laws, without --variants all, and draw nothing"
+        False, "compare the variants (every one unless named) with their laws, draw nothing"
     )
     n_trains: int = option(60, "random trains a variant under --check")
     out: Path = option(Path("runs/stdp"), "folder of figures and tables")
@@ -56,8 +56,7 @@ class Settings:
                 f"time_share must lie between {LEAST_TIME_SHARE} and 100, got {self.time_share}: "
                 "less time holds hardly a spike"
             )
-        if self.out.exists() and not self.out.is_dir():
-            raise ValueError(f"out {self.out} is a file, not a folder: give another --out")
+        require_folder(self.out)
         if self.seed < 0 or self.n_trains < 1:
             raise ValueError(
                 f"seed must be 0 or more and n_trains 1 or more, got {self.seed} and "

@@ -12,6 +12,7 @@ import pandas as pd
 from neurosim.experiments.config import ENCODER_NAMES
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import reference_table
+from neurosim.experiments.options import require_folder
 from neurosim.experiments.swap_config import EncoderSwap
 from neurosim.experiments.swap_part import SwapImages, pixel_baseline, table_of
 from neurosim.storage import read_tree, whole_or_nothing, write_text, write_tree
@@ -38,8 +39,7 @@ class SwapFolder:
             "training_sha256": images.sha256,
             "stimuli_sha256": stimuli.sha256,
         }
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"{self.path} is a file, not a folder: give another --out")
+        require_folder(self.path)
         record = self.path / "swap.json"
         if record.is_file():
             try:

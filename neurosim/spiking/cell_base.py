@@ -14,6 +14,7 @@ membranes scale their input by dt / tau; the adapters undo that). All state is 0
 from __future__ import annotations
 
 import math
+import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self, final
@@ -149,7 +150,9 @@ def require_times(cell: AbstractCell, *names: str) -> None:
     """Refuse a time that is not finite and positive, by its name."""
     for name in names:
         value = getattr(cell, name)
-        if not (math.isfinite(value) and value > 0):
+        if not isinstance(value, numbers.Real):
+            raise TypeError(f"{name} must be a number (ms), got {value!r}")
+        if not (math.isfinite(value) and float(value) > 0):
             raise ValueError(f"{name} must be finite and positive (ms), got {value}")
 
 

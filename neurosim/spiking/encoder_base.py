@@ -105,7 +105,9 @@ def require_positive(encoder: AbstractEncoder, *names: str) -> None:
     """Refuse a field that is not finite and positive, by its name."""
     for name in names:
         value = getattr(encoder, name)
-        if not (math.isfinite(value) and value > 0):
+        if not isinstance(value, numbers.Real):
+            raise TypeError(f"{name} must be a number, got {value!r}")
+        if not (math.isfinite(value) and float(value) > 0):
             raise ValueError(f"{name} must be finite and positive, got {value}")
 
 

@@ -13,8 +13,9 @@ so that one kernel runs them all.
 from __future__ import annotations
 
 import math
+import numbers
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, final
 
 from neurosim.choices import Choices
@@ -72,6 +73,10 @@ class AbstractWeightDependence(ABC):
             )
 
     def __post_init__(self) -> None:
+        for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            if isinstance(each.default, float) and not isinstance(value, numbers.Real):
+                raise TypeError(f"{each.name} must be a number, got {value!r}")
         if not self.w_min < self.w_max or not math.isfinite(self.unit[0] * self.unit[1]):
             raise ValueError(f"w_min must be finite and below w_max, got {self!r}")
         if any(not (math.isfinite(e) and e >= 0) for e in self.exponents):

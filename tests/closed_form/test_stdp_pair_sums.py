@@ -14,6 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurosim.spiking.encoders_rate import Poisson
+from neurosim.spiking.neurons import SnntorchLIF
 from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import COINCIDENCE, AllPairs, AntiHebbian, FirstSpike, Triplet
 from neurosim.spiking.traces import (
@@ -27,6 +29,7 @@ from neurosim.spiking.traces import (
     TraceSTDP,
     weight_change,
 )
+from neurosim.spiking.weight_dependence import Guetig, HardBounds
 from neurosim.synapses import Conv2d, Dense
 from neurosim.types import LocalSignal
 
@@ -224,6 +227,10 @@ def test_impossible_spike_times_are_refused(pre, post, word):
         (lambda: AllPairs(a_plus="x"), "a_plus must be a number, got 'x'"),
         (lambda: Triplet(a3_minus=None), "a3_minus must be a number, got None"),
         (lambda: Rewarded(AllPairs(), tau_reward_ms="2"), "tau_reward_ms must be a number"),
+        (lambda: Guetig(mu="x"), "mu must be a number, got 'x'"),
+        (lambda: HardBounds(w_max="1"), "w_max must be a number, got '1'"),
+        (lambda: SnntorchLIF(tau_mem_ms="x"), "tau_mem_ms must be a number"),
+        (lambda: Poisson(max_rate_hz="x"), "max_rate_hz must be a number, got 'x'"),
         (lambda: weight_change(AllPairs(), [0.0], [1.0], w="x"), "w must be a number, got 'x'"),
         (lambda: weight_change(AllPairs(), [0.0], [1.0], dt_ms="1"), "dt_ms must be a number"),
         (lambda: weight_change(AllPairs(), "soon", [1.0]), "pre_ms must be spike times in ms"),

@@ -106,8 +106,9 @@ def test_out_is_no_file(tmp_path, capsys):
     """One sentence before any work, and the file stays."""
     out = tmp_path / "afile"
     out.write_text("mine")
-    assert stdp_timing.main(["--out", str(out)]) == 2
-    assert "is a file, not a folder" in capsys.readouterr().err
+    for given in (out, out / "below"):
+        assert stdp_timing.main(["--out", str(given)]) == 2
+        assert f"{out} is a file, not a folder" in capsys.readouterr().err
     assert out.read_text() == "mine"
 
 
