@@ -88,7 +88,10 @@ def _read_text(file: Path) -> Content:
     if len(lines) > 1 and any(cell and _number(cell) is None for cell in lines[0]):
         header, lines = lines[0], lines[1:]
     names = None
-    if lines and all(_number(line[0]) is None for line in lines):
+    numbered = header is None and _is_framed_by_numbers(lines)
+    if numbered:
+        header, lines = lines[0], lines[1:]
+    if lines and (numbered or all(_number(line[0]) is None for line in lines)):
         names, lines = [line[0].strip("\"'") for line in lines], [line[1:] for line in lines]
     rows = [[_value(file, cell) for cell in line] for line in lines]
     if len({len(row) for row in rows}) > 1:
@@ -110,7 +113,17 @@ def _read_text(file: Path) -> Content:
             "of rows and columns are not the same; name both after the stimuli, in any order, or "
             "leave one of them out"
         )
+    if numbered and names == [str(i) for i in range(len(array))]:
+        names = None  # a count of the rows is no name
     return {"": array}, None if names is None else tuple(names)
+
+
+def _is_framed_by_numbers(lines: list[list[str]]) -> bool:
+    """Whether the first row and column are numbers that label the others, as pandas writes a table
+    without names: the corner is empty, and the rest of the diagonal is not."""
+    if not lines or any(len(line) != len(lines) for line in lines) or lines[0][0]:
+        return False
+    return len(lines) > 2 and all(line[i] for i, line in enumerate(lines) if i)
 
 
 def _zipped(names: list[str], columns: list[str]) -> list[tuple[str | None, str | None]]:

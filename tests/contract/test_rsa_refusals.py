@@ -186,6 +186,21 @@ def test_noise_bounds_of_a_distance_are_in_order_and_bound_it() -> None:
     assert not table.attrs["larger_is_closer"]
 
 
+def test_numbers_around_a_text_table_are_no_dissimilarities(tmp_path: Path) -> None:
+    """As pandas writes a table without names: its counts of rows and columns, corner empty."""
+    file = tmp_path / "a.csv"
+    for labels, stimuli in ((None, None), (range(5, 5 + N), tuple(map(str, range(5, 5 + N))))):
+        pd.DataFrame(A.square(), labels, labels).to_csv(file)
+        (read,) = load_rdms(file).values()
+        np.testing.assert_allclose(read.dissimilarities, A.dissimilarities, atol=1e-15)
+        assert read.stimuli == stimuli
+    blank = A.square()
+    np.fill_diagonal(blank, np.nan)  # an empty diagonal is no frame
+    pd.DataFrame(blank).to_csv(file, index=False, header=False)
+    (read,) = load_rdms(file).values()
+    np.testing.assert_allclose(read.dissimilarities, A.dissimilarities, atol=1e-15)
+
+
 def test_a_table_names_its_rows() -> None:
     table = pd.DataFrame(PATTERNS, index=NAMES)
     assert compute_rdm(table).stimuli == NAMES
