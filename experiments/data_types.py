@@ -97,7 +97,7 @@ def _choice(part: str, n_there: int, n: int | None, seed: tuple[int, int]) -> np
     if not 1 <= n <= n_there:
         raise ValueError(
             f"cannot draw {n} {part} images: this set has {n_there}; "
-            f"ask for 1 to {n_there}, or None for all of them."
+            f"ask for 1 to {n_there}, or all (None in Python)."
         )
     return np.random.default_rng(seed).permutation(n_there)[:n]
 

@@ -36,7 +36,7 @@ def code_sha256() -> str:
     digest = hashlib.sha256()
     for package in (neurosim, neurosim.models, neurosim.rsa, neurosim.experiments):
         folder = Path(package.__path__[0]).resolve()
-        own = [folder.glob("*.py"), (folder / "spiking").glob("*.py")]
+        own = [(folder / part).glob("*.py") for part in (".", "spiking", "published")]
         for file in sorted(path for paths in own for path in paths):
             name = f"{package.__name__}/{file.relative_to(folder).as_posix()}"
             digest.update(f"{name}\0".encode() + file.read_bytes() + b"\0")
@@ -47,6 +47,8 @@ class RunFolder:
     """Paths below one folder, and the promise that it holds one comparison."""
 
     def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f"{path} is a file, not a run folder: give another --out")
         self.path = path
 
     @property

@@ -182,6 +182,13 @@ def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
     assert (finished / "results.csv").read_bytes() == text
 
 
+def test_a_file_is_no_run_folder(tmp_path, capsys):
+    (tmp_path / "notes").write_text("mine", encoding="utf-8")
+    assert run(tmp_path / "notes") == 2
+    assert "is a file, not a run folder: give another --out" in capsys.readouterr().err
+    assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine"
+
+
 def test_no_resume_refuses_a_folder_with_a_run(finished, capsys):
     assert run(finished, "--no-resume") == 2
     assert "already holds a run" in capsys.readouterr().err
