@@ -22,8 +22,9 @@ def main() -> int:
     )
     parser.add_argument("--skip-peer", action="store_true", help="8,740 stimuli without rsatoolbox")
     options = parser.parse_args()
-    bars = {name: row[3] >= bar for name, bar, row in bench_rsa_speed.run()}
-    bars |= bench_rsa_memory.run(options.skip_peer)
+    # First, while this process is small: a child's peak counts what it was forked from.
+    bars = bench_rsa_memory.run(options.skip_peer)
+    bars |= {name: row[3] >= bar for name, bar, row in bench_rsa_speed.run()}
     bars["THINGS reader under 2 GB"] = bench_rsa_things_memory.main() == 0
     print("\n" + "\n".join(f"{'PASS ' if ok else 'short'} {name}" for name, ok in bars.items()))
     return 0 if all(bars.values()) else 1
