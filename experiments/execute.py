@@ -184,6 +184,7 @@ class _Worker:
 def _one_thread_for_children() -> Iterator[None]:
     before = dict(os.environ)
     one_thread()
+    os.environ["NUMBA_NUM_THREADS"] = "1"
     try:
         yield
     finally:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-                     "NUMBA_NUM_THREADS")  # fmt: skip
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_NUMBA_VARIABLE = "NUMBA_NUM_THREADS"
 
 
 def one_thread() -> None:
@@ -18,5 +19,8 @@ def one_thread() -> None:
     """
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
+    # numba reads it anew at each compilation, and once its threads run it refuses another value.
+    if "numba" not in sys.modules:
+        os.environ[_NUMBA_VARIABLE] = "1"
     # cuBLAS reads it when CUDA starts; without it deterministic products are refused.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -169,7 +169,7 @@ def test_a_silent_stimulus_of_a_model_is_left_out_of_the_null_on_both_sides() ->
         permute_labels(model, brain, permutations=np.arange(9)[None])
     holed = brain.dissimilarities.copy()
     holed[3] = np.nan
-    with pytest.raises(ValueError, match="lacks single pairs"):
+    with pytest.raises(ValueError, match="lacks 1 single pairs"):
         permute_labels(holed, brain, rng=rng)
 
 
