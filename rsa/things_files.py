@@ -284,10 +284,8 @@ class Responses:
             yield part, self._finite(kept[part].astype(np.float64), voxels[part])
 
     def _read(self, rows: slice) -> NDArray[np.float64]:
-        try:
+        with _reading(self.path, "block0_values"):
             return np.asarray(self.values[rows], dtype=np.float64)
-        except OSError as error:
-            raise ThingsFileError(self.path, "block0_values", f"cannot be read: {error}") from error
 
     def _finite(self, block: NDArray[np.float64], voxels: NDArray[np.intp]) -> NDArray[np.float64]:
         bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
@@ -313,9 +311,12 @@ def open_responses(
         raise ThingsFileError(path, "file", f"is not a whole HDF5 file: {error}") from error
     with file:
         group = _group(path, file)
-        values = group["block0_values"]
         n_voxels = len(voxel_ids)
-        if not isinstance(values, h5py.Dataset) or values.dtype.kind != "f" or values.ndim != 2:
+        with _reading(path, "block0_values"):
+            values = group["block0_values"]
+            is_matrix = isinstance(values, h5py.Dataset) and values.ndim == 2
+            is_floats = is_matrix and values.dtype.kind == "f"
+        if not is_floats:
             raise ThingsFileError(path, "block0_values", "is not a matrix of floats")
         if values.shape not in ((n_voxels, n_trials), (n_trials, n_voxels)):
             raise ThingsFileError(
@@ -324,20 +325,26 @@ def open_responses(
                 f"has shape {values.shape}; the tables list {n_voxels} voxels "
                 f"({files.voxels.name}) and {n_trials} trials ({files.stimuli.name})",
             )
-        if "block1_values" in group:
-            _check_voxel_ids(path, group["block1_values"], voxel_ids, files)
+        _check_voxel_ids(path, group, voxel_ids, files)
         yield Responses(path, values, n_voxels, n_trials)
 
 
-def _group(path: Path, file: h5py.File) -> h5py.Group:
+@contextmanager
+def _reading(path: Path, field: str) -> Iterator[None]:
+    """Every error h5py has for damaged metadata, as the one that names file and field."""
     try:
+        yield
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ThingsFileError(path, field, f"cannot be read: {error}") from error
+
+
+def _group(path: Path, file: h5py.File) -> h5py.Group:
+    with _reading(path, "groups"):
         groups = [
             item
             for item in file.values()
             if isinstance(item, h5py.Group) and "block0_values" in item
         ]
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ThingsFileError(path, "groups", f"cannot be read: {error}") from error
     if len(groups) != 1:
         raise ThingsFileError(
             path, "ResponseData", f"needs one group with block0_values; found {len(groups)}"
@@ -346,12 +353,12 @@ def _group(path: Path, file: h5py.File) -> h5py.Group:
 
 
 def _check_voxel_ids(
-    path: Path, stored: h5py.Dataset, voxel_ids: NDArray[np.integer], files: SubjectFiles
+    path: Path, group: h5py.Group, voxel_ids: NDArray[np.integer], files: SubjectFiles
 ) -> None:
-    try:
-        ids = np.asarray(stored[...]).ravel()
-    except (OSError, TypeError, RuntimeError) as error:
-        raise ThingsFileError(path, "block1_values", f"cannot be read: {error}") from error
+    with _reading(path, "block1_values"):
+        if "block1_values" not in group:
+            return
+        ids = np.asarray(group["block1_values"][...]).ravel()
     if ids.dtype.kind not in "iu" or not np.array_equal(ids, voxel_ids):
         raise ThingsFileError(
             path, "block1_values (voxel_id)", f"differs from voxel_id in {files.voxels.name}"

@@ -248,8 +248,7 @@ def test_damage_is_refused_with_file_and_field(betas: Path, damage: str) -> None
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("name", ["StimulusMetadata.csv", "VoxelMetadata.csv", "ResponseData.h5"])
 def test_random_damage_raises_the_documented_error_only(betas: Path, name: str, seed: int) -> None:
-    """Cut anywhere; tables also with random bytes. (Random bytes inside the HDF5 metadata of
-    the layout pandas writes, which has no checksums, are the library's own business.)"""
+    """Cut anywhere; tables also with random bytes."""
     rng = np.random.default_rng(seed)
     path = betas / f"sub-01_{name}"
     content = bytearray(path.read_bytes())
@@ -263,6 +262,23 @@ def test_random_damage_raises_the_documented_error_only(betas: Path, name: str, 
         load_things_fmri(betas)
     except ThingsFileError as error:
         assert "sub-0" in str(error)  # noqa: PT017  # it may also load: a digit became another
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_metadata_of_the_responses_raises_the_documented_error_only(
+    betas: Path, seed: int
+) -> None:
+    """Random bytes in the first 4 KiB, where HDF5 keeps names, types and places."""
+    rng = np.random.default_rng(seed)
+    path = betas / "sub-01_ResponseData.h5"
+    content = bytearray(path.read_bytes())
+    for place in rng.integers(0, 4096, rng.choice([1, 8, 64])):
+        content[place] = rng.integers(0, 256)
+    path.write_bytes(bytes(content))
+    try:
+        load_things_fmri(betas)
+    except ThingsFileError as error:
+        assert "sub-01_ResponseData.h5" in str(error)  # noqa: PT017  # unread bytes do no harm
 
 
 def test_archives_and_missing_files_say_what_to_do(betas: Path, tmp_path: Path) -> None:
