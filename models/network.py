@@ -25,8 +25,7 @@ from neurosim.models.normalisation import (
     Running,
     Statistics,
     StatisticsOf,
-    of_the_batch,
-    statistics_for,
+    statistics_of_features,
 )
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 from neurosim.types import Drive
@@ -215,12 +214,7 @@ class Network(nn.Module):
         """
         out = {}
         for layer in self.layers:
-            chosen = statistics_for(layer.name, statistics)
-            if of_the_batch(chosen):
-                raise ValueError(
-                    "represent() refuses Batch statistics: features would depend on the batch "
-                    "they came in; use Running() or Fixed(mean, var)"
-                )
+            chosen = statistics_of_features(layer.name, statistics)
             x = layer.respond(layer.current(fit_to(layer.synapse, x)), chosen)
             out[layer.name] = x
         return out

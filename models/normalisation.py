@@ -67,6 +67,21 @@ def of_the_batch(statistics: Statistics) -> bool:
     return isinstance(statistics, Batch | Accumulate)
 
 
+def statistics_of_features(layer_name: str, statistics: StatisticsOf) -> Statistics:
+    """The source that a layer's features are read with.
+
+    Raises:
+        ValueError: for statistics of the batch, which would make features depend on it.
+    """
+    chosen = statistics_for(layer_name, statistics)
+    if of_the_batch(chosen):
+        raise ValueError(
+            "represent() refuses Batch statistics: features would depend on the batch "
+            "they came in; use Running() or Fixed(mean, var)"
+        )
+    return chosen
+
+
 class AbstractNorm(nn.Module, ABC):
     """A standardisation, then a gain ``gamma`` and an offset ``beta`` a channel.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -69,8 +70,10 @@ class Dense(AbstractSynapse):
 
 
 @dataclass(frozen=True)
-class Conv2d(AbstractSynapse):
-    """2-D cross-correlation. Weight ``(n_out, n_in / groups, kernel, kernel)``."""
+class _Convolution(AbstractSynapse):
+    """Cross-correlation along ``n_axes``; weight ``(n_out, n_in / groups, kernel, ...)``."""
+
+    n_axes: ClassVar[int]
 
     n_in: int
     n_out: int
@@ -82,14 +85,11 @@ class Conv2d(AbstractSynapse):
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        return (self.n_out, self.n_in // self.groups, self.kernel, self.kernel)
+        return (self.n_out, self.n_in // self.groups, *(self.kernel,) * self.n_axes)
 
     @property
     def fan_in(self) -> int:
-        return self.n_in // self.groups * self.kernel**2
-
-    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        return self.n_in // self.groups * self.kernel**self.n_axes
 
     def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
         return self._backward(post, like, weight, (True, False, False))[0]
@@ -109,63 +109,34 @@ class Conv2d(AbstractSynapse):
             pre,
             weight,
             [self.n_out],
-            [self.stride] * 2,
-            [self.padding] * 2,
-            [self.dilation] * 2,
+            [self.stride] * self.n_axes,
+            [self.padding] * self.n_axes,
+            [self.dilation] * self.n_axes,
             False,
-            [0, 0],
+            [0] * self.n_axes,
             self.groups,
             list(mask),
         )
 
 
 @dataclass(frozen=True)
-class Conv1d(AbstractSynapse):
+class Conv2d(_Convolution):
+    """2-D cross-correlation. Weight ``(n_out, n_in / groups, kernel, kernel)``."""
+
+    n_axes: ClassVar[int] = 2
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+@dataclass(frozen=True)
+class Conv1d(_Convolution):
     """1-D cross-correlation. Weight ``(n_out, n_in / groups, kernel)``."""
 
-    n_in: int
-    n_out: int
-    kernel: int = 3
-    stride: int = 1
-    padding: int = 0
-    dilation: int = 1
-    groups: int = 1
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        return (self.n_out, self.n_in // self.groups, self.kernel)
-
-    @property
-    def fan_in(self) -> int:
-        return self.n_in // self.groups * self.kernel
+    n_axes: ClassVar[int] = 1
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return F.conv1d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
-
-    def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
-        return self._backward(post, like, weight, (True, False, False))[0]
-
-    def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
-        shape_only = post.new_empty(1).expand(self.weight_shape)
-        _, weight, bias = self._backward(post, pre, shape_only, (False, True, True))
-        return weight, bias
-
-    def _backward(
-        self, post: Tensor, pre: Tensor, weight: Tensor, mask: tuple[bool, bool, bool]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        return torch.ops.aten.convolution_backward(
-            post,
-            pre,
-            weight,
-            [self.n_out],
-            [self.stride],
-            [self.padding],
-            [self.dilation],
-            False,
-            [0],
-            self.groups,
-            list(mask),
-        )
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from neurosim.models.normalisation import (
     Batch,
     Running,
     StatisticsOf,
-    of_the_batch,
     statistics_for,
+    statistics_of_features,
 )
 from neurosim.models.pc_hybrid import RecognitionSynapse
 from neurosim.plasticity import AbstractPlasticity, Changes
@@ -119,11 +119,7 @@ class RelaxingNetwork(nn.Module):
             ValueError: for ``Batch`` statistics, as the other networks do.
         """
         for layer in self.layers:
-            if of_the_batch(statistics_for(layer.name, statistics)):
-                raise ValueError(
-                    "represent() refuses Batch statistics: features would depend on the batch "
-                    "they came in; use Running() or Fixed(mean, var)"
-                )
+            statistics_of_features(layer.name, statistics)
         return self.relaxed(x, statistics)
 
     def relaxed(self, x: Tensor, statistics: StatisticsOf) -> dict[str, Tensor]:
