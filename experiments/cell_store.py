@@ -19,6 +19,7 @@ import pandas as pd
 
 from neurosim.experiments.config import Comparison, with_defaults
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
+from neurosim.experiments.failures import differences
 from neurosim.storage import DamagedFileError, read_tree, set_aside, write_tree
 
 Tree = Mapping[str, Any]
@@ -157,14 +158,7 @@ def check_identity(path: Path, there: Tree, asked: Tree) -> None:
     Raises:
         ValueError: naming every difference.
     """
-    there = with_defaults(there)
-    differences = [
-        f"{name}: {there.get(name)!r} there, {asked.get(name)!r} asked"
-        for name in sorted({*there, *asked})
-        if there.get(name) != asked.get(name)
-    ]
-    if differences:
+    if other := differences(with_defaults(there), asked):
         raise ValueError(
-            f"{path} is of another run ({'; '.join(differences)}): move it away or give "
-            "another --out"
+            f"{path} is of another run ({'; '.join(other)}): move it away or give another --out"
         )

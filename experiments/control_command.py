@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import Layer, Parser, add_options, build, option
 from neurosim.experiments.threads import one_thread
 
@@ -77,27 +79,25 @@ class ControlCommand:
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run it; returns the exit status."""
         one_thread()
-        try:
-            parser = Parser(description=self.description)
-            parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
-            add_options(parser, GridOptions, "what is looked at")
-            add_options(parser, WorkOptions, "where and how")
-            arguments = parser.parse_args(argv)
-            given = Layer.from_command_line(arguments, GridOptions, WorkOptions)
-            print(
-                self.run(
-                    arguments.run,
-                    build(GridOptions, GridOptions(), given),
-                    build(WorkOptions, WorkOptions(), given),
-                )
+        return exit_status(
+            partial(self._command, argv),
+            interrupted="scored networks are kept, run again to resume",
+        )
+
+    def _command(self, argv: Sequence[str] | None) -> None:
+        parser = Parser(description=self.description)
+        parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
+        add_options(parser, GridOptions, "what is looked at")
+        add_options(parser, WorkOptions, "where and how")
+        arguments = parser.parse_args(argv)
+        given = Layer.from_command_line(arguments, GridOptions, WorkOptions)
+        print(
+            self.run(
+                arguments.run,
+                build(GridOptions, GridOptions(), given),
+                build(WorkOptions, WorkOptions(), given),
             )
-        except (ValueError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("interrupted: scored networks are kept, run again to resume", file=sys.stderr)
-            return 130
-        return 0
+        )
 
     def run(self, path: Path, options: GridOptions, work: WorkOptions) -> str:
         """Score, write tables and figure; returns the words."""

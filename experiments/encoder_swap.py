@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import Layer, Parser, add_options, build
 from neurosim.experiments.swap_config import EncoderSwap, SwapExecution
 from neurosim.experiments.threads import one_thread
@@ -32,17 +34,15 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; returns the exit status."""
     one_thread()
-    try:
-        layer = Layer.from_command_line(parser().parse_args(argv), EncoderSwap, SwapExecution)
-        settings = build(EncoderSwap, EncoderSwap(), layer)
-        run(settings, build(SwapExecution, SwapExecution(), layer))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: finished parts are kept, run again to resume", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(
+        partial(_command, argv), interrupted="finished parts are kept, run again to resume"
+    )
+
+
+def _command(argv: Sequence[str] | None) -> None:
+    layer = Layer.from_command_line(parser().parse_args(argv), EncoderSwap, SwapExecution)
+    settings = build(EncoderSwap, EncoderSwap(), layer)
+    run(settings, build(SwapExecution, SwapExecution(), layer))
 
 
 def run(settings: EncoderSwap, execution: SwapExecution) -> None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import Parser
 from neurosim.experiments.threads import one_thread
 
@@ -40,13 +42,12 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Export; returns the exit status."""
     one_thread()
-    try:
-        arguments = parser().parse_args(argv)
-        print(export(**vars(arguments)))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(partial(_command, argv), interrupted="nothing was written")
+
+
+def _command(argv: Sequence[str] | None) -> None:
+    arguments = parser().parse_args(argv)
+    print(export(**vars(arguments)))
 
 
 def export(

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from neurosim.experiments.config import PRESETS, Comparison
+from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import Parser
 from neurosim.experiments.threads import one_thread
 
@@ -141,42 +143,40 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, compare and write; returns the exit status."""
     one_thread()
-    try:
-        arguments = parser().parse_args(argv)
-        from dataclasses import replace
+    return exit_status(
+        partial(_command, argv),
+        interrupted="run again to resume",
+        refused=(ValueError, OSError, ArithmeticError),
+    )
 
-        from neurosim.experiments.data import load_training_images
-        from neurosim.storage import write_text
 
-        settings = replace(
-            PRESETS["paper"],
-            training=arguments.training,
-            n_train=arguments.n_train,
-            epochs=arguments.epochs,
-            checkpoints=tuple(dict.fromkeys((0, arguments.epochs))),
-            profile="published",
-            without=tuple(arguments.without),
-        )
-        images = load_training_images(arguments.training, arguments.data_dir)
-        measured = {
-            rule: Training(
-                settings,
-                rule,
-                arguments.seed,
-                arguments.out / f"{rule}-seed{arguments.seed}.h5",
-            ).run(images, lambda line: print(line, file=sys.stderr))
-            for rule in arguments.rules
-        }
-        table = compared(measured)
-        write_text(arguments.out / "published_numbers.csv", table.to_csv(index=False))
-        print(table.to_string(index=False, float_format=lambda v: f"{v:.4g}", na_rep="-"))
-    except (ValueError, OSError, ArithmeticError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: run again to resume", file=sys.stderr)
-        return 130
-    return 0
+def _command(argv: Sequence[str] | None) -> None:
+    arguments = parser().parse_args(argv)
+    from neurosim.experiments.data import load_training_images
+    from neurosim.storage import write_text
+
+    settings = replace(
+        PRESETS["paper"],
+        training=arguments.training,
+        n_train=arguments.n_train,
+        epochs=arguments.epochs,
+        checkpoints=tuple(dict.fromkeys((0, arguments.epochs))),
+        profile="published",
+        without=tuple(arguments.without),
+    )
+    images = load_training_images(arguments.training, arguments.data_dir)
+    measured = {
+        rule: Training(
+            settings,
+            rule,
+            arguments.seed,
+            arguments.out / f"{rule}-seed{arguments.seed}.h5",
+        ).run(images, lambda line: print(line, file=sys.stderr))
+        for rule in arguments.rules
+    }
+    table = compared(measured)
+    write_text(arguments.out / "published_numbers.csv", table.to_csv(index=False))
+    print(table.to_string(index=False, float_format=lambda v: f"{v:.4g}", na_rep="-"))
 
 
 if __name__ == "__main__":

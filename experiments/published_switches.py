@@ -12,11 +12,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurosim.experiments.config import DEFAULT_RULES, PRESETS, SWITCH_NAMES, Comparison, Execution
-from neurosim.experiments.failures import CellsFailedError, InUseError
+from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import Parser
 from neurosim.experiments.threads import one_thread
 
@@ -138,49 +139,42 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, read and write ``switches.csv``; returns the exit status."""
     one_thread()
-    try:
-        arguments = parser().parse_args(argv)
-        if arguments.workers < 1:
-            raise ValueError(f"--workers must be at least 1, got {arguments.workers}")
-        preset = PRESETS[arguments.preset]
-        settings = replace(
-            preset,
-            training=arguments.training or preset.training,
-            seeds=tuple(arguments.seeds),
-            n_train=arguments.n_train,
-            n_test=200,
-            epochs=arguments.epochs,
-            checkpoints=tuple(dict.fromkeys((0, arguments.epochs))),
-            normalisation=("running",),
-            readouts=("gap",),
-            profile="published",
-        )
-        from neurosim.experiments.comparison import run_cells, runner_of
-        from neurosim.experiments.data import load_stimuli, load_training_images
-        from neurosim.experiments.run_folder import RunFolder
-        from neurosim.storage import write_text
+    return exit_status(partial(_command, argv), interrupted="run again to resume")
 
-        load_stimuli(settings.stimuli, arguments.data_dir)
-        load_training_images(settings.training, arguments.data_dir)
-        every = list(variants(arguments.rules))
-        folder = RunFolder(arguments.out)
-        with folder.held():
-            tasks = tasks_of(settings, every, arguments.out, arguments.data_dir)
-            runner = runner_of(Execution(workers=arguments.workers))
-            run_cells(tasks, runner, folder, arguments.workers)
-        table = table_of(settings, every, arguments.out)
-        write_text(arguments.out / "switches.csv", table.to_csv(index=False))
-        print(text_of(table))
-    except (ValueError, OSError, InUseError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except CellsFailedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: run again to resume", file=sys.stderr)
-        return 130
-    return 0
+
+def _command(argv: Sequence[str] | None) -> None:
+    arguments = parser().parse_args(argv)
+    if arguments.workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {arguments.workers}")
+    preset = PRESETS[arguments.preset]
+    settings = replace(
+        preset,
+        training=arguments.training or preset.training,
+        seeds=tuple(arguments.seeds),
+        n_train=arguments.n_train,
+        n_test=200,
+        epochs=arguments.epochs,
+        checkpoints=tuple(dict.fromkeys((0, arguments.epochs))),
+        normalisation=("running",),
+        readouts=("gap",),
+        profile="published",
+    )
+    from neurosim.experiments.comparison import run_cells, runner_of
+    from neurosim.experiments.data import load_stimuli, load_training_images
+    from neurosim.experiments.run_folder import RunFolder
+    from neurosim.storage import write_text
+
+    load_stimuli(settings.stimuli, arguments.data_dir)
+    load_training_images(settings.training, arguments.data_dir)
+    every = list(variants(arguments.rules))
+    folder = RunFolder(arguments.out)
+    with folder.held():
+        tasks = tasks_of(settings, every, arguments.out, arguments.data_dir)
+        runner = runner_of(Execution(workers=arguments.workers))
+        run_cells(tasks, runner, folder, arguments.workers)
+    table = table_of(settings, every, arguments.out)
+    write_text(arguments.out / "switches.csv", table.to_csv(index=False))
+    print(text_of(table))
 
 
 if __name__ == "__main__":

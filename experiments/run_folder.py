@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.config import Comparison, Execution, with_defaults
-from neurosim.experiments.failures import InUseError
+from neurosim.experiments.failures import InUseError, differences
 from neurosim.experiments.locks import is_locked, locked
 from neurosim.storage import remove_leftovers, write_text
 
@@ -183,15 +183,14 @@ class RunFolder:
         if kept is None:
             return asked
         kept["settings"] = with_defaults(kept["settings"])
-        differences = [
-            f"{name}: {kept[group].get(name)!r} there, {asked[group].get(name)!r} asked"
+        other = [
+            words
             for group in ("settings", "data")
-            for name in sorted({*kept[group], *asked[group]})
-            if kept[group].get(name) != asked[group].get(name)
+            for words in differences(kept[group], asked[group])
         ]
-        if differences:
+        if other:
             raise ValueError(
-                f"{self.path} holds a run with other settings ({'; '.join(differences)}): "
+                f"{self.path} holds a run with other settings ({'; '.join(other)}): "
                 "give another --out, or the settings of that run to resume it"
             )
         return asked

@@ -13,10 +13,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
+from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import Layer, Parser, add_options, build, option, require_folder
 from neurosim.experiments.threads import one_thread
 
@@ -67,22 +69,19 @@ class Settings:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the laboratory; returns the exit status."""
     one_thread()
+    return exit_status(partial(_command, argv), interrupted="finished figures are kept")
+
+
+def _command(argv: Sequence[str] | None) -> int:
     parser = Parser(description=__doc__.split("\n")[0])
     add_options(parser, Settings, "settings")
-    try:
-        layer = Layer.from_command_line(parser.parse_args(argv), Settings)
-        settings = build(Settings, Settings(), layer)
-        if not settings.check:
-            return run_figures(settings)
-        # The default of the figures is a choice among variants; a check leaves none out unasked.
-        named = "variants" in layer.values and settings.variants != ("all",)
-        return run_check(settings, settings.variants if named else None)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: finished figures are kept", file=sys.stderr)
-        return 130
+    layer = Layer.from_command_line(parser.parse_args(argv), Settings)
+    settings = build(Settings, Settings(), layer)
+    if not settings.check:
+        return run_figures(settings)
+    # The default of the figures is a choice among variants; a check leaves none out unasked.
+    named = "variants" in layer.values and settings.variants != ("all",)
+    return run_check(settings, settings.variants if named else None)
 
 
 def run_check(settings: Settings, variants: Sequence[str] | None = None) -> int:

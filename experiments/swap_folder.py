@@ -12,6 +12,7 @@ import pandas as pd
 from neurosim.experiments.config import ENCODER_NAMES
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import reference_table
+from neurosim.experiments.failures import differences
 from neurosim.experiments.options import require_folder
 from neurosim.experiments.swap_config import EncoderSwap
 from neurosim.experiments.swap_part import SwapImages, pixel_baseline, table_of
@@ -46,14 +47,9 @@ class SwapFolder:
                 there = json.loads(record.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise ValueError(f"{record} is damaged: give another --out") from error
-            differences = [
-                f"{name}: {there.get(name)!r} there, {asked.get(name)!r} asked"
-                for name in sorted({*there, *asked})
-                if there.get(name) != asked.get(name)
-            ]
-            if differences:
+            if other := differences(there, asked):
                 raise ValueError(
-                    f"{self.path} holds another run ({'; '.join(differences)}): give another --out"
+                    f"{self.path} holds another run ({'; '.join(other)}): give another --out"
                 )
         write_text(record, json.dumps(asked, indent=2) + "\n")
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from neurosim.experiments.config import PRESETS, Comparison, Execution, Start
-from neurosim.experiments.failures import CellsFailedError, ClusterLostError, InUseError
+from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import (
     Layer,
     Parser,
@@ -136,36 +137,32 @@ def _with_checkpoints(layer: Layer, below: Sequence[int]) -> Layer:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison; returns the exit status."""
     one_thread()
-    try:
-        command = Command.of(argv)
-        if command.shown:
-            print(command.as_file, end="")
-            return 0
-        if command.audited is not None:
-            print(audit_words(command.audited, command.settings.stimuli, command.execution))
-            return 0
-        if command.report is not None:
-            report(command.report, command.execution)
-            return 0
-        if command.watched is not None:
-            from neurosim.experiments.watch import watch
+    return exit_status(
+        partial(_command, argv), interrupted="finished checkpoints are kept, run again to resume"
+    )
 
-            return watch(command.watched)
-        from neurosim.experiments.comparison import plan, run
 
-        if command.is_plan:
-            print(plan(command.settings, command.execution, command.folder))
-            return 0
-        print(run(command.settings, command.execution, command.folder))
-    except (ValueError, OSError, InUseError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (CellsFailedError, ClusterLostError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: finished checkpoints are kept, run again to resume", file=sys.stderr)
-        return 130
+def _command(argv: Sequence[str] | None) -> int:
+    command = Command.of(argv)
+    if command.shown:
+        print(command.as_file, end="")
+        return 0
+    if command.audited is not None:
+        print(audit_words(command.audited, command.settings.stimuli, command.execution))
+        return 0
+    if command.report is not None:
+        report(command.report, command.execution)
+        return 0
+    if command.watched is not None:
+        from neurosim.experiments.watch import watch
+
+        return watch(command.watched)
+    from neurosim.experiments.comparison import plan, run
+
+    if command.is_plan:
+        print(plan(command.settings, command.execution, command.folder))
+        return 0
+    print(run(command.settings, command.execution, command.folder))
     return 0
 
 

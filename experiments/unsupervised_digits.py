@@ -12,9 +12,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import Layer, Parser, add_options, build, option
 from neurosim.experiments.threads import one_thread
 
@@ -49,20 +51,16 @@ class Settings:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the experiment; returns the exit status."""
     one_thread()
+    return exit_status(partial(_command, argv), interrupted="nothing was written")
+
+
+def _command(argv: Sequence[str] | None) -> None:
     parser = Parser(
         description=__doc__.split("\n")[0], epilog="The figure shows the first seed's network."
     )
     add_options(parser, Settings, "settings")
-    try:
-        layer = Layer.from_command_line(parser.parse_args(argv), Settings)
-        print(run(build(Settings, Settings(), layer)))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
-        return 130
-    return 0
+    layer = Layer.from_command_line(parser.parse_args(argv), Settings)
+    print(run(build(Settings, Settings(), layer)))
 
 
 def run(settings: Settings) -> str:
