@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from neurosim.experiments.config import Comparison
-from neurosim.experiments.run_folder import RunFolder
+from neurosim.experiments.run_record import RunRecord
 from neurosim.storage import DamagedFileError, read_tree
 
 
@@ -71,33 +70,14 @@ class ReportedRun:
             FileNotFoundError: no run there. ValueError: ``run.json`` is not what a run writes, or
                 no cell has reached a checkpoint.
         """
-        record_file = Path(path) / "run.json"
-        if not record_file.is_file():
-            raise FileNotFoundError(
-                f"no run in {path} (it has no run.json): give the folder that "
-                "training_dynamics.py wrote"
-            )
-        try:
-            record = json.loads(record_file.read_text(encoding="utf-8"))
-            asked = {key: record[key] for key in ("rules", "seeds")}
-            settings = Comparison.from_dict({**record["settings"], **asked})
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{record_file} is not what this version writes ({error!r}): restore it, or run "
-                "the comparison again into another folder"
-            ) from error
-        folder = RunFolder(Path(path))
-        cells = [
-            CellState.read(rule, seed, folder.cell(rule, seed))
-            for rule in settings.rules
-            for seed in settings.seeds
-        ]
+        record = RunRecord.read(path)
+        cells = [CellState.read(rule, seed, file) for (rule, seed), file in record.cells().items()]
         if all(cell.epoch is None for cell in cells):
             raise ValueError(
                 f"no cell of {path} has reached a checkpoint: a report needs one; wait, or run "
                 "the comparison"
             )
-        return cls(Path(path), settings, record, cells)
+        return cls(record.path, record.settings, record.content, cells)
 
     @cached_property
     def readable(self) -> list[CellState]:

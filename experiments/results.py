@@ -75,6 +75,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     )
     table["statistics_only"] = _flag(table)
     table["trained"] = table["trained"].fillna("")
+    # As alignment_table notes it, for the labels of neurosim.rsa.plots.
+    table.attrs |= {"method": "spearman", "larger_is_closer": True}
     return table
 
 

@@ -108,10 +108,11 @@ class RunFolder:
     @property
     def is_claimed(self) -> bool:
         """Whether the folder holds a run."""
-        return self._record.is_file()
+        return self.record.is_file()
 
     @property
-    def _record(self) -> Path:
+    def record(self) -> Path:
+        """What the run is (``run_record`` reads it)."""
         return self.path / "run.json"
 
     def cell(self, rule: str, seed: int) -> Path:
@@ -146,7 +147,7 @@ class RunFolder:
             "rules": rules,
             "seeds": seeds,
         }
-        write_text(self._record, json.dumps({**record, **provenance}, indent=2) + "\n")
+        write_text(self.record, json.dumps({**record, **provenance}, indent=2) + "\n")
 
     @property
     def codes(self) -> list[str]:
@@ -157,11 +158,11 @@ class RunFolder:
         if not self.is_claimed:
             return None
         try:
-            kept = json.loads(self._record.read_text(encoding="utf-8"))
+            kept = json.loads(self.record.read_text(encoding="utf-8"))
             _ = kept["settings"], kept["data"], kept["rules"], kept["seeds"]
         except (ValueError, KeyError, TypeError):
             # Every cell says by itself what it is, so nothing is lost.
-            self._record.replace(self._record.with_name("run.json.damaged"))
+            self.record.replace(self.record.with_name("run.json.damaged"))
             return None
         return kept
 

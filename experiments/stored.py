@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from neurosim.experiments.cells import read_table
 from neurosim.experiments.config import Comparison
+from neurosim.experiments.run_record import RunRecord
 from neurosim.storage import DamagedFileError, read_tree
 
 #: What a network's weights have been through.
@@ -85,37 +85,22 @@ class StoredRun:
             FileNotFoundError: no run there. ValueError: none of its cells is finished, or
                 run.json is not what a run writes.
         """
-        path = Path(path)
-        record_file = path / "run.json"
-        if not record_file.is_file():
-            raise FileNotFoundError(
-                f"no run in {path} (it has no run.json): give the folder that "
-                "training_dynamics.py wrote"
-            )
-        try:
-            record = json.loads(record_file.read_text(encoding="utf-8"))
-            rules, seeds = record["rules"], [int(seed) for seed in record["seeds"]]
-            settings, data = record["settings"], record["data"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{record_file} is damaged ({error!r}): restore it, or run the comparison again"
-            ) from error
+        record = RunRecord.read(path)
         finished: dict[tuple[str, int], Path] = {}
         unfinished = []
-        for rule in rules:
-            for seed in seeds:
-                file = path / "cells" / f"{rule}-seed{seed}.h5"
-                if file.is_file() and read_tree(file, only=("finished",)).get("finished"):
-                    finished[rule, seed] = file
-                else:
-                    unfinished.append(f"{rule} seed {seed}")
+        for (rule, seed), file in record.cells().items():
+            if file.is_file() and read_tree(file, only=("finished",)).get("finished"):
+                finished[rule, seed] = file
+            else:
+                unfinished.append(f"{rule} seed {seed}")
         if not finished:
             raise ValueError(f"no cell of {path} is finished: run the comparison to its end first")
-        held = {
-            "rules": list(dict.fromkeys(rule for rule, _ in finished)),
-            "seeds": list(dict.fromkeys(seed for _, seed in finished)),
-        }
-        return cls(path, Comparison.from_dict({**settings, **held}), finished, unfinished, data)
+        held = replace(
+            record.settings,
+            rules=tuple(dict.fromkeys(rule for rule, _ in finished)),
+            seeds=tuple(dict.fromkeys(seed for _, seed in finished)),
+        )
+        return cls(record.path, held, finished, unfinished, record.data)
 
     def states(self, epochs: Sequence[int] | None = None) -> list[State]:
         """The three zero points and ends of every cell, or of these trained epochs.

@@ -17,6 +17,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from neurosim.rsa.comparator import Comparator
+
+#: Comparators as axes name them.
+_SCORES = {
+    "spearman": r"Spearman $\rho$",
+    "rho-a": r"Spearman $\rho_a$",
+    "kendall-tau-a": r"Kendall $\tau_a$",
+    "kendall-tau-b": r"Kendall $\tau_b$",
+    "pearson": "Pearson $r$",
+    "cosine": "cosine similarity",
+    "whitened-cosine": "whitened cosine",
+    "whitened-correlation": "whitened correlation",
+    "linear-cka": "linear CKA",
+    "procrustes": "Procrustes",
+    "gromov-wasserstein": "Gromov-Wasserstein",
+}
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 
 
@@ -155,20 +171,34 @@ def plot_layer_roi_map(
     table: pd.DataFrame,
     *,
     convention: str = "subject_mean",
+    method: str | Comparator | None = None,
     simulated: bool = False,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """An alignment table as a map of layers x ROIs, each cell its rho and its share of the
-    lower noise bound; rows of several seeds are averaged."""
+    """An alignment table as a map of layers x ROIs, each cell its score and what share that is of
+    the leave-one-out noise bound (of a correlation the lower, of a distance the upper one); rows
+    of several seeds are averaged.
+
+    Args:
+        method: the comparator that made the scores, for the labels; by default the one that
+            ``alignment_table`` noted in ``table.attrs``.
+    """
     ax = _axes(ax)
     part = _of_convention(table, convention)
+    comparator = _comparator_of(table, method)
+    closer = comparator is None or comparator.larger_is_closer
+    bounding = "noise_lower" if closer else "noise_upper"
     layers, rois = list(dict.fromkeys(part["layer"])), list(dict.fromkeys(part["roi"]))
-    mean = part.groupby(["layer", "roi"])[["rho", "noise_lower"]].mean()
+    mean = part.groupby(["layer", "roi"])[["rho", bounding]].mean()
     rho = mean["rho"].unstack().loc[layers, rois].to_numpy()
-    bound = mean["noise_lower"].unstack().loc[layers, rois].to_numpy()
+    bound = mean[bounding].unstack().loc[layers, rois].to_numpy()
     largest = max(float(np.nanmax(np.abs(rho))), 1e-9)
-    image = ax.imshow(rho, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto")
+    # A distance has no sign: one hue, dark where it is large.
+    colours: dict[str, Any] = (
+        {"cmap": "RdBu_r", "vmin": -largest} if closer else {"cmap": "Blues", "vmin": 0.0}
+    )
+    image = ax.imshow(rho, vmax=largest, aspect="auto", **colours)
     for i, j in np.ndindex(rho.shape):
         dark = abs(rho[i, j]) > 0.6 * largest
         share = f"\n{rho[i, j] / bound[i, j]:.0%}" if bound[i, j] > 0 else ""
@@ -183,8 +213,12 @@ def plot_layer_roi_map(
         )
     ax.set_xticks(range(len(rois)), rois)
     ax.set_yticks(range(len(layers)), layers)
-    _colour_bar(ax, image, rf"Spearman $\rho$ ({convention})")
-    ax.set_title(_marked(title or "score, and share of the lower noise bound", simulated))
+    _colour_bar(ax, image, _score_label(comparator, convention))
+    bounded = bool((bound > 0).any())
+    told = ("score" if closer else "distance") + (
+        f", and share of the {bounding.removeprefix('noise_')} noise bound" if bounded else ""
+    )
+    ax.set_title(_marked(title or told, simulated))
     return ax
 
 
@@ -196,6 +230,7 @@ def plot_trajectory(
     x: str = "epoch",
     hue: str = "rule",
     convention: str = "subject_mean",
+    method: str | Comparator | None = None,
     references: pd.DataFrame | None = None,
     simulated: bool = False,
     ax: Axes | None = None,
@@ -204,6 +239,7 @@ def plot_trajectory(
     bounds as a grey band and low-level references as dashed lines.
 
     Args:
+        method: as in ``plot_layer_roi_map``.
         references: rows of an alignment table whose ``layer`` names the reference.
     """
     lacking = [c for c in (x, hue, "roi", "layer", "rho") if c not in table.columns]
@@ -224,7 +260,8 @@ def plot_trajectory(
         ax.plot(mean.index, mean, "o-", ms=4, lw=1.6, color=colour, label=str(name))
         ax.fill_between(mean.index, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
     bounds = part[["noise_lower", "noise_upper"]].iloc[0]
-    ax.axhspan(*bounds, color="0.85", lw=0, zorder=0, label="noise bounds")
+    if bounds.notna().all():
+        ax.axhspan(*bounds, color="0.85", lw=0, zorder=0, label="noise bounds")
     if references is not None:
         rows = _of_convention(references, convention)
         for k, (name, value) in enumerate(
@@ -234,11 +271,30 @@ def plot_trajectory(
             ax.axhline(value, color="0.35", ls=style, lw=1.2, label=f"reference: {name}")
     ax.axhline(0, color="0.6", lw=0.6, zorder=0)
     ax.set_xlabel(x)
-    ax.set_ylabel(rf"Spearman $\rho$ ({convention})")
+    ax.set_ylabel(_score_label(_comparator_of(table, method), convention))
     ax.set_title(_marked(f"{roi}, {layer}", simulated))
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _comparator_of(table: pd.DataFrame, method: str | Comparator | None) -> Comparator | None:
+    """What made the scores of a table; None where neither the caller nor the table says."""
+    from neurosim.rsa.comparator import Comparator
+    from neurosim.rsa.comparators import COMPARATORS, find_comparator
+
+    if method is None:
+        return COMPARATORS.get(table.attrs.get("method", ""))
+    return method if isinstance(method, Comparator) else find_comparator(method)
+
+
+def _score_label(comparator: Comparator | None, convention: str) -> str:
+    if comparator is None:
+        return f"score ({convention})"
+    name = _SCORES.get(comparator.name, comparator.name)
+    if comparator.larger_is_closer:
+        return f"{name} ({convention})"
+    return f"{name} distance, smaller is closer ({convention})"
 
 
 def _of_convention(table: pd.DataFrame, convention: str) -> pd.DataFrame:

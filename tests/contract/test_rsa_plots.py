@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurosim.rsa import BrainRDMs, alignment_table, compare_rdms, compute_rdm
+from neurosim.rsa import COMPARATORS, BrainRDMs, alignment_table, compare_rdms, compute_rdm
 from neurosim.rsa import plots as rsa_plots
 
 RNG = np.random.default_rng(0)
@@ -80,3 +80,56 @@ def test_layer_roi_map_and_trajectory_carry_bounds_and_the_simulated_mark() -> N
         rsa_plots.plot_trajectory(table, roi="V9", layer="fc")
     with pytest.raises(ValueError, match="it has subject_mean, mean_rdm"):
         rsa_plots.plot_layer_roi_map(tables[0], convention="subject")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("spearman", r"Spearman $\rho$ (subject_mean)"),
+        ("pearson", "Pearson $r$ (subject_mean)"),
+        ("linear-cka", "linear CKA (subject_mean)"),
+        ("procrustes", "Procrustes distance, smaller is closer (subject_mean)"),
+    ],
+)
+def test_axes_name_the_comparator_that_made_the_scores(name: str, shown: str) -> None:
+    table = alignment_table(
+        {"fc": X + RNG.normal(size=X.shape)}, BRAIN, method=name, labels={"rule": "bp", "epoch": 0}
+    )
+    ax = rsa_plots.plot_layer_roi_map(table)
+    bar = ax.images[0].colorbar
+    assert bar is not None
+    assert bar.ax.get_ylabel() == shown
+    line = rsa_plots.plot_trajectory(table, roi="V1", layer="fc")
+    assert line.get_ylabel() == shown
+    distance = not COMPARATORS[name].larger_is_closer
+    assert ("upper noise bound" in ax.get_title()) == distance
+    assert (ax.images[0].get_clim()[0] == 0) == distance
+
+
+def test_every_comparator_has_words_for_an_axis() -> None:
+    assert set(rsa_plots._SCORES) == set(COMPARATORS)
+
+
+def test_a_distance_is_held_against_the_bound_that_leaves_one_out() -> None:
+    """The bound a good model comes below is the upper one; mean_rdm of a distance has none."""
+    table = alignment_table({"fc": X + RNG.normal(size=X.shape)}, BRAIN, method="procrustes")
+    row = table[(table["roi"] == "V1") & (table["convention"] == "subject_mean")].iloc[0]
+    ax = rsa_plots.plot_layer_roi_map(table)
+    assert ax.texts[0].get_text() == f"{row['rho']:.3f}\n{row['rho'] / row['noise_upper']:.0%}"
+    ax = rsa_plots.plot_layer_roi_map(table, convention="mean_rdm")
+    assert "%" not in ax.texts[0].get_text()
+    assert ax.get_title() == "distance"
+
+
+def test_scores_of_unknown_making_are_called_scores() -> None:
+    """Concatenation drops ``attrs`` where tables differ in them; a caller may still say."""
+    table = alignment_table({"fc": X}, BRAIN, method="cosine")
+    table.attrs = {}
+    bar = rsa_plots.plot_layer_roi_map(table).images[0].colorbar
+    assert bar is not None
+    assert bar.ax.get_ylabel() == "score (subject_mean)"
+    bar = rsa_plots.plot_layer_roi_map(table, method="cosine").images[0].colorbar
+    assert bar is not None
+    assert bar.ax.get_ylabel() == "cosine similarity (subject_mean)"
+    with pytest.raises(ValueError, match="unknown comparison method"):
+        rsa_plots.plot_layer_roi_map(table, method="cosin")

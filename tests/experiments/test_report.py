@@ -118,6 +118,10 @@ def test_what_cannot_be_reported_is_said(
     (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
     assert main(["--report", str(tmp_path)]) == 2
     assert "no cell of" in capsys.readouterr().err
+    (tmp_path / "run.json").write_text('{"rules": ["bp"]}', encoding="utf-8")
+    for command in (["--report"], ["--stimuli", "demo", "--audit"]):
+        assert main([*command, str(tmp_path)]) == 2
+        assert "run.json is not what this version writes" in capsys.readouterr().err
     record["data"]["stimuli"] = "0" * 64
     (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
     shutil.copytree(finished / "cells", tmp_path / "cells")
