@@ -258,8 +258,7 @@ class CompetitiveNetwork(nn.Module):
                     dynamics.encoder.encode(image, dynamics.n_ticks(), dynamics.dt_ms, noise)
                 )
             point = dynamics.presentation(self.layer, torch.cat(images, 1), learning=False)
-            *_, settled = Ticks().settle(dynamics, point)
-            yield settled
+            yield Ticks().end(dynamics, point)
 
 
 @final

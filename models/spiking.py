@@ -296,8 +296,7 @@ class SpikingNetwork(nn.Module):
     def _settle(self, x: Tensor) -> Iterator[Settled]:
         """The end of a presentation at evaluation, chunk by chunk."""
         for chunk in self.chunks(x):
-            *_, settled = Ticks().settle(self.dynamics, self.evaluation_point(chunk))
-            yield settled
+            yield Ticks().end(self.dynamics, self.evaluation_point(chunk))
 
     def chunks(self, x: Tensor) -> Sequence[Tensor]:
         """The images in pieces of bounded size."""
@@ -340,7 +339,7 @@ class SpikingNetwork(nn.Module):
             layer.threshold.copy_(quantile.clamp(min=float(quantile.median()) / 10))
         point = SpikingPoint(self.layers, spikes, learning=False)
         for _ in range(n_rounds):
-            *_, settled = Ticks().settle(self.dynamics, point)
+            settled = Ticks().end(self.dynamics, point)
             for layer, rate in zip(self.layers, self.dynamics.rates(settled.state), strict=True):
                 Homeostasis(gain=0.5).adapt(layer, rate)
 

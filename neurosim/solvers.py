@@ -8,6 +8,7 @@ form, ``Ticks`` every tick.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
@@ -31,6 +32,11 @@ class AbstractSolver(ABC):
     @abstractmethod
     def settle(self, dynamics: Any, point: Any) -> Iterator[Settled]:
         """Yield one or several settled states; the last says why the solve ended."""
+
+    @final
+    def end(self, dynamics: Any, point: Any) -> Settled:
+        """The last settled state alone: a presentation of many ticks is not held in memory."""
+        return deque(self.settle(dynamics, point), maxlen=1).pop()
 
     def check(self, dynamics: AbstractDynamics) -> None:
         """Raise TypeError, with the remedy, if this solver cannot run these dynamics."""

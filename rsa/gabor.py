@@ -12,6 +12,9 @@ Array = NDArray[np.float64]
 FREQUENCIES = (2.0, 4.0, 8.0)
 """Cycles per image: the same filters of the scene at every px."""
 
+_PIXELS_AT_ONCE = 1 << 19
+"""Images are filtered in pieces of about this many pixels: a mirrored spectrum is 64 bytes each."""
+
 
 def gabor_maps(
     luminance: Array,
@@ -43,19 +46,29 @@ def gabor_maps(
             f"with {bandwidth_octaves} octave(s) on a {grid} x {grid} map: at least "
             f"{int(np.ceil(max(2 * highest, grid)))} px are needed, or lower frequencies"
         )
-    # Periodic filtering would join opposite edges; the mirrored image has no such seam. Its
-    # period is twice the image: frequency bin k is k / 2 cycles per image.
+    maps = np.empty((n, len(frequencies), n_orientations, grid, grid))
+    at_once = max(1, _PIXELS_AT_ONCE // (height * width))
+    for start in range(0, n, at_once):
+        some = slice(start, start + at_once)
+        spectrum = _mirrored_spectrum(images[some])
+        for i, frequency in enumerate(frequencies):
+            sigma = frequency * (ratio - 1) / ((ratio + 1) * np.sqrt(2 * np.log(2)))
+            for k in range(n_orientations):
+                angle = np.pi * k / n_orientations
+                centre = frequency * np.sin(angle), frequency * np.cos(angle)
+                maps[some, i, k] = _energy_map(spectrum, centre, sigma, grid)
+    return maps
+
+
+def _mirrored_spectrum(images: Array) -> NDArray[np.complex128]:
+    """Fourier transform of images (n, height, width), mean removed and continued by their mirror.
+
+    Periodic filtering would join opposite edges; the mirrored image has no such seam. Its
+    period is twice the image: frequency bin k is k / 2 cycles per image.
+    """
     images = images - images.mean(axis=(1, 2), keepdims=True)
     mirrored = np.concatenate([images, images[:, ::-1]], axis=1)
-    spectrum = np.fft.fft2(np.concatenate([mirrored, mirrored[:, :, ::-1]], axis=2))
-    maps = np.empty((n, len(frequencies), n_orientations, grid, grid))
-    for i, frequency in enumerate(frequencies):
-        sigma = frequency * (ratio - 1) / ((ratio + 1) * np.sqrt(2 * np.log(2)))
-        for k in range(n_orientations):
-            angle = np.pi * k / n_orientations
-            centre = frequency * np.sin(angle), frequency * np.cos(angle)
-            maps[:, i, k] = _energy_map(spectrum, centre, sigma, grid)
-    return maps
+    return np.fft.fft2(np.concatenate([mirrored, mirrored[:, :, ::-1]], axis=2))
 
 
 def _energy_map(

@@ -82,3 +82,11 @@ def test_silhouette_is_what_differs_from_the_border() -> None:
     images = np.full((1, 10, 10, 3), 128, dtype=np.uint8)
     images[0, 3:6, 4:8, 1] = 200
     assert silhouette(images).sum() == 12
+
+
+def test_gabor_energies_do_not_depend_on_the_pieces_they_are_computed_in(monkeypatch):
+    """Bit for bit: every image is filtered by itself."""
+    images = RNG.random((5, 40, 40))
+    whole = gabor_maps(images)
+    monkeypatch.setattr("neurosim.rsa.gabor._PIXELS_AT_ONCE", 2 * 40 * 40)
+    np.testing.assert_array_equal(gabor_maps(images), whole)
