@@ -32,7 +32,6 @@ from neurosim.models.normalisation import (
     identity_statistics,
 )
 
-
 #: Calibration images of one batch together have at most about this many pixels.
 _PIXELS_A_BATCH = 128 * 64 * 64
 
