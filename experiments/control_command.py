@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from neurosim.experiments.state_scores import Grid
+    from neurosim.experiments.stored import StoredRun
 
 #: Images that statistics are calibrated on; a seed's first ones.
 N_CALIBRATION = 256
@@ -99,6 +103,21 @@ class ControlCommand:
             )
         )
 
+    def _note(self, folder: Path, run: StoredRun, grid: Grid, *, simulated: bool) -> None:
+        """What the tables are of, for whoever meets them later."""
+        from neurosim.experiments.run_folder import code_sha256
+        from neurosim.storage import write_text
+
+        asked = {
+            "command": self.name,
+            "run": asdict(run.settings),
+            "grid": asdict(grid),
+            "data": dict(run.data),
+            "simulated": simulated,
+            "code_sha256": code_sha256(),
+        }
+        write_text(folder / "asked.json", json.dumps(asked, indent=2) + "\n")
+
     def run(self, path: Path, options: GridOptions, work: WorkOptions) -> str:
         """Score, write tables and figure; returns the words."""
         from neurosim.experiments.control_run import score_run
@@ -148,6 +167,7 @@ class ControlCommand:
             tables["layer_choice"] = choice_table(scores, table, options.layer)
         for name, found in tables.items():
             write_csv(folder / f"{name}.csv", found)
+        self._note(folder, run, grid, simulated=stimuli.simulated)
         result = Result(tables, options.layer, run.settings.training_px, stimuli.simulated)
         self.draw(result, folder)
         return f"{self.tell(result)}\ntables and figure: {folder}"

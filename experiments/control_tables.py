@@ -88,10 +88,10 @@ def decomposition_table(scores: Mapping[State, Scores], rois: Sequence[str]) -> 
     For one px, content, policy, readout, layer and ROI: ``initialised``, ``statistics_only`` and
     ``trained`` are means over seeds of rho (``subject_mean``); ``normalisation_part`` is
     statistics_only - initialised, ``learning_part`` trained - statistics_only and ``change`` their
-    sum. The bounds of each part are the 95 % percentile interval of a bootstrap that draws
-    stimuli (the same for all networks) and seeds (all three networks of a seed together) with
-    replacement; with one seed it is over stimuli alone. ``*_seeds_up``: in how many seeds the
-    part is above zero.
+    sum. The bounds of each are the 95 % percentile interval of a bootstrap that draws stimuli
+    (the same for all networks) and seeds (all three networks of a seed together) with
+    replacement; with one seed it is over stimuli alone. ``*_seeds_up``: in how many seeds a part
+    is above zero.
     """
     rows = []
     for rule, by_seed in _by_rule(scores):
@@ -130,12 +130,18 @@ def _parts(
             "change": of[TRAINED] - of[INITIALISED],
         }
 
-    found: dict[str, Any] = {w.replace("-", "_"): float(v.mean()) for w, v in values.items()}
-    observed, resampled = differences(values), differences(samples)
-    for name, part in observed.items():
-        drawn = np.take_along_axis(resampled[name], picked, axis=1).mean(axis=1)
-        lower, upper = interval(drawn)
-        found |= {name: float(part.mean()), f"{name}_lower": lower, f"{name}_upper": upper}
+    def drawn(resampled: np.ndarray) -> tuple[float, float]:
+        return interval(np.take_along_axis(resampled, picked, axis=1).mean(axis=1))
+
+    found: dict[str, Any] = {}
+    for weights, level in values.items():
+        name = weights.replace("-", "_")
+        found[name] = float(level.mean())
+        found[f"{name}_lower"], found[f"{name}_upper"] = drawn(samples[weights])
+    resampled = differences(samples)
+    for name, part in differences(values).items():
+        found[name] = float(part.mean())
+        found[f"{name}_lower"], found[f"{name}_upper"] = drawn(resampled[name])
         found[f"{name}_seeds_up"] = int((part > 0).sum())
     return found
 

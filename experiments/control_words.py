@@ -7,9 +7,8 @@ import pandas as pd
 from neurosim.experiments.control_command import Result
 from neurosim.experiments.evaluate import NO_NORMALISATION
 
-_COLUMNS = [
-    "initialised", "statistics_only", "trained", "normalisation_part", "learning_part", "change",
-]  # fmt: skip
+_LEVELS = ("initialised", "statistics_only", "trained")
+_PARTS = ("normalisation_part", "learning_part", "change")
 
 
 def cross_in_words(result: Result) -> str:
@@ -49,27 +48,37 @@ _INTERVALS = (
 )
 
 
-def sign_sentence(name: str, rows: pd.DataFrame, axis: str, what: str) -> str:
-    """Where trained lies above initialised and where below, by one axis."""
+#: What trained is held against, by the part that is their difference.
+_BASE = {"change": "initialised", "learning_part": "statistics-only"}
+
+
+def sign_sentence(name: str, rows: pd.DataFrame, axis: str, what: str, part: str = "change") -> str:
+    """Where trained lies above its base and where below, by one axis.
+
+    Args:
+        part: ``change`` (base: initialised) or ``learning_part`` (base: statistics-only).
+    """
+    base = _BASE[part]
     groups: dict[str, list[str]] = {"above": [], "below": [], "not told apart from": []}
     for row in rows.to_dict("records"):
-        if row["change_lower"] > 0:
+        if row[f"{part}_lower"] > 0:
             groups["above"].append(str(row[axis]))
-        elif row["change_upper"] < 0:
+        elif row[f"{part}_upper"] < 0:
             groups["below"].append(str(row[axis]))
         else:
             groups["not told apart from"].append(str(row[axis]))
     held = {word: entries for word, entries in groups.items() if entries}
     if len(held) == 1:
         word = next(iter(held))
-        return f"{name}: trained lies {word} initialised at every {what}."
+        return f"{name}: trained lies {word} {base} at every {what}."
     told = "; ".join(f"{word} it at {', '.join(entries)}" for word, entries in held.items())
-    return f"{name}: whether trained lies above initialised depends on the {what}: {told}."
+    return f"{name}: whether trained lies above {base} depends on the {what}: {told}."
 
 
 def _at(result: Result) -> pd.DataFrame:
     table = result.tables["decomposition"]
-    return table[table["layer"] == result.layer]
+    rows = table[table["layer"] == result.layer]
+    return rows[rows["readout"] == rows["readout"].iloc[0]]
 
 
 def _simulated(result: Result) -> str:
@@ -78,9 +87,9 @@ def _simulated(result: Result) -> str:
 
 def _printed(rows: pd.DataFrame, keys: list[str]) -> str:
     shown = rows[keys].copy()
-    for name in _COLUMNS:
+    for name in (*_LEVELS, *_PARTS):
         shown[name.replace("_", " ")] = rows[name].map("{:.3f}".format)
-        if f"{name}_lower" in rows:
+        if name in _PARTS:
             shown[name.replace("_", " ")] += [
                 f" [{low:.3f}, {high:.3f}]"
                 for low, high in zip(rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)

@@ -81,8 +81,9 @@ class Scores:
     """What one network scores.
 
     table: a row for each px, content, normalisation, readout, layer, roi and convention.
-    resampled: a row for each of those of the first readout; samples: (n_rows, n_rois,
-        n_resamples) of ``subject_mean``. choice: best layer, on all and on held-out stimuli.
+    resampled: a row for each px, content, normalisation, readout and layer; samples: (n_rows,
+        n_rois, n_resamples) of ``subject_mean``. choice: best layer, on all and on held-out
+        stimuli, among the maps of the first readout and the layers without space.
     """
 
     table: pd.DataFrame
@@ -115,11 +116,11 @@ def score(
                 part = replace(evaluation, images={px: images})
                 rows = _rdms(learner, part, known, content)
                 tables.append(_table(rows, brain, references[px]))
-                first = [row for row in rows if row[0]["readout"] in (grid.readouts[0], UNITS)]
                 if grid.n_resamples:
-                    resampled.append(pd.DataFrame([labels for labels, _ in first]))
-                    samples.append(_samples([rdm for _, rdm in first], brain, grid.n_resamples))
+                    resampled.append(pd.DataFrame([labels for labels, _ in rows]))
+                    samples.append(_samples([rdm for _, rdm in rows], brain, grid.n_resamples))
                 if grid.n_splits:
+                    first = [row for row in rows if row[0]["readout"] in (grid.readouts[0], UNITS)]
                     choices.append(_choices(first, brain, grid.n_splits))
     return Scores(
         pd.concat(tables, ignore_index=True),

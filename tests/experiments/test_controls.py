@@ -41,14 +41,19 @@ def run(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def swept(run, tmp_path_factory) -> pd.DataFrame:
+def sweep(run, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("sweep")
     options = GridOptions(px=(48,), normalisation=("calibrated", "calibrated-at-px"), **OPTIONS)
     SWEEP.run(run, options, WorkOptions(workers=1, out=out))
     assert {p.name for p in out.iterdir()} >= {
-        "scores.csv", "decomposition.csv", "layer_choice.csv", "resolution_sweep.png",
+        "scores.csv", "decomposition.csv", "layer_choice.csv", "resolution_sweep.png", "asked.json",
     }  # fmt: skip
-    return pd.read_csv(out / "scores.csv", keep_default_na=False, na_values=[""])
+    return out
+
+
+@pytest.fixture(scope="module")
+def swept(sweep) -> pd.DataFrame:
+    return pd.read_csv(sweep / "scores.csv", keep_default_na=False, na_values=[""])
 
 
 def scores(table: pd.DataFrame, **chosen) -> pd.Series:
