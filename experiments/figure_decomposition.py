@@ -24,7 +24,7 @@ from neurosim.experiments.figure_style import (
     styled,
     what_rules_mean,
 )
-from neurosim.experiments.results import SeedTest, adjusted
+from neurosim.experiments.results import SeedTest, learning_tests
 
 _NORMALISATION = "#c9c2b4"
 
@@ -38,7 +38,7 @@ def decomposition(headline: Headline) -> Figure:
     needed = ["normalisation_part", "learning_part"]
     known_of = {roi: table.dropna(subset=needed) for roi, table in parts.items()}
     known = known_of[view.roi]
-    tests = learning_tests(known, rules)
+    tests = region_tests(known, rules)
     # A second region alone is drawn like the first, numbers beside it; more are drawn small.
     large = headline.rois if len(others) == 1 else headline.rois[:1]
     small = [roi for roi in headline.rois if roi not in large]
@@ -107,10 +107,10 @@ def _bar_key(axes: Axes) -> None:
     )
 
 
-def learning_tests(known: pd.DataFrame, rules: Sequence[str]) -> dict[str, SeedTest]:
-    """The sign-flip test of each rule's learning part, adjusted over the rules."""
-    return adjusted(
-        {rule: SeedTest.of(known.loc[known["rule"] == rule, "learning_part"]) for rule in rules}
+def region_tests(known: pd.DataFrame, rules: Sequence[str]) -> dict[str, SeedTest]:
+    """The test of each rule's learning part in one region."""
+    return learning_tests(
+        {rule: known.loc[known["rule"] == rule, "learning_part"] for rule in rules}
     )
 
 
@@ -163,7 +163,7 @@ def _numbers(
     limits: tuple[float, float],
 ) -> None:
     """Means over seeds beside the bars, on the same rows."""
-    tests = learning_tests(parts, rules)
+    tests = region_tests(parts, rules)
     axes.set_axis_off()
     axes.set_ylim(limits)
     axes.set_xlim(0, 1)

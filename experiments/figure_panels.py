@@ -138,8 +138,12 @@ def references(axes: Axes, scale: Scale, values: Mapping[str, float], *, label: 
     span, above = scale.high - scale.low, -np.inf
     for name, value in sorted(inside.items(), key=lambda item: item[1]):
         above = max(value, above + 0.075 * span)
-        axes.text(1.02, above, name, transform=axes.get_yaxis_transform(), va="center",
-                  fontsize=7.5, color="#555555")  # fmt: skip
+        across = axes.get_yaxis_transform()
+        # From the line to its name, which may stand above it.
+        axes.plot([1.005, 1.03], [value, above], transform=across, clip_on=False, lw=0.6,
+                  color="#999999", solid_capstyle="butt", gid=f"leader:{name}")  # fmt: skip
+        shown = f"{name} {value:.3f}".replace("-0.", "−0.")
+        axes.text(1.04, above, shown, transform=across, va="center", fontsize=7.5, color="#555555")
 
 
 def reference_handles(values: Mapping[str, float]) -> list[Line2D]:

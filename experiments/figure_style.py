@@ -90,6 +90,7 @@ REFERENCE_DASHES = {
     "colour-histogram": (0, (8, 2)),
     "silhouette": (0, (4, 2, 1, 2)),
     "gabor": (0, (8, 2, 1, 2)),
+    "pixels-4x4-projected": (0, (4, 2, 1, 2, 1, 2)),
 }
 
 

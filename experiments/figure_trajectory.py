@@ -70,7 +70,7 @@ def trajectory(headline: Headline) -> Figure:
             what_rules_mean(view.rules) + ".",
         ],
     )
-    grid = figure.add_gridspec(2, 3, width_ratios=(1.55, 1.2, 1.0), height_ratios=(0.17, 1))
+    grid = figure.add_gridspec(2, 3, width_ratios=(1.95, 1.1, 1.0), height_ratios=(0.17, 1))
     a = figure.add_subplot(grid[1, 0] if broken else grid[:, 0])
     b, c = figure.add_subplot(grid[:, 1]), figure.add_subplot(grid[1, 2])
     top_a, top_c = figure.add_subplot(grid[0, 0]) if broken else a, figure.add_subplot(grid[0, 2])
@@ -200,17 +200,20 @@ def early_against_late(headline: Headline) -> Figure:
 
 def _paths(axes: Axes, early: View, late: View, rules: Sequence[str]) -> None:
     """Mean scores of every epoch in the plane of the two regions; gid ``path:<rule>``."""
+    drawn = []
     for rule in rules:
         style, x, y = rule_style(rule), early.curve(rule), late.curve(rule)
         still = (early.untrained_seeds(rule).reindex(x.index).fillna(0) > 0).to_numpy()
         across, up = x.mean(axis=1).to_numpy(), y.mean(axis=1).to_numpy()
         axes.plot(across, up, color=style.colour, lw=1.4, zorder=3, gid=f"path:{rule}")
         mean_markers(axes, across, up, rule, still, zorder=4)
+        drawn.append((across, up))
         if x.shape[1] > 1:
             ends = y.reindex(columns=x.columns).iloc[-1]
             axes.plot(x.iloc[-1], ends, ls="none", marker=style.marker, ms=2.6, mew=0, alpha=0.6,
                       color=style.colour, zorder=2)  # fmt: skip
         points = (early.statistics_only(rule).mean(), late.statistics_only(rule).mean())
+        drawn.append(points)
         axes.plot([points[0]], [points[1]], ls="none", marker=ZERO_POINT_MARKER, ms=6.5,
                   color=style.colour, mec="white", mew=0.6, zorder=5)  # fmt: skip
     both = [view.curve(rule) for view in (early, late) for rule in rules]
@@ -235,7 +238,7 @@ def _paths(axes: Axes, early: View, late: View, rules: Sequence[str]) -> None:
     for star in inside.values():
         axes.plot(*star, ls="none", marker="*", ms=7, color="#555555", mew=0, zorder=2)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
-    label_points(axes, inside, width_in=3.0)
+    label_points(axes, inside, width_in=3.0, drawn=drawn)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"Spearman ρ with {early.roi}")

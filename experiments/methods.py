@@ -146,7 +146,7 @@ def methods(
         f"subject{'s' * (brain.n_subjects != 1)}, {_listed(brain.rois)} ({brain.source}). Noise "
         "bounds of subject_mean leave one subject out (Nili et al. 2014). Low-level reference "
         "models were scored alike. Changes were tested over seeds by an exact paired sign-flip "
-        "test, two-sided, adjusted over rules by Benjamini-Hochberg; no p can fall below "
+        "test, two-sided, Benjamini-Hochberg over the tested rules; no p can fall below "
         f"2 / 2^n = {2 / 2 ** max(len(settings.seeds), 1):.4g} with {len(settings.seeds)} "
         f"seed{'s' * (len(settings.seeds) != 1)}. Firing rates, dead maps and alignment angles "
         "are means over every tenth batch of an epoch."

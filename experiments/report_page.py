@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from neurosim import __version__
 from neurosim.experiments.data_types import StimulusSet
@@ -53,6 +55,7 @@ def render(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters |= {"breakable": _breakable, "linked": _linked}
     parts = (_head, _verdicts, _scores, _networks, _provenance)
     context: dict[str, Any] = {
         "figures": [
@@ -72,13 +75,13 @@ def render(
 def _head(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     settings = run.settings
     n_seeds = len(settings.seeds)
-    names = ", ".join(rule_style(rule).label for rule in settings.rules)
+    names = _in_words([rule_style(rule).label for rule in settings.rules])
     return {
         "title": f"{settings.stimuli}: {len(settings.rules)} "
         f"rule{'s' * (len(settings.rules) != 1)}, {n_seeds} seed{'s' * (n_seeds != 1)}, "
         f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}",
-        "lead": f"{names}, trained on {settings.training} and held against "
-        f"{', '.join(stimuli.brain.rois)} of {stimuli.brain.n_subjects} "
+        "lead": f"{names}: one network on {settings.training}, held against "
+        f"{_in_words(stimuli.brain.rois)} of {stimuli.brain.n_subjects} "
         f"subject{'s' * (stimuli.brain.n_subjects != 1)}.",
         "simulated": stimuli.simulated,
         "partial": run.is_partial,
@@ -88,6 +91,10 @@ def _head(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[st
         "made_on": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "gradient": gradient(),
     }
+
+
+def _in_words(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
@@ -176,6 +183,7 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
         "rasters_note": f"Spikes to the first stimulus ({stimuli.brain.stimuli[0]}) at "
         f"{headline.px} px. Units drawn at random from those that fired; of the input, its "
         "channels and places.",
+        "fact_names": [field.name for field in dataclasses.fields(RuleFacts)],
         "rule_facts": [part for parts in facts.values() for part in parts],
         "methods": methods(
             run.settings, _brain_facts(stimuli), facts, run.record.get("versions", {})
@@ -236,6 +244,23 @@ def _provenance(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> d
         "cells": cells,
         "sources": sources_of(settings.rules, settings.training, settings.stimuli, settings.cell),
     }
+
+
+def _breakable(text: str) -> Markup:
+    """``Name(field=value)`` that may break after brackets and between fields only."""
+    return Markup(escape(text).replace("(", Markup("(<wbr>")).replace("=", Markup("=<wbr>")))
+
+
+def _linked(source: str) -> Markup:
+    """A source with its DOI or arXiv number as a link."""
+    kinds = {"doi": "https://doi.org/", "arXiv": "https://arxiv.org/abs/"}
+    return Markup(
+        re.sub(
+            r"(doi|arXiv):([^\s,]+)",
+            lambda m: f'<a href="{kinds[m[1]]}{m[2]}">{m[0]}</a>',
+            str(escape(source)),
+        )
+    )
 
 
 def _written(path: Path) -> str:

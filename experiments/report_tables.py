@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from neurosim.experiments.figure_data import REFERENCE, Headline
-from neurosim.experiments.figure_style import rule_style
-from neurosim.experiments.results import MEASURED_NOTE, summary
+from neurosim.experiments.figure_style import p_value, rule_style, signed
+from neurosim.experiments.results import summary
 from neurosim.experiments.verdicts import change, number
 
 #: Column of the result table -> heading and what shows it; what only some rules measure.
@@ -36,11 +36,12 @@ class Field:
         return cls(text, is_name=True, mark=mark)
 
     @classmethod
-    def score(cls, value: float, *, signed: bool = False, pattern: str = "") -> Field:
-        """A number; one that is not there is a dash and sorts last."""
+    def score(cls, value: float, *, shown_as: str | Callable[[float], str] = number) -> Field:
+        """A number, shown by a format or a function; one that is not there is a dash and sorts
+        last."""
         if not np.isfinite(value):
             return cls("–", float("nan"))
-        shown = pattern.format(value) if pattern else (change if signed else number)(value)
+        shown = shown_as.format(value) if isinstance(shown_as, str) else shown_as(value)
         return cls(shown, float(value))
 
 
@@ -60,6 +61,11 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Field]]
     note: str = ""
+
+    @property
+    def key_ch(self) -> int:
+        """Letters of the first column, which stays in sight on a narrow screen."""
+        return max(len(text) for text in (self.columns[0].name, *(r[0].text for r in self.rows)))
 
 
 def tables(headline: Headline) -> list[Table]:
@@ -86,10 +92,10 @@ def _scores(headline: Headline) -> Table:
                     Field.name(rule_style(str(row["rule"])).label),
                     *(Field.score(row[key]) for key in ("untrained", "statistics only", "trained")),
                     Field.score(row["sd"]),
-                    Field.score(row["normalisation part"], signed=True),
-                    Field.score(row["learning part"], signed=True),
-                    Field.score(row["p learning"], pattern="{:.3g}"),
-                    Field.score(row["d_z learning"], pattern="{:+.2f}"),
+                    Field.score(row["normalisation part"], shown_as=change),
+                    Field.score(row["learning part"], shown_as=change),
+                    Field.score(row["p learning"], shown_as=p_value),
+                    Field.score(row["d_z learning"], shown_as=lambda v: signed(v, 2)),
                     Field.score(row["test accuracy"]),
                 ]
             )
@@ -126,10 +132,10 @@ def _movement(headline: Headline) -> Table:
                 Field.name(str(whose) if isinstance(whose, str) else ""),
                 Field(str(int(of_layer["epoch"].max())), float(of_layer["epoch"].max())),
                 Field(str(len(of_layer)), len(of_layer)),
-                Field.score(of_layer["displacement"].mean(), pattern="{:.2%}"),
-                Field.score(of_layer["direction_change"].mean(), pattern="{:.4f}"),
+                Field.score(of_layer["displacement"].mean(), shown_as="{:.2%}"),
+                Field.score(of_layer["direction_change"].mean(), shown_as="{:.4f}"),
                 Field.name(_still(int(still), len(of_layer)), mark=bool(still)),
-                *(Field.score(of_layer[n].mean(), pattern=_MEASURED[n][1]) for n in measured),
+                *(Field.score(of_layer[n].mean(), shown_as=_MEASURED[n][1]) for n in measured),
             ]
         )
     names = [
@@ -137,13 +143,20 @@ def _movement(headline: Headline) -> Table:
         "direction change (1 − cos)", "counts as", *(_MEASURED[name][0] for name in measured),
     ]  # fmt: skip
     columns = [Column(n, n in ("rule", "layer", "learns by", "counts as")) for n in names]
+    sampled = _listed([_MEASURED[name][0] for name in measured])
     return Table(
         "How far each layer moved",
         columns,
         lines,
         "Displacement: Frobenius norm of the change over that of the initial weights. "
-        + MEASURED_NOTE * bool(measured),
+        + f"{sampled}: mean over every tenth batch of the epoch before the checkpoint, not over "
+        "all of them." * bool(measured),
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    text = ", ".join(names)
+    return text[:1].upper() + text[1:]
 
 
 def _still(n_still: int, n: int) -> str:

@@ -173,28 +173,39 @@ def adjusted(tests: Mapping[str, SeedTest]) -> dict[str, SeedTest]:
     }
 
 
+def learning_tests(learning: Mapping[str, pd.Series]) -> dict[str, SeedTest]:
+    """The test of each rule's learning part (rule -> one value a seed), adjusted over the rules.
+
+    The untrained network has none (p is NaN): that nothing was learned there is no hypothesis, and
+    would make every other p larger.
+    """
+    tests = {rule: SeedTest.of(values) for rule, values in learning.items()}
+    if "untrained" in tests:
+        tests["untrained"] = replace(tests["untrained"], p=np.nan)
+    return adjusted(tests)
+
+
 def summary(
     table: pd.DataFrame, *, roi: str, layer: str, px: int, normalisation: str
 ) -> pd.DataFrame:
     """Mean over seeds for each rule: the trajectory, its decomposition, movement, accuracy.
 
     ``p learning`` is the ``SeedTest`` of the learning part at the last epoch, adjusted over the
-    rules of the table (``adjusted``), ``d_z learning`` Cohen's d of it over seeds (three at
-    least). "least moved conv" is the smallest displacement
-    of any conv layer and seed.
+    rules of the table that learn (``learning_tests``), ``d_z learning`` Cohen's d of it over seeds
+    (three at least). "least moved conv" is the smallest displacement of any conv layer and seed.
     """
     rows = selection(table, px=px, normalisation=normalisation)
     rows = rows[(rows["roi"] == roi) & (rows["layer"] == layer)]
     parts = decompose(rows)
     last = table["epoch"].max()
     ends = table[(table["epoch"] == last) & ~_flag(table)]
-    lines, tests = [], {}
+    lines, learning = [], {}
     for rule in dict.fromkeys(rows["rule"].dropna()):
         of_rule = parts[(parts["rule"] == rule) & (parts["epoch"] == last)]
         if of_rule.empty:
             continue
         end = ends[ends["rule"] == rule]
-        tests[rule] = SeedTest.of(of_rule["learning_part"])
+        learning[rule] = of_rule["learning_part"]
         paired = of_rule.dropna(subset=["learning_part"])
         spread = len(paired) > 2 and np.ptp(paired["learning_part"]) > 0
         lines.append(
@@ -216,7 +227,7 @@ def summary(
                 "test accuracy": end.drop_duplicates("seed")["test_accuracy"].mean(),
             }
         )
-    for line, test in zip(lines, adjusted(tests).values(), strict=True):
+    for line, test in zip(lines, learning_tests(learning).values(), strict=True):
         line["p learning"] = test.p
     return pd.DataFrame(lines)
 
@@ -250,7 +261,7 @@ def describe(n_seeds: int) -> str:
         [
             *lines,
             f"p learning: exact paired sign-flip test of the learning part over {n_seeds} seeds, "
-            f"two-sided, Benjamini-Hochberg over the rules; it cannot fall below "
+            f"two-sided, Benjamini-Hochberg over the rules that learn; it cannot fall below "
             f"{floor:.4g}. d_z learning: its mean over its standard deviation (three seeds or "
             "more).",
         ]

@@ -12,9 +12,8 @@ from neurosim.experiments.figure_data import REFERENCE, Headline, View
 from neurosim.experiments.figure_style import p_value, rule_style
 from neurosim.experiments.results import (
     MIN_DISPLACEMENT,
-    SeedTest,
-    adjusted,
     decompose,
+    learning_tests,
 )
 
 #: Changes below this are called none: rho is not reproducible to better over stimuli.
@@ -157,9 +156,8 @@ def _shares(mean: pd.Series, statistics: str) -> str:
 def seed_tests(headline: Headline, view: View) -> list[Verdict]:
     """Whether the learning part differs from zero over seeds."""
     rules = [rule for rule in view.rules if rule != "untrained"]
-    tests = {rule: SeedTest.of(parts_of(view, rule)["learning_part"]) for rule in rules}
-    after = adjusted(tests) if tests else {}
-    tested = {rule: test for rule, test in after.items() if np.isfinite(test.p)}
+    tests = learning_tests({rule: parts_of(view, rule)["learning_part"] for rule in rules})
+    tested = {rule: test for rule, test in tests.items() if np.isfinite(test.p)}
     if not tested:
         return []
     floor = max(test.floor for test in tested.values())

@@ -72,15 +72,18 @@ const narrow = () => window.innerWidth < 640;
 function layout(extra) {
   return {
     font: { family: "system-ui, sans-serif", size: narrow() ? 11 : 13, color: "#222" },
-    margin: { l: narrow() ? 46 : 60, r: narrow() ? 8 : 170, t: 8, b: 44 },
+    margin: { l: narrow() ? 46 : 60, r: 8, t: 8, b: 44 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "#fff",
     hoverlabel: { align: "left", bgcolor: "#fff" },
-    legend: { orientation: "h", y: -0.18, yanchor: "top", x: 0, xanchor: "left" },
+    // At the foot of the figure, whatever its height, so that it keeps off the title of the axis.
+    legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, xanchor: "left" },
     ...extra,
   };
 }
 const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+/** An axis title that keeps off the labels of the ticks. */
+const titled = (words) => ({ title: { text: words, standoff: 8 }, automargin: true });
 const axis = { zeroline: true, zerolinecolor: "#bbb", linecolor: "#888", ticks: "outside", gridcolor: "#eee" };
 
 function boundsOf(at) {
@@ -126,6 +129,12 @@ function backdrop(at, range) {
   };
 }
 
+/** A rule's entry in a legend, with its full mark: a legend else shows the first mark of a line. */
+const entry = (style) => ({
+  x: [null], y: [null], mode: "lines+markers", name: style.label, legendgroup: style.label,
+  line: { color: style.colour, width: 2.2 }, marker: { size: 9, color: style.colour, symbol: style.symbol },
+});
+
 function drawTrajectory(at) {
   const traces = [];
   const values = [];
@@ -143,10 +152,10 @@ function drawTrajectory(at) {
           legendgroup: style.label, showlegend: false });
       });
     }
-    traces.push({
+    traces.push(entry(style), {
       x: points.map(([e]) => place(e)),
       y: points.map(([, seeds]) => mean(seeds.map(([, v]) => v))),
-      mode: "lines+markers", name: style.label, legendgroup: style.label,
+      mode: "lines+markers", name: style.label, legendgroup: style.label, showlegend: false,
       line: { color: style.colour, width: 2.2 },
       marker: { size: 9, color: style.colour, line: { width: 1.5, color: style.colour },
         symbol: points.map(([e]) => style.symbol + (isStill(rule, e, at) ? "-open" : "")) },
@@ -175,17 +184,23 @@ function drawTrajectory(at) {
     if (r.rho < range[0] || r.rho > range[1]) return;
     shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: r.rho, y1: r.rho,
       line: { color: "#777", width: 1, dash: "dash" }, layer: "below" });
-    above = Math.max(r.rho, above + (narrow() ? 0.06 : 0.045) * (range[1] - range[0]));
-    annotations.push({ xref: "paper", x: narrow() ? 1 : 1.01, y: above, xanchor: narrow() ? "right" : "left",
-      yanchor: narrow() ? "bottom" : "middle", showarrow: false, text: `${r.name} ${shown(r.rho)}`,
-      font: { size: narrow() ? 9 : 11, color: "#555" } });
+    // Where there is no room beside the lines, they are named below the figure.
+    if (narrow()) return;
+    above = Math.max(r.rho, above + 0.045 * (range[1] - range[0]));
+    annotations.push({ xref: "paper", x: 1.01, y: above, xanchor: "left", yanchor: "middle",
+      showarrow: false, text: `${r.name} ${shown(r.rho)}`, font: { size: 11, color: "#555" } });
   });
   Plotly.react("trajectory", traces, layout({
     shapes, annotations, height: narrow() ? 420 : 460,
-    xaxis: { ...axis, zeroline: false, title: { text: lastEpoch > 1 ? "epoch (log scale from 1)" : "epoch" },
+    margin: { l: narrow() ? 46 : 60, r: narrow() ? 8 : 170, t: 8, b: 44 },
+    xaxis: { ...axis, ...titled(lastEpoch > 1 ? "epoch (log scale from 1)" : "epoch"), zeroline: false,
       tickvals: epochs.map(place), ticktext: epochs.map(String) },
-    yaxis: { ...axis, range, title: { text: "Spearman \u03c1" } },
+    yaxis: { ...axis, ...titled("Spearman \u03c1"), range },
   }), config);
+  const lines = references.filter((r) => r.rho >= range[0] && r.rho <= range[1])
+    .sort((a, b) => b.rho - a.rho).map((r) => `${r.name} ${shown(r.rho)}`);
+  document.getElementById("dashed").textContent = lines.length
+    ? `Dashed: low-level reference models${narrow() ? `, from above: ${lines.join(", ")}` : ""}.` : "";
   const off = references.filter((r) => r.rho < range[0] || r.rho > range[1])
     .map((r) => `${r.name} ${shown(r.rho)}`);
   const bounds = boundsOf(at);
@@ -217,10 +232,9 @@ function drawParts(at) {
         `<br>whole change ${shown(mean(r.normalisation) + mean(r.learning), true)}`) },
   ].map((t) => ({ ...t, textposition: "none", hovertemplate: "%{text}<extra></extra>" }));
   Plotly.react("parts", traces, layout({
-    height: 150 + 46 * rows.length, barmode: "group", bargap: 0.25,
-    xaxis: { ...axis, zerolinecolor: "#222", title: { text: "\u0394\u03c1 from epoch 0" } },
-    yaxis: { autorange: "reversed", automargin: true }, margin: { l: 60, r: 12, t: 8, b: 44 },
-    legend: { orientation: "h", y: -0.32, yanchor: "top", x: 0 },
+    height: 120 + 46 * rows.length, barmode: "group", bargap: 0.25,
+    xaxis: { ...axis, ...titled("\u0394\u03c1 from epoch 0"), zerolinecolor: "#222" },
+    yaxis: { autorange: "reversed", automargin: true },
   }), config);
 }
 
@@ -234,13 +248,14 @@ function drawSweep(at) {
   run.styles.forEach((style, rule) => {
     const last = lastOf(rule, at);
     const passes = [passOf(0, false), passOf(last, true), last ? passOf(last, false) : -1];
+    traces.push(entry(style));
     states.forEach(([state, dash], i) => {
       if (passes[i] < 0) return;
       const points = run.px.map((size, px) => [size, perSeed(rule, passes[i], at, px)])
         .filter(([, seeds]) => seeds.length);
       points.forEach(([, seeds]) => values.push(mean(seeds.map(([, v]) => v))));
       traces.push({ x: points.map(([size]) => size), y: points.map(([, s]) => mean(s.map(([, v]) => v))),
-        mode: "lines+markers", name: style.label, legendgroup: style.label, showlegend: state === "trained",
+        mode: "lines+markers", name: style.label, legendgroup: style.label, showlegend: false,
         line: { color: style.colour, dash, width: state === "trained" ? 2.2 : 1.3 },
         marker: { size: 8, color: style.colour, symbol: style.symbol + (state === "trained" ? "" : "-open") },
         text: points.map(([size, s]) => `${style.label}, ${state}, ${size} px: ${cell(s)}`),
@@ -251,9 +266,9 @@ function drawSweep(at) {
   const { shapes, annotations } = backdrop(at, range);
   Plotly.react("sweep", traces, layout({
     shapes, annotations, height: narrow() ? 360 : 380,
-    xaxis: { ...axis, zeroline: false, type: "log", tickvals: run.px, ticktext: run.px.map(String),
-      title: { text: "stimulus size (px, log scale)" } },
-    yaxis: { ...axis, range, title: { text: "Spearman \u03c1" } },
+    xaxis: { ...axis, ...titled("stimulus size (px, log scale)"), zeroline: false, type: "log",
+      tickvals: run.px, ticktext: run.px.map(String) },
+    yaxis: { ...axis, ...titled("Spearman \u03c1"), range },
   }), config);
 }
 

@@ -237,6 +237,22 @@ def test_names_of_close_points_do_not_cover_each_other() -> None:
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
 
 
+def test_names_keep_off_what_is_drawn_and_are_led_back_to_their_points() -> None:
+    """A line passes right of a point and above it: its name stands elsewhere, joined to it."""
+    axes = Figure(figsize=(4, 4)).add_axes((0.1, 0.1, 0.75, 0.75))
+    axes.set(xlim=(-0.1, 0.2), ylim=(-0.1, 0.2))
+    paths = [((0.0, 0.2), (y, y)) for y in np.linspace(0.03, 0.06, 7)]
+    for path in paths:
+        axes.plot(*path)
+    label_points(axes, {"pixels": (0.1, 0.045)}, width_in=3.0, drawn=paths)
+    axes.figure.draw_without_rendering()
+    (name,) = axes.texts
+    box = name.get_window_extent().transformed(axes.transData.inverted())
+    assert not any(box.x1 > 0 and box.y0 < y[0] < box.y1 for _, y in paths)
+    (leader,) = [line for line in axes.lines if line.get_gid() == "leader:pixels"]
+    assert (leader.get_xdata()[0], leader.get_ydata()[0]) == (0.1, 0.045)
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_each_figure_names_its_choice_and_what_was_not_trained(
     name: str, drawn: dict[str, Figure]

@@ -18,6 +18,7 @@ from neurosim.experiments.explorer import MISSING, STEPS, explorer
 from neurosim.experiments.figure_data import Headline
 from neurosim.experiments.gallery import filters, ranked
 from neurosim.experiments.report_audit import audit_of
+from neurosim.experiments.report_tables import tables
 from neurosim.experiments.results import FIRST_COLUMNS, decompose, read_csv, selection
 from neurosim.experiments.training_dynamics import main
 from neurosim.experiments.verdicts import change, in_short, number, verdicts
@@ -160,6 +161,19 @@ def test_shares_bounds_and_references_by_hand() -> None:
     assert "BP 67%" in in_short(_headline(rows))[0]
 
 
+def test_p_is_the_same_in_sentences_and_table() -> None:
+    """Both leave the untrained network out of the family."""
+    headline = _headline(table(seeds=(1, 2, 3, 4), px=(32,), rois=("IT",)))
+    (told,) = [v.text for v in verdicts(headline) if v.kind == "test"]
+    scores = tables(headline)[0]
+    rule, p = ([c.name for c in scores.columns].index(n) for n in ("rule", "p learning (adjusted)"))
+    shown = {row[rule].text: row[p].text for row in scores.rows}
+    assert shown.pop("untrained") == "–"
+    assert shown
+    for name, value in shown.items():
+        assert f"{name} p = {value}" in told
+
+
 def test_what_was_not_trained_is_named() -> None:
     (told,) = _told(table(px=(32,)), "not-trained")
     assert told.startswith("STDP: Conv1 (moved 0.40%), FC1 (moved 0.40%) count as not trained")
@@ -264,6 +278,9 @@ def test_a_browser_shows_all_of_it_and_asks_nobody(finished: Path) -> None:
             page.wait_for_selector("html[data-drawn=yes]", state="attached", timeout=90_000)
             page.select_option("#map", index=0)
             page.check("#whole")
+            _keeps_apart(page)
+            named = "luminance" in page.locator("#dashed").inner_text()
+            assert named == (width == 400), "where there is no room beside the lines"
             assert page.locator("#trajectory .scatterlayer .trace").count() >= 3
             assert page.locator("#parts .barlayer .point").count() >= 4
             broken = page.evaluate(
@@ -277,6 +294,15 @@ def test_a_browser_shows_all_of_it_and_asks_nobody(finished: Path) -> None:
             assert told == []
             assert {url for url in asked if not url.startswith("data:")} == {address}
         browser.close()
+
+
+def _keeps_apart(page) -> None:
+    """Legends stand below the titles of the axes, and these below the labels of the ticks."""
+    for figure in ("#trajectory", "#parts", "#sweep"):
+        parts = [f"{figure} {part}" for part in (".xaxislayer-above", ".xtitle", ".legend")]
+        ticks, title, legend = (page.locator(part).first.bounding_box() for part in parts)
+        assert ticks["y"] + ticks["height"] <= title["y"] + 1, figure
+        assert title["y"] + title["height"] <= legend["y"] + 1, figure
 
 
 def _sorts(page) -> None:

@@ -16,6 +16,7 @@ from neurosim.experiments.results import (
     adjusted,
     decompose,
     describe,
+    learning_tests,
     merge,
     read_csv,
     selection,
@@ -166,6 +167,14 @@ def test_p_is_adjusted_over_the_rules_by_hand() -> None:
     assert after["b"].p == 1
     assert np.isnan(after["d"].p)
     assert after["a"].floor == tests["a"].floor
+
+
+def test_the_untrained_network_is_no_test_of_learning() -> None:
+    """Two rules at p = 1/32 stay there; with the untrained network's p = 1 they would be 3/64."""
+    seeds = pd.Series(np.linspace(1, 2, 6))
+    tests = learning_tests({"untrained": 0 * seeds, "bp": seeds, "fa": -seeds})
+    assert np.isnan(tests["untrained"].p)
+    assert tests["bp"].p == tests["fa"].p == 1 / 32
 
 
 def test_p_is_described_with_its_floor() -> None:
