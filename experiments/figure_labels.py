@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,16 +10,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+Points = Mapping[str, tuple[float, float]]
 #: Of a name at 7.5 points: a letter's width, a line's height.
-_LETTER_PT, _LINE_PT = 4.3, 9.0
+_LETTER_PT, _LINE_PT = 4.8, 9.0
 #: Where a name may start from its point: sideways of it first, then around it, then further off.
 _NEAR_PT, _FAR_PT = 6.0, (16.0, 26.0, 38.0, 52.0)
 _AROUND = np.deg2rad([0, 180, 45, 135, -45, -135, 90, -90, 20, 160, -20, -160])
+#: A name this far away is joined to its point.
+_LED_PT = 12.0
 
 
 def label_points(
     axes: Axes,
-    points: Mapping[str, tuple[float, float]],
+    points: Points,
     *,
     width_in: float,
     drawn: Iterable[tuple[ArrayLike, ArrayLike]] = (),
@@ -34,45 +37,57 @@ def label_points(
     """
     low, high = axes.get_xlim()
     pt = (high - low) / (72 * width_in)  # data units a typographic point
-    marks = [_Box.around(x, y, 4 * pt) for x, y in points.values()]
-    for across, up in drawn:
-        marks += [_Box.around(x, y, 3 * pt) for x, y in _along(across, up, 5 * pt)]
-    names: list[_Box] = []
-    for name, (x, y) in points.items():
+    marks = [
+        _Box.around(x, y, 3 * pt) for line in drawn for x, y in _along(line[0], line[1], 5 * pt)
+    ]
+    # Who comes first has the choice: of a few orders, the one in which least is hidden.
+    orders = [sorted(points, key=key) for place in (0, 1) for key in _keys(points, place)]
+    found = [_placed(points, order, marks, low, high, pt) for order in orders]
+    _, boxes = min(found, key=lambda placed: placed[0])
+    for name, box in boxes.items():
+        (x, y), end = points[name], box.nearest(*points[name])
+        if box.leader(x, y, pt):
+            axes.plot([x, end[0]], [y, end[1]], lw=0.5, color="#999999", zorder=1.5,
+                      gid=f"leader:{name}")  # fmt: skip
+        axes.text(box.left, (box.down + box.up) / 2, name, va="center", fontsize=7.5,
+                  color="#555555", zorder=9, gid=f"name:{name}")  # fmt: skip
+
+
+def _keys(points: Points, place: int) -> list[Callable[[str], float]]:
+    return [lambda name: points[name][place], lambda name: -points[name][place]]
+
+
+def _placed(
+    points: Points, order: list[str], marks: list[_Box], low: float, high: float, pt: float
+) -> tuple[float, dict[str, _Box]]:
+    """One name after the other, each where it hides least; returns how much all hide."""
+    names: dict[str, _Box] = {}
+    lines: list[_Box] = []
+    total = 0.0
+    for name in order:
+        x, y = points[name]
+        others = [_Box.around(a, b, 4 * pt) for n, (a, b) in points.items() if n != name]
         wide, tall = _LETTER_PT * len(name) * pt, _LINE_PT * pt
         boxes = [
             _Box.beside(x, y, far * pt, angle, wide, tall)
             for far in (_NEAR_PT, *_FAR_PT)
             for angle in _AROUND
         ]
-        inside = [box for box in boxes if box.within(low, high)] or boxes
-
-        hidden = [_hidden(box, _leader(box, x, y, pt), names, marks) for box in inside]
-        box = inside[hidden.index(min(hidden))]
-        names.append(box)
-        end = box.nearest(x, y)
-        if np.hypot(end[0] - x, end[1] - y) > 12 * pt:
-            axes.plot([x, end[0]], [y, end[1]], lw=0.5, color="#999999", zorder=1.5,
-                      gid=f"leader:{name}")  # fmt: skip
-            marks += _leader(box, x, y, pt)
-        axes.text(box.left, (box.down + box.up) / 2, name, va="center", fontsize=7.5,
-                  color="#555555", zorder=9, gid=f"name:{name}")  # fmt: skip
-
-
-def _hidden(box: _Box, leader: list[_Box], names: list[_Box], marks: list[_Box]) -> int:
-    """How much of what is there a name and its leader would hide.
-
-    Two names on each other cannot be read, nor one with a line through it; a name on a mark can,
-    badly.
-    """
-    through = sum(any(part.meets(name) for part in (box, *leader)) for name in names)
-    return 10 * through + sum(box.meets(mark) for mark in marks)
-
-
-def _leader(box: _Box, x: float, y: float, pt: float) -> list[_Box]:
-    """The line from a point to its name."""
-    across, up = box.nearest(x, y)
-    return [_Box.around(a, b, 0.5 * pt) for a, b in _along((x, across), (y, up), 3 * pt)]
+        boxes = [box for box in boxes if box.within(low, high)] or boxes
+        costs = []
+        for box in boxes:
+            leader = box.leader(x, y, pt)
+            # Two names on each other cannot be read, nor one with a line through it, and a line
+            # through another point leads astray; a name on a mark can be read, badly.
+            lost = sum(part.meets(n) for n in names.values() for part in (box, *leader))
+            lost += sum(part.meets(o) for o in others for part in (box, *leader))
+            lost += sum(box.meets(line) for line in lines)
+            far = len(leader) * 3 / _FAR_PT[-1]
+            costs.append(10 * lost + sum(box.meets(mark) for mark in marks) + far)
+        names[name] = boxes[costs.index(min(costs))]
+        lines += names[name].leader(x, y, pt)
+        total += min(costs)
+    return total, names
 
 
 def _along(x: ArrayLike, y: ArrayLike, step: float) -> NDArray[np.float64]:
@@ -110,6 +125,13 @@ class _Box:
     def nearest(self, x: float, y: float) -> tuple[float, float]:
         """Its point that is nearest to (x, y)."""
         return float(np.clip(x, self.left, self.right)), float(np.clip(y, self.down, self.up))
+
+    def leader(self, x: float, y: float, pt: float) -> list[_Box]:
+        """The line to it from (x, y); none where it stands beside."""
+        across, up = self.nearest(x, y)
+        if np.hypot(across - x, up - y) <= _LED_PT * pt:
+            return []
+        return [_Box.around(a, b, 0.5 * pt) for a, b in _along((x, across), (y, up), 3 * pt)]
 
     def within(self, low: float, high: float) -> bool:
         return low < self.left and self.right < high and low < self.down and self.up < high
