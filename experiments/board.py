@@ -20,8 +20,9 @@ RELATIVE_COST = {
 class CellState:
     """What is known of one cell.
 
-    state: waiting, running, finished or failed. seconds: time spent at work, without what was
-    lost. begun_at: epoch it went on from in this start.
+    state: waiting, running, finished or failed. accuracy: in training, this epoch; test_accuracy:
+    at the last checkpoint. displacement: of the conv layer that moved least. begun, begun_at: when,
+    and from which epoch, it went on in this start.
     """
 
     rule: str
@@ -32,6 +33,7 @@ class CellState:
     epoch: float = 0.0
     loss: float | None = None
     accuracy: float | None = None
+    test_accuracy: float | None = None
     displacement: float | None = None
     error: str = ""
     begun: float | None = None
@@ -145,7 +147,7 @@ def _cost(cell: CellState) -> float:
 def _take(cell: CellState, event: Event) -> None:
     values: dict[str, Any] = {
         name: event[name]
-        for name in ("epoch", "loss", "accuracy", "displacement")
+        for name in ("epoch", "loss", "accuracy", "displacement", "test_accuracy")
         if event.get(name) is not None
     }
     for name, value in values.items():

@@ -26,9 +26,9 @@ from typing import Any
 
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.events import read_log
+from neurosim.experiments.live_table import duration
 from neurosim.experiments.run_folder import RunFolder
 from neurosim.experiments.tasks import CellTask, numerics
-from neurosim.experiments.views import duration
 
 #: Batches that are timed, after one that is not.
 _N_BATCHES = 2

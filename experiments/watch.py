@@ -41,13 +41,18 @@ def watch(path: Path, stream: TextIO | None = None) -> int:
 def _follow(folder: RunFolder) -> Iterator[Event]:
     """The events of the last start, as they come, until it ends or its process is gone."""
     with folder.log.open("rb") as file:
-        kept, ended = b"", False
+        kept, ended, last = b"", False, True
         while True:
             # Asked before reading: what a process wrote before it ended is read.
             running = folder.is_running
             kept += file.read()
             whole, newline, kept = kept.rpartition(b"\n")
-            for event in parse((whole + newline).decode(errors="replace")):
+            events = list(parse((whole + newline).decode(errors="replace")))
+            if last and events:
+                # What earlier starts did is in the cells they left.
+                starts = [i for i, event in enumerate(events) if event["event"] == "start"]
+                events, last = events[starts[-1] if starts else 0 :], False
+            for event in events:
                 ended = event["event"] == "end" or (ended and event["event"] != "start")
                 yield event
             if ended or not running:
