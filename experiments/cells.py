@@ -181,6 +181,7 @@ def build_learner(
         cell=settings.cell,
         encoder=settings.encoder,
         timing=settings.timing,
+        weight_dependence=settings.weight_dependence,
         norm=settings.norm,
         device=device,
     )

@@ -36,7 +36,10 @@ CELL_NAMES = (
 )  # fmt: skip
 TIMING_NAMES = (
     "all-pairs", "nearest-pair", "nearest-pair-centred", "nearest-pair-reduced", "triplet",
-    "triplet-nearest", "first-spike", "symmetric", "anti-hebbian",
+    "triplet-nearest", "first-spike", "symmetric", "anti-hebbian", "clopath",
+)  # fmt: skip
+DEPENDENCE_NAMES = (
+    "additive", "hard-bounds", "soft-bounds", "multiplicative", "van-rossum", "guetig", "logistic",
 )  # fmt: skip
 ENCODER_NAMES = (
     "current", "bernoulli", "poisson", "latency", "rank-order", "phase", "burst", "delta",
@@ -84,6 +87,9 @@ class Comparison:
     cell: str = option(CELL_NAMES[0], "spiking cell of stdp", known=CELL_NAMES)
     encoder: str = option(ENCODER_NAMES[0], "spike encoder of stdp", known=ENCODER_NAMES)
     timing: str = option(TIMING_NAMES[0], "spike timing of stdp (docs/stdp.md)", known=TIMING_NAMES)
+    weight_dependence: str = option(
+        DEPENDENCE_NAMES[0], "of the changes of stdp (docs/stdp.md)", known=DEPENDENCE_NAMES
+    )
     training_px: int = option(32, "size of the training images")
     evaluation_px: tuple[int, ...] = option(
         (32, 160), "sizes of the stimuli, the training size among them"
@@ -116,6 +122,7 @@ class Comparison:
             ("cell", (self.cell,), CELL_NAMES),
             ("encoder", (self.encoder,), ENCODER_NAMES),
             ("timing", (self.timing,), TIMING_NAMES),
+            ("weight_dependence", (self.weight_dependence,), DEPENDENCE_NAMES),
         ):
             if not value:
                 raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")
@@ -131,6 +138,21 @@ class Comparison:
                     f"the profile {self.profile} has no switch {name} to leave off: "
                     "give --profile published"
                 )
+        if "stdp" in self.rules and "stdp_channel_means" in self.switches():
+            for name in ("cell", "encoder", "timing", "weight_dependence"):
+                value = getattr(self, name)
+                if value != getattr(type(self), name):
+                    raise ValueError(
+                        f"{name} {value} would have no effect: the switch stdp_channel_means puts "
+                        "the published first spikes in place of the spiking network; leave it out, "
+                        "or add --without stdp_channel_means"
+                    )
+        if self.weight_dependence != "additive" and "stdp_window_inverted" in self.switches():
+            raise ValueError(
+                f"weight_dependence {self.weight_dependence} does not go with the switch "
+                "stdp_window_inverted, which inverts an additive window: leave one of them out "
+                "(--without stdp_window_inverted)"
+            )
         for name in (
             "rules", "seeds", "checkpoints", "evaluation_px", "normalisation", "readouts",
             "without",

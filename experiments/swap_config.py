@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
-from neurosim.experiments.config import CELL_NAMES, ENCODER_NAMES
+from neurosim.experiments.config import CELL_NAMES, DEPENDENCE_NAMES, ENCODER_NAMES, TIMING_NAMES
 from neurosim.experiments.options import option
 
 
@@ -16,13 +17,18 @@ from neurosim.experiments.options import option
 class EncoderSwap:
     """Every setting that a number of the result depends on.
 
-    The network is three convolutions of ``channels`` maps under STDP and the chosen cell, the
-    same for every encoder of a seed: initial weights, images and their order.
+    The network is three convolutions of ``channels`` maps under STDP of the chosen timing and
+    weight dependence and the chosen cell, the same for every encoder of a seed: initial weights,
+    images and their order.
     """
 
     encoders: tuple[str, ...] = option(ENCODER_NAMES, "encoders", known=ENCODER_NAMES)
     seeds: tuple[int, ...] = option((42,), "seeds of weights, images and spikes")
     cell: str = option(CELL_NAMES[0], "spiking cell", known=CELL_NAMES)
+    timing: str = option(TIMING_NAMES[0], "spike timing (docs/stdp.md)", known=TIMING_NAMES)
+    weight_dependence: str = option(
+        DEPENDENCE_NAMES[0], "of the changes (docs/stdp.md)", known=DEPENDENCE_NAMES
+    )
     training: str = option("demo", "images to learn from and classify: demo, cifar10")
     stimuli: str = option("demo", "stimuli with their brain: demo, brain92, things")
     n_train: int = option(512, "training images a seed")
@@ -36,6 +42,8 @@ class EncoderSwap:
         for name, value, known in (
             ("encoders", self.encoders, ENCODER_NAMES),
             ("cell", (self.cell,), CELL_NAMES),
+            ("timing", (self.timing,), TIMING_NAMES),
+            ("weight_dependence", (self.weight_dependence,), DEPENDENCE_NAMES),
         ):
             if not value:
                 raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")
@@ -80,6 +88,11 @@ class EncoderSwap:
         settings = dataclasses.asdict(self)
         del settings["encoders"], settings["seeds"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+
+
+def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is on record of a run, with the defaults of settings that were added since."""
+    return {**EncoderSwap().run_settings(), **record}
 
 
 DT_MS = 5.0

@@ -14,7 +14,7 @@ from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import reference_table
 from neurosim.experiments.failures import differences
 from neurosim.experiments.options import require_folder
-from neurosim.experiments.swap_config import EncoderSwap
+from neurosim.experiments.swap_config import EncoderSwap, with_defaults
 from neurosim.experiments.swap_part import SwapImages, pixel_baseline, table_of
 from neurosim.storage import read_tree, whole_or_nothing, write_text, write_tree
 
@@ -44,8 +44,8 @@ class SwapFolder:
         record = self.path / "swap.json"
         if record.is_file():
             try:
-                there = json.loads(record.read_text(encoding="utf-8"))
-            except ValueError as error:
+                there = with_defaults(json.loads(record.read_text(encoding="utf-8")))
+            except (ValueError, TypeError) as error:
                 raise ValueError(f"{record} is damaged: give another --out") from error
             if other := differences(there, asked):
                 raise ValueError(

@@ -14,13 +14,14 @@ from torch import Tensor
 from neurosim.experiments.batches import epoch_batches, normalise
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.swap_config import DT_MS, EncoderSwap
+from neurosim.models.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.catalogue import readout_part
 from neurosim.models.network import convolutional_network
 from neurosim.models.probe import RidgeProbe
 from neurosim.models.readouts import patterns
 from neurosim.models.spiking import SpikingDynamics, SpikingNetwork
 from neurosim.models.spiking_activity import SpikingActivity
-from neurosim.models.stdp import stdp_part
+from neurosim.models.stdp import RULE_TIMINGS, stdp_part
 from neurosim.rsa import alignment_table
 from neurosim.spiking.encoders import ENCODERS
 from neurosim.spiking.neurons import CELLS
@@ -78,7 +79,12 @@ def trained_network(
         duration_ms=settings.duration_ms,
     )
     part = stdp_part(
-        shared, generator(seed, "thresholds"), dynamics=dynamics, calibration_px=data.px
+        shared,
+        generator(seed, "thresholds"),
+        dynamics=dynamics,
+        timing=RULE_TIMINGS[settings.timing],
+        dependence=RULE_DEPENDENCES[settings.weight_dependence],
+        calibration_px=data.px,
     )
     n_batches = len(data.x_train) // settings.batch_size
     # The readout above only makes the chain end in classes; accuracy is the probe's.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neurosim.choices import Choices
+from neurosim.models.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.error_circuit import ErrorCircuit
 from neurosim.models.feed_forward import FeedForward
 from neurosim.models.feedback import (
@@ -124,6 +125,7 @@ def _stdp(start: SharedStart) -> Learner:
         start.stream("thresholds"),
         dynamics=dynamics,
         timing=RULE_TIMINGS[start.timing],
+        dependence=RULE_DEPENDENCES[start.weight_dependence],
         calibration_px=start.image_px,
     )
     return Learner("stdp", (part, readout_part(net)))

@@ -27,8 +27,8 @@ class SharedStart:
     """What all rules of one seed begin with: the same weights, drawn from the same stream.
 
     seed: names every random stream of the learner.
-    cell, encoder, timing: names of the spiking cell, the encoder and the spike timing, for rules
-        that spike.
+    cell, encoder, timing, weight_dependence: names of the spiking cell, the encoder, the spike
+        timing and how its changes depend on the weight, for rules that spike.
     norm: name of the convolutions' normalisation (``NORMS``); spiking layers have none.
     """
 
@@ -38,6 +38,7 @@ class SharedStart:
     cell: str = "snntorch-lif"
     encoder: str = "current"
     timing: str = "all-pairs"
+    weight_dependence: str = "additive"
     norm: str = "batch"
     device: torch.device | None = None
     dtype: torch.dtype | None = None

@@ -28,7 +28,8 @@ from neurosim.spiking.cell_base import require_threshold
 from neurosim.spiking.competition import AbstractCompetition, WinnerTakeAll
 from neurosim.spiking.encoders import AbstractEncoder, Current
 from neurosim.spiking.lgn import LGN, AbstractFrontEnd
-from neurosim.spiking.neurons import AbstractCell, SnntorchLIF
+from neurosim.spiking.membrane import Millivolts
+from neurosim.spiking.neurons import AbstractCell, SnntorchLIF, per_map
 from neurosim.synapses import Conv2d
 from neurosim.types import Drive, LocalSignal, Settled, State
 
@@ -128,7 +129,8 @@ class SpikingDynamics(AbstractClocked):
     ``n_spikes``    spikes a map so far over batch and space, ``(maps,)``
     ==============  ==================================================================
 
-    and what the cell keeps beside its voltage, by its ``memory_names``.
+    and what the cell keeps beside its voltage, by its ``memory_names``. ``membrane`` hands each
+    layer's voltage on to plasticity; None, it keeps to spikes.
     On the last tick of a learning pass homeostasis adapts the thresholds.
     """
 
@@ -138,6 +140,7 @@ class SpikingDynamics(AbstractClocked):
     competition: AbstractCompetition = field(default_factory=WinnerTakeAll)
     homeostasis: Homeostasis = field(default_factory=Homeostasis)
     duration_ms: float = 60.0
+    membrane: Millivolts | None = None
 
     def __post_init__(self) -> None:
         ticks = self.duration_ms / self.cell.dt_ms
@@ -204,7 +207,25 @@ class SpikingDynamics(AbstractClocked):
 
     def local_signals(self, point: SpikingPoint, state: State) -> Sequence[LocalSignal]:
         pairs = zip(state["pre"], state["credited"], strict=True)
-        return [LocalSignal(pre, post) for pre, post in pairs]
+        if self.membrane is None:
+            return [LocalSignal(pre, post) for pre, post in pairs]
+        membranes = zip(point.layers, state["voltage"], state["post"], strict=True)
+        return [
+            LocalSignal(pre, post, voltage=self._millivolts(layer, voltage, spikes, post))
+            for (pre, post), (layer, voltage, spikes) in zip(pairs, membranes, strict=True)
+        ]
+
+    def _millivolts(
+        self, layer: SpikingLayer, voltage: Tensor, spikes: Tensor, post: Tensor
+    ) -> Tensor:
+        assert self.membrane is not None
+        if voltage.shape != post.shape:
+            raise ValueError(
+                f"layer {layer.name}: with {layer.between!r} between synapse and neuron a synapse "
+                "ends at no membrane of its own: use a timing of spikes, or pool after the neurons"
+            )
+        theta = per_map(layer.threshold, voltage)
+        return self.membrane.of(voltage, spikes, theta, self.dt_ms)
 
     def output(self, point: SpikingPoint, state: State) -> Tensor:
         return state["counts"][-1]

@@ -10,22 +10,26 @@ import torch
 from torch import Tensor
 
 from neurosim.choices import Choices
+from neurosim.models.bounded_stdp import BoundedSTDP, weight_bound
 from neurosim.models.network import Network
 from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork, pink_noise
+from neurosim.plasticity import AbstractPlasticity
 from neurosim.rule import LearningRule
 from neurosim.solvers import Ticks
 from neurosim.spiking.lgn import OPPONENT
+from neurosim.spiking.membrane import Millivolts
 from neurosim.spiking.timing import (
     AbstractTiming,
     AllPairs,
     AntiHebbian,
+    Clopath,
     FirstSpike,
     NearestPair,
     Symmetric,
     Triplet,
 )
 from neurosim.spiking.traces import MeanOverSpikes, TraceSTDP
-from neurosim.spiking.weight_dependence import Additive
+from neurosim.spiking.weight_dependence import ADDITIVE, AbstractWeightDependence, Additive
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint, Optimiser, Part
 
@@ -46,8 +50,11 @@ def _triplet(interaction: str) -> AbstractTiming:
     return replace(fit, a3_plus=scale * fit.a3_plus, a2_minus=1.05)
 
 
-#: What ``--timing`` names. All leave the weight out: weights have both signs here, and
-#: ``FilterNorm`` is their bound.
+#: The same for the voltage: a presynaptic spike depresses by as much where the membrane has
+#: been at its threshold.
+_VOLTAGE_SCALE = 1.05 / (Clopath().a_ltd * (Millivolts().threshold - Clopath().theta_minus))
+
+#: What ``--timing`` names. All leave the weight out, which ``--weight-dependence`` brings in.
 RULE_TIMINGS: Choices[AbstractTiming] = Choices(
     "timing",
     {
@@ -60,6 +67,9 @@ RULE_TIMINGS: Choices[AbstractTiming] = Choices(
         "first-spike": FirstSpike(a_plus=1.0, a_minus=0.75, dependence=Additive()),
         "symmetric": Symmetric(a=1.0),
         "anti-hebbian": AntiHebbian(a_plus=1.0, a_minus=1.05),
+        "clopath": Clopath(
+            a_ltd=_VOLTAGE_SCALE * Clopath().a_ltd, a_ltp=_VOLTAGE_SCALE * Clopath().a_ltp
+        ),
     },
 )
 
@@ -97,7 +107,7 @@ class FilterNorm(AbstractConstraint):
             now = _filter_norm(deviation)
             # Written as an addition that is exactly 0 where nothing moved.
             weight.add_(torch.where(now > 0, spread / now - 1, torch.zeros_like(now)) * deviation)
-            bound = self.bound_factor / layer.synapse.fan_in**0.5
+            bound = weight_bound(layer.synapse, self.bound_factor, weight)
             weight.clamp_(-bound, bound)
 
 
@@ -185,6 +195,7 @@ def stdp_part(
     *,
     dynamics: SpikingDynamics | None = None,
     timing: AbstractTiming = TIMING,
+    dependence: AbstractWeightDependence = ADDITIVE,
     optimiser: Optimiser = OPTIMISER,
     calibration: Tensor | None = None,
     calibration_px: int = 32,
@@ -197,11 +208,22 @@ def stdp_part(
     Args:
         shared: the network all rules of a seed start from; its weights are copied.
         generator: for the threshold's start (see ``spiking_network``); nothing else is drawn.
+        dynamics: cells, encoder, competition. A timing that reads voltages gets those of the
+            cells as ``Millivolts()`` where the dynamics name no scale of their own.
+        dependence: of the change on the weight, its bounds replaced by those of each layer
+            (``BoundedSTDP``); under ``Additive`` the timing keeps the dependence it has.
     """
     dynamics = SpikingDynamics() if dynamics is None else dynamics
+    if timing.reads_voltage and dynamics.membrane is None:
+        dynamics = replace(dynamics, membrane=Millivolts())
     net = spiking_network(
         shared, dynamics, generator, calibration=calibration, calibration_px=calibration_px
     )
-    plasticity = TraceSTDP(timing, dynamics.dt_ms, MeanOverSpikes())
+    plasticity: AbstractPlasticity
+    if dependence.constant:
+        plasticity = TraceSTDP(timing, dynamics.dt_ms, MeanOverSpikes())
+    else:
+        stdp = TraceSTDP(timing.under(dependence), dynamics.dt_ms, MeanOverSpikes())
+        plasticity = BoundedSTDP(stdp)
     rule = LearningRule("stdp", dynamics, Ticks(), plasticity)
     return Part(rule, net, optimiser, FilterNorm(net))

@@ -54,12 +54,14 @@ class LocalSignal:
         (normalisation gain and offset): change by parameter name.
     reward: a third factor that reaches every synapse alike, ``(batch,)``; None where there is
         none.
+    voltage: the postsynaptic membrane in mV, the shape of post; None where nothing reads it.
     """
 
     pre: Tensor
     post: Tensor
     gain: Mapping[str, Tensor] = field(default_factory=dict)
     reward: Tensor | None = None
+    voltage: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ _HOMES = {
         "SnntorchRate",
     ),
     "direct_sums": ("direct_change",),
+    "membrane": ("Millivolts",),
     "lgn": ("LGN", "AbstractFrontEnd"),
     "neurons": (
         "CELLS",

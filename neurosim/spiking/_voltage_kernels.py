@@ -50,14 +50,38 @@ def waveform(
 
 
 @numba.njit(cache=True, nogil=True)
-def low_pass(value: np.ndarray, keep: float, start: float, delay: int, out: np.ndarray) -> None:
-    """``out[t] = m(t - delay)``, ``m(t + 1) = value(t) + keep (m(t) - value(t))``, m(0) = start."""
-    n_ticks, n = value.shape
-    for i in range(n):
-        m = start
-        for t in range(n_ticks):
-            if t < delay:
-                out[t, i] = start
-            if t + delay < n_ticks:
-                out[t + delay, i] = m
-            m = value[t, i] + keep * (m - value[t, i])
+def voltage_sides(
+    u: np.ndarray,
+    keep: tuple[float, float],
+    start: float,
+    delay: int,
+    theta: tuple[float, float],
+    gain: tuple[float, float],
+    ltp: np.ndarray,
+    ltd: np.ndarray,
+) -> None:
+    """The two sides of ``Clopath`` at each tick; u, ltp, ltd ``(time, n)``.
+
+        ltp[t] = gain_plus [u(t) - theta_plus]+ [m_plus(t - delay) - theta_minus]+
+        ltd[t] = gain_minus [m_minus(t - delay) - theta_minus]+
+
+    with ``m(t + 1) = u(t) + keep (m(t) - u(t))``, m = start up to tick 0; keep, theta and gain
+    each hold plus, minus.
+    """
+    n_ticks, n = u.shape
+    plus, minus = np.full(n, start), np.full(n, start)
+    at_rest = max(start - theta[1], 0.0)
+    for t in range(min(delay, n_ticks)):
+        for i in range(n):
+            ltp[t, i] = gain[0] * max(u[t, i] - theta[0], 0.0) * at_rest
+            ltd[t, i] = gain[1] * at_rest
+    for t in range(n_ticks):
+        late = t + delay
+        for i in range(n):
+            if late < n_ticks:
+                rise = max(u[late, i] - theta[0], 0.0)
+                ltp[late, i] = gain[0] * rise * max(plus[i] - theta[1], 0.0)
+                ltd[late, i] = gain[1] * max(minus[i] - theta[1], 0.0)
+            now = u[t, i]
+            plus[i] = now + keep[0] * (plus[i] - now)
+            minus[i] = now + keep[1] * (minus[i] - now)

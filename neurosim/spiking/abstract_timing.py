@@ -6,8 +6,9 @@ import dataclasses
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from neurosim.settings import KnownSettings
 from neurosim.spiking.weight_dependence import AbstractWeightDependence
 
 if TYPE_CHECKING:  # torch is not needed to declare a timing
@@ -17,12 +18,15 @@ if TYPE_CHECKING:  # torch is not needed to declare a timing
     from neurosim.spiking.spike_window import SpikeWindow
 
 
-class AbstractTiming(ABC):
+class AbstractTiming(KnownSettings, ABC):
     """How spikes change a synapse, ``dependence`` its weight's part in it.
 
     Kernels read a timing as sums of products of a presynaptic and a postsynaptic side, see
     ``_factors``.
     """
+
+    #: Whether it reads the postsynaptic membrane, ``SpikeWindow.voltage``, beside the spikes.
+    reads_voltage: ClassVar[bool] = False
 
     dependence: AbstractWeightDependence
 
@@ -38,6 +42,10 @@ class AbstractTiming(ABC):
     @abstractmethod
     def causal(self, spikes: SpikeWindow, dt_ms: float) -> AbstractCausal:
         """The changes of one frame after the other, before the gains of the weight."""
+
+    def under(self, dependence: AbstractWeightDependence) -> Self:
+        """The same timing under another weight dependence."""
+        return dataclasses.replace(self, dependence=dependence)  # type: ignore[type-var]
 
     def __post_init__(self) -> None:
         if dataclasses.is_dataclass(self):

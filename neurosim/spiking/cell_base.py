@@ -16,11 +16,13 @@ from __future__ import annotations
 import math
 import numbers
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self, final
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
+
+from neurosim.settings import KnownSettings
 
 #: What a cell keeps beside its voltage, in the order of ``memory_names``.
 Memory = tuple[Tensor, ...]
@@ -54,7 +56,7 @@ class ResetBySubtraction(AbstractReset):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AbstractCell(ABC):
+class AbstractCell(KnownSettings, ABC):
     """A spiking neuron.
 
     dt_ms: length of a tick.
@@ -66,16 +68,6 @@ class AbstractCell(ABC):
 
     dt_ms: float = 1.0
     reset: AbstractReset = field(default_factory=ResetToZero)
-
-    def __new__(cls, *args: Any, **given: Any) -> Self:
-        # Only what Python itself would refuse, with what the cell does take.
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise TypeError(
-                    f"{cls.__name__} has no setting {name!r}: it takes {', '.join(known)}"
-                )
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         require_times(self, "dt_ms")

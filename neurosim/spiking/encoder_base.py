@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurosim.settings import KnownSettings
+
 
 @dataclass(frozen=True)
-class AbstractEncoder(ABC):
+class AbstractEncoder(KnownSettings, ABC):
     """A code from intensities to spikes."""
 
     @property

@@ -13,10 +13,12 @@ from typing import final
 import torch
 from torch import Tensor
 
+from neurosim.settings import KnownSettings
+
 
 @final
 @dataclass(frozen=True)
-class SynapticScaling:
+class SynapticScaling(KnownSettings):
     """``w <- w (1 + gain (target - rate) / target)``, every synapse of a neuron by one factor.
 
     Turrigiano, Leslie, Desai, Rutherford & Nelson 1998 (10.1038/36103); van Rossum, Bi &
@@ -52,7 +54,7 @@ class SynapticScaling:
 
 @final
 @dataclass(frozen=True)
-class TotalInput:
+class TotalInput(KnownSettings):
     """``w <- w total / sum_i |w_i|``: the summed input of each neuron is conserved.
 
     Diehl & Cook 2015 (10.3389/fncom.2015.00099). A neuron without any weight keeps none.

@@ -16,11 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.settings import KnownSettings
+
 #: Rows: luminance, red against green, blue against yellow; columns: R, G, B.
 OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1.0, -1.0, 0.0), (-0.5, -0.5, 1.0))
 
 
-class AbstractFrontEnd(ABC):
+class AbstractFrontEnd(KnownSettings, ABC):
     """From images to intensities in [0, 1] for an encoder."""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from neurosim.spiking.abstract_timing import AbstractTiming, require_numbers
@@ -58,8 +58,16 @@ class Rewarded(AbstractTiming):
             )
 
     @property
+    def reads_voltage(self) -> bool:  # type: ignore[override]
+        """As the timing that marks."""
+        return self.timing.reads_voltage
+
+    @property
     def dependence(self) -> AbstractWeightDependence:  # type: ignore[override]
         return self.timing.dependence
+
+    def under(self, dependence: AbstractWeightDependence) -> Rewarded:
+        return replace(self, timing=self.timing.under(dependence))
 
     @property
     def tau_joint_ms(self) -> float:

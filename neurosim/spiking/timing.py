@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -210,24 +210,26 @@ class Triplet(AbstractTraceTiming):
         cls,
         interaction: str = "all",
         terms: str = "minimal",
-        *,
-        coincidence: str = "none",
-        dependence: AbstractWeightDependence = ADDITIVE,
+        **settings: Any,
     ) -> Triplet:
-        """Their fit of Sjostrom, Turrigiano & Nelson 2001 (10.1016/S0896-6273(01)00542-6)."""
-        return cls._published(_VISUAL_CORTEX, interaction, terms, coincidence, dependence)
+        """Their fit of Sjostrom, Turrigiano & Nelson 2001 (10.1016/S0896-6273(01)00542-6).
+
+        settings: any other field, in place of the published one.
+        """
+        return cls._published(_VISUAL_CORTEX, interaction, terms, settings)
 
     @classmethod
     def hippocampus(
         cls,
         interaction: str = "all",
         terms: str = "minimal",
-        *,
-        coincidence: str = "none",
-        dependence: AbstractWeightDependence = ADDITIVE,
+        **settings: Any,
     ) -> Triplet:
-        """Their fit of Wang, Gerkin, Nauen & Bi 2005 (10.1038/nn1387)."""
-        return cls._published(_HIPPOCAMPUS, interaction, terms, coincidence, dependence)
+        """Their fit of Wang, Gerkin, Nauen & Bi 2005 (10.1038/nn1387).
+
+        settings: any other field, in place of the published one.
+        """
+        return cls._published(_HIPPOCAMPUS, interaction, terms, settings)
 
     @classmethod
     def _published(
@@ -235,21 +237,18 @@ class Triplet(AbstractTraceTiming):
         table: Choices[_Set],
         interaction: str,
         terms: str,
-        coincidence: str,
-        dependence: AbstractWeightDependence,
+        settings: dict[str, Any],
     ) -> Triplet:
         _ = INTERACTIONS[interaction], TERMS[terms]
-        a2_plus, a3_plus, a2_minus, a3_minus, tau_x, tau_y = table[f"{interaction}-{terms}"]
-        return cls(
-            a2_plus, a3_plus, a2_minus, a3_minus, 16.8, 33.7, tau_x, tau_y,
-            interaction, coincidence, dependence,
-        )  # fmt: skip
+        published = dict(zip(_OF_A_SET, table[f"{interaction}-{terms}"], strict=True))
+        return cls(**{**published, "interaction": interaction, **settings})
 
 
 INTERACTIONS: Choices[str] = Choices("interaction", {"all": "all", "nearest": "nearest"})
 TERMS: Choices[str] = Choices("terms", {"full": "full", "minimal": "minimal"})
 
 _Set = tuple[float, float, float, float, float, float]
+_OF_A_SET = ("a2_plus", "a3_plus", "a2_minus", "a3_minus", "tau_x_ms", "tau_y_ms")
 
 # Pfister & Gerstner 2006, table 4: A2+, A3+, A2-, A3-, tau_x, tau_y. Where a term is absent its
 # time constant has no effect; it is set to that of the full model.
@@ -356,8 +355,9 @@ class AntiHebbian(AbstractTraceTiming):
         )
 
 
-#: Timing variants by name: each entry called without arguments gives the variant of its source.
-TIMINGS: Choices[Callable[[], AbstractTiming]] = Choices(
+#: Timing variants by name: each entry called without arguments gives the variant of its source;
+#: fields given by keyword stand in place of its own.
+TIMINGS: Choices[Callable[..., AbstractTiming]] = Choices(
     "timing",
     {
         "all-pairs": AllPairs,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import torch
@@ -66,16 +66,21 @@ class TraceSTDP(AbstractPlasticity):
         return []
 
     def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
+        if signal.voltage is not None and not self.timing.reads_voltage:
+            # A membrane that nothing reads would be held for the whole presentation.
+            signal = replace(signal, voltage=None)
         return [*memory, signal]
 
     def delta(self, layer: LayerLike, memory: Any) -> Changes:
         if not memory:
             return {}
         rewards = [signal.reward for signal in memory if signal.reward is not None]
+        voltages = [signal.voltage for signal in memory if signal.voltage is not None]
         spikes = SpikeWindow(
             _stack([signal.pre for signal in memory]),
             _stack([signal.post for signal in memory]),
             reward=torch.stack(rewards) if len(rewards) == len(memory) else None,
+            voltage=_stack(voltages) if len(voltages) == len(memory) else None,
         )
         spikes.check()
         synapse = layer.synapse

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
+from neurosim.settings import KnownSettings
 from neurosim.spiking.abstract_timing import AbstractTiming
 from neurosim.spiking.weight_dependence import ADDITIVE, AbstractWeightDependence
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # torch is not needed to declare a timing
 
 @final
 @dataclass(frozen=True)
-class SpikeVoltage:
+class SpikeVoltage(KnownSettings):
     """The membrane of a neuron of which only the spikes are known (mV, ms).
 
     A spike holds the voltage at ``peak`` for ``width``; then it falls to ``reset`` and relaxes
@@ -74,8 +75,9 @@ class Clopath(AbstractTiming):
 
     X the presynaptic spikes, x_bar their low-pass filter of ``tau_x``, u the membrane, u_minus
     and u_plus its low-pass filters of ``tau_minus`` and ``tau_plus``, both read ``delay_ms`` late,
-    so that a spike does not see itself. The membrane is ``spikes.voltage`` where given, else
-    what ``voltage`` makes of the postsynaptic spikes.
+    so that a spike does not see itself. The membrane is ``spikes.voltage`` where given (in a
+    network the cells' own, see ``Millivolts``), else what ``voltage`` makes of the postsynaptic
+    spikes. Filters start at rest, of a given membrane at theta_minus.
 
     Clopath, Buesing, Vasilaki & Gerstner 2010 (10.1038/nn.2479), parameters of visual cortex;
     the delay is that of NEST's implementation (5 ms).
@@ -83,6 +85,8 @@ class Clopath(AbstractTiming):
     Args:
         a_ltd: per mV. a_ltp: per mV^2. theta_minus, theta_plus: mV.
     """
+
+    reads_voltage: ClassVar[bool] = True
 
     a_ltd: float = 14e-5
     a_ltp: float = 8e-5
@@ -112,6 +116,7 @@ class Clopath(AbstractTiming):
         import torch
 
         from neurosim.spiking._factors import trace
+        from neurosim.spiking._voltage_kernels import voltage_sides
 
         if spikes.ticks is not None:
             raise ValueError("Clopath follows the membrane at every tick: leave ticks None")
@@ -122,30 +127,26 @@ class Clopath(AbstractTiming):
             u = self.voltage.of(post.reshape(shape).to("cpu", torch.uint8).numpy(), dt_ms)
             rest = self.voltage.rest
         else:
-            u = spikes.voltage.reshape(shape).cpu().double().numpy()
+            u = spikes.voltage.reshape(shape).cpu().numpy()
             rest = self.theta_minus
         if not np.isfinite(u).all():
             raise ValueError("the voltage holds values that are not finite")
-
-        def above(value: np.ndarray, threshold: float) -> np.ndarray:
-            return np.maximum(value - threshold, 0.0)
-
-        def filtered(tau_ms: float) -> np.ndarray:
-            from neurosim.spiking._voltage_kernels import low_pass
-
-            out = np.empty_like(u)
-            keep = math.exp(-dt_ms / tau_ms)
-            low_pass(u, keep, rest, round(self.delay_ms / dt_ms), out)
-            return above(out, self.theta_minus)
-
-        def side(value: np.ndarray) -> Tensor:
-            return torch.from_numpy(value).to(pre).reshape(post.shape)
-
-        ltp = self.a_ltp * dt_ms * above(u, self.theta_plus) * filtered(self.tau_plus_ms)
-        ltd = self.a_ltd * filtered(self.tau_minus_ms)
+        kind = np.float32 if pre.dtype == torch.float32 else np.float64
+        ltp, ltd = (np.empty(u.shape, kind) for _ in range(2))
+        voltage_sides(
+            u,
+            (math.exp(-dt_ms / self.tau_plus_ms), math.exp(-dt_ms / self.tau_minus_ms)),
+            rest,
+            round(self.delay_ms / dt_ms),
+            (self.theta_plus, self.theta_minus),
+            (self.a_ltp * dt_ms, self.a_ltd),
+            ltp,
+            ltd,
+        )
         keep = spikes.clock(dt_ms).keep(self.tau_x_ms).tolist()
         x_bar = trace(pre / self.tau_x_ms, keep, own=True)
-        return (x_bar, side(ltp)), (pre, side(ltd))
+        plus, minus = (torch.from_numpy(s).to(pre).reshape(post.shape) for s in (ltp, ltd))
+        return (x_bar, plus), (pre, minus)
 
     def whole_window(
         self, spikes: SpikeWindow, dt_ms: float, gain: Tensor | None = None

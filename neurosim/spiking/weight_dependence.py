@@ -19,9 +19,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, final
 
 from neurosim.choices import Choices
+from neurosim.settings import KnownSettings
 
 
-class AbstractWeightDependence(ABC):
+class AbstractWeightDependence(KnownSettings, ABC):
     """The gains of potentiation and depression, and the bounds."""
 
     w_min: float

@@ -9,6 +9,7 @@ import torch
 
 from neurosim.experiments import config
 from neurosim.experiments.batches import AUGMENTATIONS, LABELS, epoch_batches
+from neurosim.models.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import Learner, SharedStart
 from neurosim.models.normalisation import NORMS, Batch, Running
@@ -70,6 +71,7 @@ def test_the_command_line_knows_the_catalogue_and_the_registries():
     assert set(config.CELL_NAMES) == set(CELLS)
     assert set(config.ENCODER_NAMES) == set(ENCODERS)
     assert tuple(RULE_TIMINGS) == config.TIMING_NAMES
+    assert tuple(RULE_DEPENDENCES) == config.DEPENDENCE_NAMES
 
 
 def test_all_rules_of_a_seed_start_from_the_same_weights(rule):
