@@ -58,7 +58,7 @@ _HOMES = {
         "SnntorchSynaptic",
     ),
     "homeostasis": ("SynapticScaling", "TotalInput"),
-    "kernels": ("AbstractKernel", "ByDensity", "EventKernel", "FusedKernel"),
+    "kernels": ("AbstractKernel", "ByDensity", "EventKernel", "FusedKernel", "SubsetKernel"),
     "poisson_theory": ("PoissonNeuron", "fixed_point", "poisson_drift", "stationary_density"),
     "reductions": ("AbstractReduction", "MeanOverBatch", "MeanOverSpikes", "SumOverBatch"),
     "single_synapse": ("weight_change",),

@@ -19,26 +19,55 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def filter_row(pre: np.ndarray, window: tuple, trace: np.ndarray, filtered: np.ndarray) -> None:
-    """``filtered[t] = sum_s W(t - s) pre[s]`` for a row of inputs; pre and filtered ``(time, n)``.
+def filter_block(
+    pre: np.ndarray,
+    rows: tuple,
+    columns: tuple,
+    window: tuple,
+    trace: np.ndarray,
+    filtered: np.ndarray,
+    at: tuple,
+) -> None:
+    """``filtered[t] = sum_s W(t - s) pre[s]`` for a block of inputs.
 
-    trace: scratch, ``(n,)``.
+    Args:
+        pre: ``(time, n_rows, n)``.
+        rows, columns: first and one past the last of the block.
+        trace: scratch of the size of the block.
+        filtered: ``(time, ...)``; the block is written from row and column ``at`` on.
     """
     kp, km, ap, am, a0 = window
-    n_ticks, n = pre.shape
+    n_ticks, n = pre.shape[0], columns[1] - columns[0]
+    n_rows, first = rows[1] - rows[0], at[1]
+    # Rows are taken from whole arrays: through a strided view their loops would not run in
+    # vector registers.
     trace[:] = 0
     for t in range(n_ticks):
-        now, out = pre[t], filtered[t]
-        for i in range(n):
-            spike = now[i]
-            out[i] = ap * trace[i] + a0 * spike
-            trace[i] = kp * trace[i] + spike
+        for r in range(n_rows):
+            now = pre[t, rows[0] + r, columns[0] : columns[1]]
+            out, held = filtered[t, at[0] + r, first : first + n], trace[r]
+            for i in range(n):
+                spike = now[i]
+                out[i] = ap * held[i] + a0 * spike
+                held[i] = kp * held[i] + spike
     trace[:] = 0
     for t in range(n_ticks - 1, -1, -1):
-        now, out = pre[t], filtered[t]
-        for i in range(n):
-            out[i] -= am * trace[i]
-            trace[i] = km * trace[i] + now[i]
+        for r in range(n_rows):
+            now = pre[t, rows[0] + r, columns[0] : columns[1]]
+            out, held = filtered[t, at[0] + r, first : first + n], trace[r]
+            for i in range(n):
+                out[i] -= am * held[i]
+                held[i] = km * held[i] + now[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def filter_all(pre: np.ndarray, window: tuple, filtered: np.ndarray) -> None:
+    """``filter_block`` of ``(time, 1, n)``, a piece at a time that stays in the cache."""
+    n, piece = pre.shape[2], 4096
+    trace = np.empty((1, piece), pre.dtype)
+    for start in range(0, n, piece):
+        stop = min(n, start + piece)
+        filter_block(pre, (0, 1), (start, stop), window, trace, filtered, (0, start))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -68,35 +97,34 @@ def trace(
             now[i] = after
 
 
-# The order of the additions does not matter where only zero is asked for.
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
+@numba.njit(cache=True, nogil=True)
 def all_binary(values: np.ndarray) -> bool:
     """Whether every value is 0 or 1; NaN and infinities are not. values: ``(n,)`` floating."""
-    chunk = 8192
-    for start in range(0, len(values), chunk):
-        off = values[0] - values[0]
-        for i in range(start, min(start + chunk, len(values))):
-            off += abs(values[i] * (values[i] - values.dtype.type(1)))
-        if off != 0:
+    zero, one = values.dtype.type(0), values.dtype.type(1)
+    for start in range(0, len(values), 8192):
+        part = values[start : start + 8192]
+        n_binary = 0
+        for i in range(len(part)):
+            n_binary += (part[i] == zero) | (part[i] == one)
+        if n_binary != len(part):
             return False
     return True
 
 
 @numba.njit(cache=True, nogil=True)
-def count(spikes: np.ndarray, words: np.ndarray, total: np.ndarray) -> None:
-    """Add the number of spikes of each unit to ``total``, ``(n_units,)``.
-
-    Args:
-        spikes: ``(n, n_units)`` uint8.
-        words: spikes seen as words of ``n_units / words.shape[1]`` units.
-    """
-    n_words = words.shape[1]
-    per_word = spikes.shape[1] // n_words
-    for row in range(spikes.shape[0]):
-        for word in range(n_words):
-            if words[row, word]:
-                for unit in range(word * per_word, (word + 1) * per_word):
-                    total[unit] += spikes[row, unit]
+def count(spikes: np.ndarray, total: np.ndarray) -> None:
+    """Add the spikes of each unit, ``(n, n_units)`` uint8, to ``total``, ``(n_units,)``."""
+    n_units = spikes.shape[1]
+    few = np.empty(n_units, np.uint8)
+    # As many rows as a byte counts: bytes add many to an instruction.
+    for start in range(0, len(spikes), 255):
+        few[:] = 0
+        for row in range(start, min(start + 255, len(spikes))):
+            now = spikes[row]
+            for unit in range(n_units):
+                few[unit] += now[unit]
+        for unit in range(n_units):
+            total[unit] += few[unit]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -109,14 +137,14 @@ def dense(pre: np.ndarray, post: np.ndarray, window: tuple, out: np.ndarray) -> 
         out: ``(n_out, n_in)``, added to.
     """
     n_ticks, n_batch, n_in = pre.shape
-    trace = np.empty(n_in, pre.dtype)
-    filtered = np.empty((n_ticks, n_in), pre.dtype)
+    trace = np.empty((1, n_in), pre.dtype)
+    filtered = np.empty((n_ticks, 1, n_in), pre.dtype)
     for b in range(n_batch):
-        filter_row(pre[:, b], window, trace, filtered)
+        filter_block(pre, (b, b + 1), (0, n_in), window, trace, filtered, (0, 0))
         for t in range(n_ticks):
             for o in range(post.shape[2]):
                 if post[t, b, o]:
-                    row, change = filtered[t], out[o]
+                    row, change = filtered[t, 0], out[o]
                     for i in range(n_in):
                         change[i] += row[i]
 
@@ -141,18 +169,17 @@ def conv2d(
         out: ``(n_out, kernel, kernel * n_in)``, added to.
     """
     n_ticks, n_batch, height, row_length = pre.shape
+    lines = pre.reshape((n_ticks, n_batch * height, row_length))
     n_out, kernel, taps = out.shape
     n_in = taps // kernel
     edge = padding * n_in
     per_word = n_out // words.shape[4]
-    trace = np.empty(row_length, pre.dtype)
+    trace = np.empty((height, row_length), pre.dtype)
     # Zero padding stands around the filtered image; only its inside is written.
-    filtered = np.zeros((height + 2 * padding, n_ticks, row_length + 2 * edge), pre.dtype)
+    filtered = np.zeros((n_ticks, height + 2 * padding, row_length + 2 * edge), pre.dtype)
     for b in range(n_batch):
-        for y in range(height):
-            filter_row(
-                pre[:, b, y], window, trace, filtered[y + padding, :, edge : edge + row_length]
-            )
+        rows = b * height, (b + 1) * height
+        filter_block(lines, rows, (0, row_length), window, trace, filtered, (padding, edge))
         for t in range(n_ticks):
             for y in range(post.shape[2]):
                 for x in range(post.shape[3]):
@@ -163,7 +190,7 @@ def conv2d(
                             if post[t, b, y, x, o]:
                                 start = x * stride * n_in
                                 for ky in range(kernel):
-                                    row = filtered[y * stride + ky * dilation, t, start:]
+                                    row = filtered[t, y * stride + ky * dilation, start:]
                                     change = out[o, ky]
                                     if dilation == 1:
                                         for i in range(taps):

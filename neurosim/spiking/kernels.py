@@ -38,7 +38,28 @@ def window_coefficients(rule: TraceRule, dt_ms: float) -> tuple[float, ...]:
 
 def filter_by_window(pre: Tensor, rule: TraceRule, dt_ms: float) -> Tensor:
     """``(W * pre)(t) = sum_s W((t - s) dt) pre(s)``, ``(time, batch, *features)``."""
-    kp, km, ap, am, a0 = window_coefficients(rule, dt_ms)
+    window = window_coefficients(rule, dt_ms)
+    if pre.device.type == "cpu" and pre.dtype in (torch.float32, torch.float64):
+        return _filter_on_cpu(pre, window)
+    return _filter_anywhere(pre, window)
+
+
+def _filter_on_cpu(pre: Tensor, window: tuple[float, ...]) -> Tensor:
+    from neurosim.spiking._trace_kernels import filter_all
+
+    # Ticks in the order of time, what one tick holds in that of memory: no copy of either layout.
+    axes = [0, *sorted(range(1, pre.dim()), key=pre.stride, reverse=True)]
+    rows = pre.permute(axes).contiguous()
+    filtered = torch.empty_like(rows)
+    kind = rows.numpy().dtype.type
+    flat = (len(rows), 1, -1)
+    filter_all(rows.view(flat).numpy(), tuple(kind(c) for c in window), filtered.view(flat).numpy())
+    return filtered.permute([axes.index(axis) for axis in range(pre.dim())])
+
+
+def _filter_anywhere(pre: Tensor, window: tuple[float, ...]) -> Tensor:
+    """The same numbers from torch operators, for other devices."""
+    kp, km, ap, am, a0 = window
     filtered = a0 * pre
     trace = torch.zeros_like(pre[0])
     for t in range(len(pre)):
@@ -168,22 +189,63 @@ def _dense_events(
 
 @final
 @dataclass(frozen=True)
-class ByDensity(AbstractKernel):
-    """Events up to ``threshold`` (postsynaptic spikes a place and tick), the fused call above.
+class SubsetKernel(AbstractKernel):
+    """Tables of subset sums (numba, CPU): best for dense synapses where spikes are not sparse.
 
-    The default lies below the crossing of the two, measured near .3 for dense and convolutional
-    synapses (``tests/benchmarks/bench_stdp_kernels.py``).
+    Its cost does not depend on the density; sums over pairs on ``Dense``, see
+    ``_subset_kernels``.
     """
 
-    threshold: float = 0.25
+    def change(
+        self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
+    ) -> Tensor:
+        from neurosim.spiking import _subset_kernels
+
+        if not self.fits(synapse, spikes, timing):
+            raise ValueError(
+                f"the subset kernel runs sums over pairs on dense synapses, on the CPU; got "
+                f"{synapse} on {spikes.pre.device} under {timing}: use FusedKernel()"
+            )
+        assert isinstance(timing, AbstractTraceTiming)
+        pre, post = _flat(spikes.pre), _flat(spikes.post.to(torch.uint8))
+        kind = pre.dtype.type
+        window = tuple(kind(c) for c in window_coefficients(timing.rule, dt_ms))
+        out = np.zeros(synapse.weight_shape, kind)
+        _subset_kernels.dense(pre, post, window, out)
+        return torch.from_numpy(out)
+
+    @staticmethod
+    def fits(synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming) -> bool:
+        """Whether this kernel can run that timing on that synapse."""
+        on_cpu = spikes.pre.device.type == "cpu"
+        return on_cpu and isinstance(synapse, Dense) and _merges(spikes, timing)
+
+
+@final
+@dataclass(frozen=True)
+class ByDensity(AbstractKernel):
+    """Events up to ``threshold`` postsynaptic spikes a place and tick; above it tables of subset
+    sums where there are enough neurons to read them, else the fused call.
+
+    The defaults lie where ``tests/benchmarks/bench_stdp_kernels.py`` finds the crossings, near .15
+    for convolutions and near .1 where tables take over. A table costs 32 additions an input,
+    however few neurons read it.
+    """
+
+    threshold: float = 0.15
+    table_threshold: float = 0.1
+    table_neurons: int = 64
 
     def choose(
         self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming
     ) -> AbstractKernel:
         """The kernel this one would run."""
-        if EventKernel.fits(synapse, spikes, timing) and spikes.density <= self.threshold:
+        tables = SubsetKernel.fits(synapse, spikes, timing)
+        tables = tables and synapse.weight_shape[0] >= self.table_neurons
+        threshold = min(self.threshold, self.table_threshold) if tables else self.threshold
+        if EventKernel.fits(synapse, spikes, timing) and spikes.density <= threshold:
             return EventKernel()
-        return FusedKernel()
+        return SubsetKernel() if tables else FusedKernel()
 
     def change(
         self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float

@@ -79,9 +79,8 @@ class SpikeWindow:
         units = (
             post.permute(0, 1, *range(3, post.dim()), 2) if post.dim() > 3 else post
         ).contiguous()
-        units = units.reshape(-1, post.shape[2])
         total = torch.zeros(post.shape[2], dtype=torch.int64)
-        count(units.numpy(), words(units.numpy()), total.numpy())
+        count(units.reshape(-1, post.shape[2]).numpy(), total.numpy())
         return total
 
     @property

@@ -16,7 +16,13 @@ from torch import Tensor
 
 from neurosim.plasticity import AbstractPlasticity, Changes
 from neurosim.spiking.evolving import evolve
-from neurosim.spiking.kernels import AbstractKernel, ByDensity, EventKernel, FusedKernel
+from neurosim.spiking.kernels import (
+    AbstractKernel,
+    ByDensity,
+    EventKernel,
+    FusedKernel,
+    SubsetKernel,
+)
 from neurosim.spiking.reductions import (
     AbstractReduction,
     MeanOverBatch,
@@ -30,7 +36,7 @@ from neurosim.types import LayerLike, LocalSignal
 
 __all__ = [
     "ByDensity", "EventKernel", "FusedKernel", "MeanOverBatch", "MeanOverSpikes", "SpikeWindow",
-    "SumOverBatch", "TraceSTDP", "weight_change",
+    "SubsetKernel", "SumOverBatch", "TraceSTDP", "weight_change",
 ]  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from neurosim.spiking.kernels import AbstractKernel, window_coefficients
 from neurosim.spiking.timing import AllPairs
-from neurosim.spiking.traces import ByDensity, EventKernel, FusedKernel, SpikeWindow
+from neurosim.spiking.traces import ByDensity, EventKernel, FusedKernel, SpikeWindow, SubsetKernel
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 
 TIMING = AllPairs(0.01, 0.0105, 20.0, 20.0)
@@ -146,6 +146,7 @@ def row(
         "ours": ours(ByDensity()),
         "events": ours(EventKernel()),
         "fused call": ours(FusedKernel()),
+        **({"tables": ours(SubsetKernel())} if isinstance(synapse, Dense) else {}),
         **peers(pre, post),
     }
     expected = contenders["ours"]()

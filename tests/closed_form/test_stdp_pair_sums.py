@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosim.spiking.encoders_rate import Poisson
+from neurosim.spiking.kernels import _filter_anywhere, _filter_on_cpu, window_coefficients
 from neurosim.spiking.neurons import SnntorchLIF
 from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import COINCIDENCE, AllPairs, AntiHebbian, FirstSpike, Triplet
@@ -25,6 +26,7 @@ from neurosim.spiking.traces import (
     MeanOverBatch,
     MeanOverSpikes,
     SpikeWindow,
+    SubsetKernel,
     SumOverBatch,
     TraceSTDP,
     weight_change,
@@ -53,7 +55,7 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a - b).abs().max()
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=lambda k: type(k).__name__)
+@pytest.mark.parametrize("kernel", [*KERNELS, SubsetKernel()], ids=lambda k: type(k).__name__)
 @pytest.mark.parametrize("coincidence", list(COINCIDENCE))
 @settings(max_examples=15, deadline=None)
 @given(
@@ -106,24 +108,66 @@ def test_grouped_conv_runs_on_the_fused_kernel_and_is_refused_by_the_event_kerne
         spike_trains((4, 1, 4, 5, 5), 0.2, 1), spike_trains((4, 1, 8, 5, 5), 0.02, 2)
     )
     assert isinstance(ByDensity().choose(synapse, spikes, TIMING), FusedKernel)
-    with pytest.raises(ValueError, match="FusedKernel"):
-        EventKernel().change(synapse, spikes, TIMING, 1.0)
+    for kernel in (EventKernel(), SubsetKernel()):
+        with pytest.raises(ValueError, match="FusedKernel"):
+            kernel.change(synapse, spikes, TIMING, 1.0)
 
 
 def test_density_chooses_the_kernel():
-    """Sparse spikes go event by event, dense ones through the fused call."""
+    """Sparse spikes go event by event; dense ones over tables where many neurons read them, else
+    through the fused call."""
     pre = spike_trains((4, 2, 6), 0.3, 0)
-    for density, kind in ((0.01, EventKernel), (0.6, FusedKernel)):
-        post = spike_trains((4, 2, 500), density, 3)
-        chosen = ByDensity().choose(Dense(6, 500), SpikeWindow(pre, post), TIMING)
+    for n_out, density, kind in (
+        (500, 0.01, EventKernel), (500, 0.6, SubsetKernel), (20, 0.6, FusedKernel),
+        (20, 0.01, EventKernel),
+    ):  # fmt: skip
+        post = spike_trains((4, 2, n_out), density, 3)
+        chosen = ByDensity().choose(Dense(6, n_out), SpikeWindow(pre, post), TIMING)
         assert isinstance(chosen, kind)
+    triplet = Triplet.visual_cortex()
+    dense = SpikeWindow(pre, spike_trains((4, 2, 500), 0.6, 3))
+    assert isinstance(ByDensity().choose(Dense(6, 500), dense, triplet), FusedKernel)
+    with pytest.raises(ValueError, match="subset kernel"):
+        SubsetKernel().change(Dense(6, 500), dense, triplet, 1.0)
+
+
+@pytest.mark.parametrize("frames", [(1, 1), (8, 5), (41, 1), (7, 13)])
+@pytest.mark.parametrize("n_in", [1, 112, 230])
+def test_tables_of_subset_sums_are_a_matrix_product(frames, n_in):
+    """Whole and broken tables, groups of tables and tiles of inputs: the double sum, to 1e-12."""
+    pre = spike_trains((*frames, n_in), 0.3, 0)
+    post = spike_trains((*frames, 9), 0.5, 1)
+    change = SubsetKernel().change(Dense(n_in, 9), SpikeWindow(pre, post), TIMING, 1.0)
+    matrix = pair_matrix(TIMING, frames[0], 1.0)
+    expected = torch.einsum("tbo,ts,sbi->oi", post, matrix, pre)
+    assert distance(change, expected) <= 1e-12 * (1 + expected.abs().max())
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_other_devices_get_the_same_filtered_input(kind):
+    """The compiled pass and the torch operators that stand in for it elsewhere, to the bit and in
+    either layout of images."""
+    pre = spike_trains((5, 2, 3, 40, 41), 0.3, 0).to(kind)
+    window = window_coefficients(AllPairs(0.8, 0.5, 16.8, 33.7, "both").rule, 2.5)
+    expected = _filter_anywhere(pre, window)
+    last = pre.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+    for layout in (pre, last):
+        assert torch.equal(_filter_on_cpu(layout, window), expected)
+
+
+def test_spikes_are_counted_past_what_a_byte_holds():
+    """600 spikes of one unit, and none of another."""
+    post = torch.zeros(300, 2, 3, dtype=torch.uint8)
+    post[:, :, 1] = 1
+    pre = torch.zeros(300, 2, 1)
+    assert SpikeWindow(pre, post).n_spikes.tolist() == [0, 600, 0]
 
 
 def test_float32_kernels_agree_with_float64():
     """float32 runs in float32: equal to 1e-5 of the largest change (24-bit mantissa, ~300 adds)."""
     pre, post = spike_trains((20, 4, 30), 0.2, 0), spike_trains((20, 4, 16), 0.1, 1)
     exact = EventKernel().change(Dense(30, 16), SpikeWindow(pre, post), TIMING, 1.0)
-    for kernel in KERNELS:
+    for kernel in (*KERNELS, SubsetKernel()):
         rounded = kernel.change(Dense(30, 16), SpikeWindow(pre.float(), post.byte()), TIMING, 1.0)
         assert rounded.dtype == torch.float32
         assert distance(rounded.double(), exact) <= 1e-5 * exact.abs().max()
