@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,8 @@ from neurosim.experiments.threads import one_thread
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from neurosim.experiments.figure_data import Headline
 
 #: The layer that figures and verdicts are about, if no other is asked for.
 LAYER = "FC1"
@@ -48,7 +50,7 @@ class Run:
 
     @property
     def figures(self) -> Mapping[str, Figure]:
-        """Figures 1 to 6 by name, drawn when asked for."""
+        """The figures by name (1 to 6; of THINGS 7, too), drawn when asked for."""
         return _Figures(self)
 
     @cached_property
@@ -72,21 +74,24 @@ class _Figures(Mapping[str, "Figure"]):
     def __getitem__(self, name: str) -> Figure:
         from neurosim.choices import Choices
         from neurosim.experiments.figure_data import Headline
-        from neurosim.experiments.figures import FIGURES
 
-        draw = Choices("figure", dict(FIGURES))[name]
+        draw = Choices("figure", dict(self._known()))[name]
         figure = draw(Headline.of(self._run.results, layer=self._run.layer))
         # A notebook shows what has this method; figures made without pyplot have none.
         figure._repr_png_ = lambda: _png(figure)  # type: ignore[attr-defined]
         return figure
 
     def __iter__(self) -> Iterator[str]:
-        from neurosim.experiments.figures import FIGURES
-
-        return iter(FIGURES)
+        return iter(self._known())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._known())
+
+    def _known(self) -> Mapping[str, Callable[[Headline], Figure]]:
+        from neurosim.experiments.figures import figures_of
+        from neurosim.experiments.run_record import RunRecord
+
+        return figures_of(RunRecord.read(self._run.path).settings.stimuli)
 
 
 def _png(figure: Figure) -> bytes:

@@ -19,6 +19,7 @@ import pandas as pd
 from neurosim.experiments.audit_accounts import luminance_and_noise
 from neurosim.experiments.audit_change import normalisation_share, sign_survives
 from neurosim.experiments.audit_layers import best_layer, movement
+from neurosim.experiments.audit_published import beside_published
 from neurosim.experiments.audit_state import batch_dependence, state_changed
 from neurosim.experiments.audit_types import (
     FAIL,
@@ -30,6 +31,7 @@ from neurosim.experiments.audit_types import (
     Finding,
 )
 from neurosim.experiments.figure_data import Headline
+from neurosim.experiments.published_things import is_things
 from neurosim.storage import write_text
 
 __all__ = [
@@ -48,21 +50,29 @@ QUESTIONS: tuple[Callable[[Audited], Finding], ...] = (
     sign_survives,
     luminance_and_noise,
 )
+#: Of runs on THINGS, besides.
+THINGS_QUESTIONS: tuple[Callable[[Audited], Finding], ...] = (beside_published,)
 
 
 def audit(
-    table: pd.DataFrame, checks: Sequence[Check] = (), *, layer: str = "FC1"
+    table: pd.DataFrame,
+    checks: Sequence[Check] = (),
+    *,
+    layer: str = "FC1",
+    stimuli: str = "",
 ) -> list[Finding]:
     """Every finding about a table in the layout of ``results.csv``.
 
     Args:
         layer: the layer that sentences about one layer speak of.
+        stimuli: name of the stimulus set; THINGS has a question more.
 
     Raises:
         ValueError: the table holds no rule, or not this layer.
     """
-    audited = Audited(table, Headline.of(table, layer=layer), checks)
-    return [question(audited) for question in QUESTIONS]
+    audited = Audited(table, Headline.of(table, layer=layer), checks, stimuli)
+    questions = QUESTIONS + (THINGS_QUESTIONS if is_things(stimuli) else ())
+    return [question(audited) for question in questions]
 
 
 def to_json(findings: Sequence[Finding], table: pd.DataFrame, layer: str) -> str:

@@ -120,7 +120,7 @@ def audit_activations(
     ]
     whole = merge(tables, pd.concat(references), simulated=stimulus_set.simulated)
     spoken_of = layer or list(files[0][1]["activations"])[-1]
-    findings = audit(whole, checks, layer=spoken_of)
+    findings = audit(whole, checks, layer=spoken_of, stimuli=stimuli)
     write_audit(Path(folder) / "audit.json", findings, whole, spoken_of)
     return findings
 

@@ -40,7 +40,7 @@ def normalisation_share(audited: Audited) -> Finding:
                 f"{signed(mean['normalisation_part'])} by the statistics that passes leave behind "
                 f"and {signed(mean['learning_part'])} by learning"
             )
-            lines.append(f"{what} = {of}" + ("." if small else f" ({share:.0%} normalisation)."))
+            lines.append(f"{what} = {of}{_share_in_words(share)}.")
     if not values:
         answer = "The table has no epoch 0 or no statistics-only rows: changes cannot be split."
         return Finding("normalisation", question, UNKNOWN, answer)
@@ -50,6 +50,15 @@ def normalisation_share(audited: Audited) -> Finding:
         n = sum(share >= _MOST_SHARE for share in shares)
         lines.insert(0, f"In {n} of {len(values)} changes at least half is not learning.")
     return Finding("normalisation", question, verdict, "\n".join(lines), values)
+
+
+def _share_in_words(share: float) -> str:
+    """The share of normalisation, where it is one: two parts of one sign."""
+    if not np.isfinite(share):
+        return ""
+    if 0 <= share <= 1:
+        return f" ({share:.0%} normalisation)"
+    return " (the two pull apart)"
 
 
 def sign_survives(audited: Audited) -> Finding:

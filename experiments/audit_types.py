@@ -43,11 +43,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audited:
-    """What is audited: the table, the axes its headline stands on, and the checks."""
+    """What is audited: the table, the axes its headline stands on, and the checks.
+
+    stimuli: name of the stimulus set; empty where it is not known.
+    """
 
     table: pd.DataFrame
     headline: Headline
     checks: Sequence[Check]
+    stimuli: str = ""
 
     @property
     def rules(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Figures 1 to 6 of the comparison (Leutenegger 2026, arXiv 2605.30556)."""
+"""The figures of the comparison (Leutenegger 2026, arXiv 2605.30556)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from matplotlib.figure import Figure
 
 from neurosim.experiments.figure_data import Headline
 from neurosim.experiments.figure_decomposition import decomposition
+from neurosim.experiments.figure_published import beside_published
 from neurosim.experiments.figure_resolution import resolution
 from neurosim.experiments.figure_seeds import seed_variability
 from neurosim.experiments.figure_style import DPI, save
 from neurosim.experiments.figure_trajectory import all_regions, early_against_late, trajectory
+from neurosim.experiments.published_things import is_things
 
 #: File name -> what draws it. To add a figure, write the function and one line here.
 FIGURES: Mapping[str, Callable[[Headline], Figure]] = {
@@ -26,13 +28,27 @@ FIGURES: Mapping[str, Callable[[Headline], Figure]] = {
 }
 
 
-def draw_all(table: pd.DataFrame, folder: Path, *, layer: str, dpi: int = DPI) -> None:
+#: Further ones of runs on THINGS, which published numbers are about.
+THINGS_FIGURES: Mapping[str, Callable[[Headline], Figure]] = {
+    "figure_7_published": beside_published,
+}
+
+
+def figures_of(stimuli: str) -> Mapping[str, Callable[[Headline], Figure]]:
+    """The figures of a run on the stimuli of this name."""
+    return {**FIGURES, **(THINGS_FIGURES if is_things(stimuli) else {})}
+
+
+def draw_all(
+    table: pd.DataFrame, folder: Path, *, layer: str, stimuli: str = "", dpi: int = DPI
+) -> None:
     """Draw every figure as PNG, PDF and SVG into ``folder``.
 
     Args:
         table: as ``results.merge`` gives it.
         layer: the layer that the figures are about; those of all layers show it among them.
+        stimuli: name of the stimulus set; THINGS has a figure more.
     """
     headline = Headline.of(table, layer=layer)
-    for name, draw in FIGURES.items():
+    for name, draw in figures_of(stimuli).items():
         save(draw(headline), Path(folder), name, dpi=dpi)

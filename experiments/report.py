@@ -10,7 +10,8 @@ from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet
 from neurosim.experiments.evaluate import reference_table
 from neurosim.experiments.figure_data import Headline
-from neurosim.experiments.figures import FIGURES, draw_all
+from neurosim.experiments.figures import draw_all, figures_of
+from neurosim.experiments.published_things import beside, is_things
 from neurosim.experiments.report_page import render
 from neurosim.experiments.report_run import ReportedRun
 from neurosim.experiments.results import describe, merge, summary, write_csv, write_parquet
@@ -49,7 +50,10 @@ def write_report(run: ReportedRun, stimuli: StimulusSet, out: Path, *, layer: st
     table = merge(run.tables(), references, simulated=stimuli.simulated)
     write_csv(out / "results.csv", table)
     write_parquet(out / "results.parquet", table)
-    draw_all(table, out / "figures", layer=layer)
+    draw_all(table, out / "figures", layer=layer, stimuli=run.settings.stimuli)
+    if is_things(run.settings.stimuli):
+        readout = Headline.of(table, layer=layer).readout
+        write_csv(out / "published.csv", beside(table, readout=readout))
     write_page(run, table, stimuli, out, layer=layer)
     return table
 
@@ -58,7 +62,8 @@ def write_page(
     run: ReportedRun, table: pd.DataFrame, stimuli: StimulusSet, out: Path, *, layer: str
 ) -> None:
     """Write ``report.html``, whole or not at all; the figures are those in ``out/figures``."""
-    svg = {name: (out / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in FIGURES}
+    names = figures_of(run.settings.stimuli)
+    svg = {name: (out / "figures" / f"{name}.svg").read_text(encoding="utf-8") for name in names}
     page = render(run, Headline.of(table, layer=layer), stimuli, svg)
     write_text(out / "report.html", page)
 

@@ -33,6 +33,7 @@ from neurosim.experiments.report_pictures import (
     rdm_uri,
     uri,
 )
+from neurosim.experiments.report_published import published_tables
 from neurosim.experiments.report_run import ReportedRun
 from neurosim.experiments.report_tables import Field, tables
 from neurosim.experiments.sources import sources_of
@@ -124,7 +125,7 @@ def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
 
 def _scores(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     return {
-        "tables": tables(headline),
+        "tables": tables(headline) + published_tables(headline, run.settings.stimuli),
         "n_rows": f"{len(headline.table):,}",
         "scores": _json(explorer(headline)),
         "plotly": Markup(_plotly()),
