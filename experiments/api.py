@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.config import PRESETS, Comparison, Execution
+from neurosim.experiments.config import PRESETS, Comparison, Execution, with_checkpoints
 from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
@@ -114,8 +114,12 @@ def compare(
 
     Args:
         preset: settings to start from.
-        out: run folder; by default ``runs/PRESET``.
+        out: run folder; by default ``runs/PRESET``. One that holds a run of these settings is gone
+            on with; other rules and seeds may be added to it.
         workers: processes side by side; 1 runs in this process.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        data_dir: data; by default ``$NEUROSIM_DATA``, else the user's cache.
+        download: fetch missing data sets.
         settings: fields of ``Comparison`` that differ from the preset. ``epochs`` without
             ``checkpoints`` keeps the preset's up to it, and adds it as the last.
 
@@ -124,6 +128,7 @@ def compare(
         ValueError: a setting or data that cannot be used. CellsFailedError: some cells failed.
     """
     from neurosim.experiments.comparison import run
+    from neurosim.experiments.options import Layer, build
 
     known = [field.name for field in dataclasses.fields(Comparison)]
     for name in settings:
@@ -132,21 +137,18 @@ def compare(
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
             raise TypeError(f"no setting {name!r}: {hint}")
     start = PRESETS[preset]
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
-    }
-    if "epochs" in given and "checkpoints" not in given:
-        kept = [epoch for epoch in start.checkpoints if epoch < given["epochs"]]
-        given["checkpoints"] = (*kept, given["epochs"])
-    one_thread()
-    execution = Execution(
-        workers=workers,
-        device=device,
-        data_dir=None if data_dir is None else Path(data_dir),
-        download=download,
-    )
+    # A notebook's sequences: range(5), an array of seeds.
+    plain = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in settings.items()}
+    plain = {n: list(v) if isinstance(v, range) else v for n, v in plain.items()}
+    asked = with_checkpoints(Layer("given to compare()", plain), start.checkpoints)
+    chosen = build(Comparison, start, asked)
+    where = {"workers": workers, "device": device, "download": download}
+    if data_dir is not None:
+        where["data_dir"] = str(data_dir)
+    execution = build(Execution, Execution(), Layer("given to compare()", where))
     folder = Path(out) if out is not None else Path("runs") / preset
-    run(dataclasses.replace(start, **given), execution, folder)
+    one_thread()
+    run(chosen, execution, folder)
     return Run(folder)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
-from neurosim.experiments.options import option
+from neurosim.experiments.options import Layer, option
 
 #: Names as in the catalogue and the other registries; a test holds the two together.
 RULE_NAMES = (
@@ -217,6 +217,15 @@ def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
     """
     defaults = json.loads(json.dumps(Comparison().cell_settings()))
     return {**defaults, **record}
+
+
+def with_checkpoints(layer: Layer, below: Sequence[int]) -> Layer:
+    """Where ``epochs`` is given without ``checkpoints``: those from below up to it, and itself."""
+    if "epochs" not in layer.values or "checkpoints" in layer.values:
+        return layer
+    epochs = layer.read(Comparison, "epochs")
+    kept = [epoch for epoch in below if epoch < epochs]
+    return dataclasses.replace(layer, values={**layer.values, "checkpoints": [*kept, epochs]})
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def trajectory(headline: Headline) -> Figure:
             what_rules_mean(view.rules) + ".",
         ],
     )
-    grid = figure.add_gridspec(2, 3, width_ratios=(1.95, 1.1, 1.0), height_ratios=(0.17, 1))
+    grid = figure.add_gridspec(2, 3, width_ratios=(1.85, 1.05, 1.1), height_ratios=(0.17, 1))
     a = figure.add_subplot(grid[1, 0] if broken else grid[:, 0])
     b, c = figure.add_subplot(grid[:, 1]), figure.add_subplot(grid[1, 2])
     top_a, top_c = figure.add_subplot(grid[0, 0]) if broken else a, figure.add_subplot(grid[0, 2])

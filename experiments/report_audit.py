@@ -9,7 +9,10 @@ from neurosim.experiments.audit import FAIL, FORMAT, WARNING
 
 
 def audit_of(folder: Path) -> list[dict[str, object]]:
-    """Findings of a run's audit, ``kind``, ``text`` and ``bad``; empty where there is none.
+    """Findings of a run's audit; empty where there is none.
+
+    Each has ``kind``, ``bad``, ``question``, ``answer`` (its first sentence) and ``details`` (a
+    line for each rule or region).
 
     Raises:
         ValueError: ``audit.json`` is not what the audit writes.
@@ -24,10 +27,13 @@ def audit_of(folder: Path) -> list[dict[str, object]]:
         return [
             {
                 "kind": finding["verdict"],
-                "text": f"{finding['question']} {' '.join(finding['answer'].split())}",
                 "bad": finding["verdict"] in (WARNING, FAIL),
+                "question": finding["question"],
+                "answer": lines[0],
+                "details": lines[1:],
             }
             for finding in record["findings"]
+            for lines in [finding["answer"].strip().splitlines() or [""]]
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from neurosim.experiments.config import PRESETS, Comparison, Execution, Start
+from neurosim.experiments.config import PRESETS, Comparison, Execution, Start, with_checkpoints
 from neurosim.experiments.failures import exit_status
 from neurosim.experiments.options import (
     Layer,
@@ -101,9 +101,7 @@ class Command:
         preset = build(Start, Start(), *layers).preset
         settings = PRESETS[preset]
         for layer in layers:
-            if "epochs" in layer.values and "checkpoints" not in layer.values:
-                layer = _with_checkpoints(layer, settings.checkpoints)
-            settings = build(Comparison, settings, layer)
+            settings = build(Comparison, settings, with_checkpoints(layer, settings.checkpoints))
         execution = build(Execution, Execution(), *layers)
         return cls(
             preset,
@@ -126,12 +124,6 @@ class Command:
         """The settings as a configuration file."""
         text = to_toml if self.shown == "toml" else to_yaml
         return text(Start(self.preset), self.settings, self.execution)
-
-
-def _with_checkpoints(layer: Layer, below: Sequence[int]) -> Layer:
-    epochs = layer.read(Comparison, "epochs")
-    kept = [epoch for epoch in below if epoch < epochs]
-    return replace(layer, values={**layer.values, "checkpoints": [*kept, epochs]})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

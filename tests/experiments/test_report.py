@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import re
@@ -77,8 +78,6 @@ def test_the_shown_configuration_makes_the_same_run(
     finished: Path, page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What the page prints under 'Run it again' is read back as the settings of the run."""
-    import html
-
     shown = html.unescape(re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)[1])
     (tmp_path / "config.yaml").write_text(shown, encoding="utf-8")
     assert main(["--config", str(tmp_path / "config.yaml"), "--show-config"]) == 0
@@ -90,6 +89,11 @@ def test_the_audit_is_on_the_page(finished: Path, page: str, tmp_path: Path) -> 
     findings = json.loads((finished / "audit.json").read_text(encoding="utf-8"))["findings"]
     assert [found["kind"] for found in audit_of(finished)] == [f["verdict"] for f in findings]
     assert 'href="#audit"' in page
+    for finding in findings:
+        # A line for each rule or region: run together they could not be read.
+        first, *details = (html.escape(line) for line in finding["answer"].strip().splitlines())
+        assert f"<strong>{html.escape(finding['question'])}</strong> {first}" in page
+        assert all(f"<li>{line}</li>" in page for line in details)
     assert audit_of(tmp_path) == []
     (tmp_path / "audit.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match=r"make it anew with --audit"):
