@@ -31,6 +31,9 @@ def parser() -> Parser:
     p.add_argument("--px", type=int, help="side of the images; by default that of training")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .nir file")
     p.add_argument(
+        "--simulator", default="norse", help="what will load it: norse (by default), snntorch"
+    )
+    p.add_argument(
         "--without-competition",
         action="store_true",
         help="NIR cannot express winner-take-all: leave it out, and calibrate the thresholds of "
@@ -57,6 +60,7 @@ def export(
     seed: int | None = None,
     epoch: int | None = None,
     px: int | None = None,
+    simulator: str = "norse",
     without_competition: bool = False,
 ) -> str:
     """Write the network of one stdp cell; returns what to tell the user.
@@ -66,7 +70,9 @@ def export(
             checkpoint, or what NIR cannot express.
     """
     from neurosim.experiments.stored import StoredRun
-    from neurosim.models.nir_export import write_nir
+    from neurosim.models.nir_export import SIMULATORS, write_nir
+
+    target = SIMULATORS[simulator]
 
     stored = StoredRun.read(run)
     seeds = [each for rule, each in stored.cells if rule == "stdp"]
@@ -86,12 +92,15 @@ def export(
         net.dynamics = replace(net.dynamics, competition=NoCompetition())
         net.calibrate(pink_noise(32, stored.settings.training_px, generator(seed, "nir")))
         note = "; competition left out, thresholds calibrated without it"
-    write_nir(net, out, px)
+    write_nir(net, out, px, target)
     dynamics = net.dynamics
+    load = f"norse.torch.from_nir(nir.read({str(out)!r}), dt={dynamics.dt_ms / 1000:g})"
+    if simulator == "snntorch":
+        load = f"snntorch.import_nir.import_from_nir(nir.read({str(out)!r}))"
     return (
         f"{out}: stdp seed {seed}, epoch {stored.settings.epochs if epoch is None else epoch}, "
         f"{px} px, {dynamics.n_ticks()} ticks of {dynamics.dt_ms:g} ms{note}\n"
-        f"load it with norse.torch.from_nir(nir.read({str(out)!r}), dt={dynamics.dt_ms / 1000:g})"
+        f"load it with {load}"
     )
 
 

@@ -36,22 +36,40 @@ def run(tmp_path_factory):
 
 
 def test_the_trained_weights_are_in_the_file(run, tmp_path, capsys):
-    """Conv1 times tau / dt of the Euler step: 1 / (1 - exp(-5 / 20)); 1e-6: float32."""
+    """Each map of Conv1 times one positive number, its threshold's; 1e-6: float32."""
     path, trained = run
     out = tmp_path / "net.nir"
     assert export_nir.main([str(path), "--without-competition", "--out", str(out)]) == 0
     weight = nir.read(str(out)).nodes["Conv1"].weight
+    scale = np.linalg.norm(weight, axis=(1, 2, 3)) / np.linalg.norm(
+        trained["Conv1.weight"], axis=(1, 2, 3)
+    )
+    assert scale.std() > 0
     np.testing.assert_allclose(
-        weight, trained["Conv1.weight"] / -np.expm1(-0.25), rtol=1e-6, atol=1e-7
+        weight, scale[:, None, None, None] * trained["Conv1.weight"], rtol=1e-5, atol=1e-6
     )
     told = capsys.readouterr().out
     assert "epoch 1, 16 px, 12 ticks of 5 ms; competition left out" in told
     assert "dt=0.005" in told
 
 
+def test_for_snntorch_the_file_has_its_step_and_pooling(run, tmp_path, capsys):
+    """Its importer's step of .1 ms is one tick, and it knows no pooling by sum."""
+    out = tmp_path / "net.nir"
+    options = ["--without-competition", "--simulator", "snntorch", "--out", str(out)]
+    assert export_nir.main([str(run[0]), *options]) == 0
+    graph = nir.read(str(out))
+    assert graph.metadata["dt_ms"] == 0.1
+    assert {type(node).__name__ for node in graph.nodes.values()} == {
+        "Input", "Conv2d", "LIF", "AvgPool2d", "Output",
+    }  # fmt: skip
+    assert "snntorch.import_nir.import_from_nir" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--simulator", "snntorhc"), "did you mean 'snntorch'"),
         ((), "no node for WinnerTakeAll"),
         (("--seed", "8"), "no finished stdp cell of seed 8"),
         (("--epoch", "3"), "no checkpoint after epoch 3"),

@@ -1,4 +1,4 @@
-"""An exported network runs in norse to the same spikes."""
+"""An exported network runs in norse and in snntorch to the same spikes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from neurosim.models.network import convolutional_network
-from neurosim.models.nir_export import to_nir, write_nir
+from neurosim.models.nir_export import NORSE, SNNTORCH, to_nir, write_nir
 from neurosim.models.spiking import SpikingDynamics, SpikingNetwork, pink_noise
 from neurosim.models.stdp import stdp_part
 from neurosim.rule import run_batch
@@ -57,9 +57,26 @@ def run_norse(path, spikes: torch.Tensor) -> torch.Tensor:
     return torch.stack(out)
 
 
-@pytest.mark.parametrize("name", EXPORTED)
+def run_snntorch(path, spikes: torch.Tensor) -> torch.Tensor:
+    """The same in snntorch; its importer prints."""
+    from snntorch.import_nir import import_from_nir
+
+    module, state, out = import_from_nir(nir.read(str(path))), None, []
+    for frame in spikes:
+        fired, state = module(frame, state)
+        out.append(fired)
+    return torch.stack(out)
+
+
+RUNS = [
+    *((name, NORSE, run_norse) for name in EXPORTED),
+    *((name, SNNTORCH, run_snntorch) for name in EXPORTED if name != "norse-iaf"),
+]
+
+
+@pytest.mark.parametrize(("name", "simulator", "run"), RUNS)
 @torch.no_grad()
-def test_norse_runs_the_export_spike_for_spike(name, tmp_path):
+def test_the_export_runs_spike_for_spike(name, simulator, run, tmp_path):
     """Through a file and back: every pooled spike of every layer, tick by tick.
 
     Exact equality of float32 spikes: where rounding differs a membrane would have to lie within
@@ -69,8 +86,8 @@ def test_norse_runs_the_export_spike_for_spike(name, tmp_path):
     spikes = net.dynamics.encode(images(), None)
     for depth in (1, 2, 3):
         below = SpikingNetwork(net.layers[:depth], net.dynamics)
-        write_nir(below, tmp_path / "net.nir", PX)
-        theirs = run_norse(tmp_path / "net.nir", spikes)
+        write_nir(below, tmp_path / "net.nir", PX, simulator)
+        theirs = run(tmp_path / "net.nir", spikes)
         point = below.dynamics.operating_point(below, Drive(images(), learning=False))
         counts = [s.state["counts"][-1] for s in Ticks().settle(below.dynamics, point)]
         ours = torch.stack(counts).diff(dim=0, prepend=torch.zeros_like(counts[0])[None])
@@ -92,6 +109,9 @@ def test_what_nir_cannot_say_is_refused(tmp_path):
         net.dynamics = replace(free, cell=cell)
         with pytest.raises(ValueError, match=message):
             write_nir(net, tmp_path / "net.nir", PX)
+    net.dynamics = replace(free, cell=CELLS["norse-iaf"](dt_ms=5.0))
+    with pytest.raises(ValueError, match="leaky cell"):
+        to_nir(net, PX, SNNTORCH)
     net.dynamics = free
     with pytest.raises(ValueError, match="1 px a side at Conv3"):
         to_nir(net, 4)
