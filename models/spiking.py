@@ -184,12 +184,10 @@ class SpikingDynamics(AbstractClocked):
         for i, layer in enumerate(point.layers):
             current = layer.synapse.forward(arriving, layer.weight, None)
             memory = tuple(state[name][i] for name in self.cell.memory_names)
-            voltage, memory = self.cell.advance(
-                layer.between.forward(current), state["voltage"][i], memory, layer.threshold
+            arrived = layer.between.forward(current)
+            fired, memory = self.competition.step(
+                self.cell, arrived, state["voltage"][i], memory, layer.threshold, layer.pool
             )
-            barrier = self.cell.barrier(layer.threshold, memory)
-            fired = self.competition.fire(self.cell, voltage, barrier, layer.pool)
-            memory = self.cell.remember(memory, fired.spikes, layer.threshold)
             after["voltage"].append(fired.voltage)
             for name, tensor in zip(self.cell.memory_names, memory, strict=True):
                 after[name].append(tensor)

@@ -1,4 +1,4 @@
-"""The winner-take-all of a layer in one pass over its membranes."""
+"""A tick of the winner-take-all of a layer in one pass over its membranes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ import numpy as np
 
 
 # Membranes are finite (inputs are checked): without NaN the maximum may run in vector registers.
+# No "contract": a leak is one product and one sum, as torch computes it.
 @numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
 def winner_take_all(
     voltage: np.ndarray,
+    before: np.ndarray,
+    decay: float,
     inverse_threshold: np.ndarray,
     spikes: np.ndarray,
     pooled: np.ndarray,
     n_spikes: np.ndarray,
     pool: int,
 ) -> None:
-    """Mark the winner of each place, its pooled place and its count; reset that place.
+    """Integrate, mark the winner of each place, its pooled place and its count; reset that place.
 
     Args:
-        voltage: ``(batch, height, width, maps)``; fired places are set to 0.
-        inverse_threshold: ``(maps,)``.
+        voltage: integrated membranes, or their input where ``before`` is given, ``(batch, height,
+            width, maps)``; becomes the membranes after the tick, fired places 0.
+        before: the membranes one tick earlier, of which ``decay`` is added; or of batch 0.
+        inverse_threshold: ``(n, maps)`` with n 1, or one row a place.
         spikes: zeros of the shape of voltage, uint8.
         pooled: zeros, ``(batch, height // pool, width // pool, maps)``.
         n_spikes: ``(maps,)`` int64, added to.
@@ -28,52 +33,24 @@ def winner_take_all(
     """
     n_batch, height, width, n_maps = voltage.shape
     one = inverse_threshold.dtype.type(1)
+    leaks, each = len(before) > 0, len(inverse_threshold) > 1
     for b in range(n_batch):
         for y in range(height):
             for x in range(width):
                 place = voltage[b, y, x]
-                strongest = place[0] * inverse_threshold[0]
-                for m in range(1, n_maps):
-                    strength = place[m] * inverse_threshold[m]
+                if leaks:
+                    kept = before[b, y, x]
+                    for m in range(n_maps):
+                        place[m] = decay * kept[m] + place[m]
+                inverse = inverse_threshold[((b * height + y) * width + x) if each else 0]
+                strongest = place[0] * inverse[0]
+                for m in range(n_maps):
+                    strength = place[m] * inverse[m]
                     strongest = strength if strength > strongest else strongest
                 if strongest <= one:
                     continue
                 for m in range(n_maps):
-                    if place[m] * inverse_threshold[m] == strongest:
-                        spikes[b, y, x, m] = 1
-                        n_spikes[m] += 1
-                        if y // pool < pooled.shape[1] and x // pool < pooled.shape[2]:
-                            pooled[b, y // pool, x // pool, m] = one
-                        break
-                place[:] = 0
-
-
-@numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def winner_take_all_each(
-    voltage: np.ndarray,
-    threshold: np.ndarray,
-    spikes: np.ndarray,
-    pooled: np.ndarray,
-    n_spikes: np.ndarray,
-    pool: int,
-) -> None:
-    """``winner_take_all`` with a threshold for each neuron, of the shape of voltage."""
-    n_batch, height, width, n_maps = voltage.shape
-    one = threshold.dtype.type(1)
-    strength = np.empty(n_maps, voltage.dtype)
-    for b in range(n_batch):
-        for y in range(height):
-            for x in range(width):
-                place, theta = voltage[b, y, x], threshold[b, y, x]
-                for m in range(n_maps):
-                    strength[m] = place[m] * (one / theta[m])
-                strongest = strength[0]
-                for m in range(1, n_maps):
-                    strongest = strength[m] if strength[m] > strongest else strongest
-                if strongest <= one:
-                    continue
-                for m in range(n_maps):
-                    if strength[m] == strongest:
+                    if place[m] * inverse[m] == strongest:
                         spikes[b, y, x, m] = 1
                         n_spikes[m] += 1
                         if y // pool < pooled.shape[1] and x // pool < pooled.shape[2]:

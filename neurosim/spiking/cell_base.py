@@ -82,6 +82,12 @@ class AbstractCell(KnownSettings, ABC):
     ) -> tuple[Tensor, Memory]:
         """Voltage and memory one tick later, before any spike."""
 
+    @property
+    def plain_decay(self) -> float | None:
+        """``d`` where ``advance`` is ``d v + I``, one product and one sum in the dtype of I, so
+        that a compiled pass may take its place to the bit; None for every other cell."""
+        return None
+
     def barrier(self, threshold: Tensor, memory: Memory) -> Tensor:
         """What the voltage has to exceed in this tick: ``threshold``, raised by the memory."""
         return threshold

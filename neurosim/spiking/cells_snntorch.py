@@ -42,6 +42,10 @@ class SnntorchLIF(LeakyCell):
     def decay(self) -> float:
         return math.exp(-self.dt_ms / self.tau_mem_ms)
 
+    @property
+    def plain_decay(self) -> float:
+        return self.decay
+
     @cached_property
     def _neuron(self) -> Any:
         from snntorch import Leaky

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.spiking.neurons import AbstractCell, per_map
+from neurosim.spiking.neurons import AbstractCell, Memory, per_map
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,27 @@ class AbstractCompetition(ABC):
             pool: side of the max-pooling window, 1 for none.
         """
 
+    def step(
+        self,
+        cell: AbstractCell,
+        current: Tensor,
+        voltage: Tensor,
+        memory: Memory,
+        threshold: Tensor,
+        pool: int,
+    ) -> tuple[Fired, Memory]:
+        """A whole tick of the layer: input, spikes, resets, and what the cells remember.
+
+        Args:
+            current: input of this tick, ``(batch, maps, height, width)``; may be overwritten.
+            voltage, memory: the state one tick earlier; left as it is.
+            threshold: one a map, ``(maps,)``.
+            pool: side of the max-pooling window, 1 for none.
+        """
+        voltage, memory = cell.advance(current, voltage, memory, threshold)
+        fired = self.fire(cell, voltage, cell.barrier(threshold, memory), pool)
+        return fired, cell.remember(memory, fired.spikes, threshold)
+
 
 @final
 @dataclass(frozen=True)
@@ -69,22 +90,56 @@ class WinnerTakeAll(AbstractCompetition):
     Kheradpisheh et al. 2018, 10.1016/j.neunet.2017.12.005). Ties go to the first map.
     """
 
-    def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
-        from neurosim.spiking._competition_kernels import winner_take_all, winner_take_all_each
+    def step(
+        self,
+        cell: AbstractCell,
+        current: Tensor,
+        voltage: Tensor,
+        memory: Memory,
+        threshold: Tensor,
+        pool: int,
+    ) -> tuple[Fired, Memory]:
+        decay = cell.plain_decay
+        plain = decay is not None and threshold.dim() == 1 and current.device.type == "cpu"
+        if plain and voltage.shape == current.shape and voltage.dtype == current.dtype:
+            return self._fire_on_cpu(current, threshold, pool, voltage, decay), memory
+        return super().step(cell, current, voltage, memory, threshold, pool)
 
+    def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
         if voltage.device.type != "cpu":
             return self._fire_anywhere(voltage, threshold, pool)
-        v = voltage.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
+        return self._fire_on_cpu(voltage, threshold, pool)
+
+    def _fire_on_cpu(
+        self,
+        voltage: Tensor,
+        threshold: Tensor,
+        pool: int,
+        before: Tensor | None = None,
+        decay: float | None = None,
+    ) -> Fired:
+        """One compiled pass; with ``before`` voltage is the input and the pass integrates too."""
+        from neurosim.spiking._competition_kernels import winner_take_all
+
+        v = _channels_last(voltage)
         batch, height, width, maps = v.shape
+        earlier = v[:0] if before is None else _channels_last(before)
+        inverse = 1 / threshold
+        if threshold.dim() > 1:
+            inverse = _channels_last(torch.broadcast_to(inverse, voltage.shape))
         spikes = torch.zeros(v.shape, dtype=torch.uint8)
         pooled = torch.zeros((batch, height // pool, width // pool, maps), dtype=v.dtype)
         n_spikes = torch.zeros(maps, dtype=torch.int64)
-        out = spikes.numpy(), pooled.numpy(), n_spikes.numpy(), pool
-        if threshold.dim() > 1:
-            theta = torch.broadcast_to(threshold, voltage.shape).permute(0, 2, 3, 1)
-            winner_take_all_each(v.numpy(), theta.contiguous().numpy(), *out)
-        else:
-            winner_take_all(v.numpy(), (1 / threshold).numpy(), *out)
+        winner_take_all(
+            v.numpy(),
+            earlier.numpy(),
+            v.numpy().dtype.type(0.0 if decay is None else decay),
+            inverse.reshape(-1, maps).numpy(),
+            spikes.numpy(),
+            pooled.numpy(),
+            n_spikes.numpy(),
+            pool,
+        )
         return Fired(
             spikes.permute(0, 3, 1, 2), pooled.permute(0, 3, 1, 2), v.permute(0, 3, 1, 2), n_spikes
         )
@@ -97,3 +152,8 @@ class WinnerTakeAll(AbstractCompetition):
         pooled = F.max_pool2d(spikes, pool) if pool > 1 else spikes
         n_spikes = spikes.sum((0, 2, 3)).round().long()
         return Fired(spikes.byte(), pooled, voltage.masked_fill(fired, 0.0), n_spikes)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """``(batch, height, width, maps)`` in one piece; no copy of images kept channels-last."""
+    return x.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)

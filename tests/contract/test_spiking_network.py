@@ -10,7 +10,7 @@ from neurosim.models.normalisation import Batch
 from neurosim.models.spiking import Homeostasis, SpikingDynamics, pink_noise
 from neurosim.models.stdp import opponent_weight, spiking_network, stdp_part
 from neurosim.rule import run_batch
-from neurosim.spiking.competition import NoCompetition, WinnerTakeAll
+from neurosim.spiking.competition import AbstractCompetition, NoCompetition, WinnerTakeAll
 from neurosim.spiking.encoders import ENCODERS
 from neurosim.spiking.lgn import LGN, OPPONENT, blur
 from neurosim.spiking.neurons import CELLS, SnntorchLIF
@@ -58,6 +58,31 @@ def test_winner_take_all_kernel_equals_torch_operators(pool, dtype, each):
     for name in ("spikes", "pooled", "voltage", "n_spikes"):
         assert torch.equal(getattr(fast, name), getattr(plain, name)), name
     assert 0 < int(fast.n_spikes.sum()) < v.numel() // 9
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("cell", [CELL, CELLS["norse-lif"](dt_ms=5.0), CELLS["adaptive-lif"]()])
+def test_a_compiled_tick_is_the_cells_own_tick(cell, dtype):
+    """Integration, competition and resets in one pass: to the bit what they are one by one, tick
+    after tick, and the state of the tick before stays as it was."""
+    shape = (2, 6, 5, 4)
+    threshold = torch.linspace(0.5, 2.0, 6, dtype=dtype)
+    state = ours = cell.rest(torch.zeros(shape, dtype=dtype))
+    g, n_spikes = generator(), 0
+    for _ in range(4):
+        current = torch.randn(shape, generator=g, dtype=dtype)
+        earlier = [tensor.clone() for tensor in ours]
+        args = (state[0], tuple(state[1:]), threshold, 2)
+        plain, memory = AbstractCompetition.step(WinnerTakeAll(), cell, current.clone(), *args)
+        args = (ours[0], tuple(ours[1:]), threshold, 2)
+        fast, own_memory = WinnerTakeAll().step(cell, current.clone(), *args)
+        for name in ("spikes", "pooled", "voltage", "n_spikes"):
+            assert torch.equal(getattr(fast, name), getattr(plain, name)), name
+        assert all(torch.equal(a, b) for a, b in zip(earlier, ours, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(memory, own_memory, strict=True))
+        state, ours = (plain.voltage, *memory), (fast.voltage, *own_memory)
+        n_spikes += int(fast.n_spikes.sum())
+    assert n_spikes > 0
 
 
 def test_one_winner_a_place_silences_and_resets_the_others():
