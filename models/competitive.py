@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from neurosim.dynamics import AbstractClocked
 from neurosim.solvers import Ticks
 from neurosim.spiking.encoders import AbstractEncoder, Poisson
-from neurosim.spiking.neurons import SnntorchLIF, VoltageCell
+from neurosim.spiking.neurons import ResetToZero, SnntorchLIF, VoltageCell
 from neurosim.synapses import Dense
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LocalSignal, Settled, State
@@ -185,6 +185,46 @@ class Competition(AbstractClocked):
         return {"pre": (point.spikes[0],), **dict.fromkeys(names, (nothing,))}
 
     def tick(self, point: CompetitionPoint, state: State, index: int) -> State:
+        plain = self.cell.plain_decay is not None and isinstance(self.cell.reset, ResetToZero)
+        if plain and point.currents.device.type == "cpu":
+            after = self._tick_on_cpu(point, state, index)
+        else:
+            after = self._tick_anywhere(point, state, index)
+        if point.learning and index == self.n_ticks() - 1:
+            # As if the images had come one after the other.
+            rise = after["rise"][0]
+            passed_ms = len(rise) * self.duration_ms
+            kept = math.exp(-passed_ms / self.tau_rise_ms)
+            point.layer.raised.mul_(kept).add_(rise.sum(0))
+        return after
+
+    def _tick_on_cpu(self, point: CompetitionPoint, state: State, index: int) -> State:
+        """The numbers of ``_tick_anywhere`` from one compiled pass."""
+        from neurosim.spiking._competition_kernels import one_winner
+
+        names = ("voltage", "wait", "inhibitory", "rise", "counts")
+        after = {name: torch.empty_like(state[name][0]) for name in names}
+        current = point.currents[index].numpy()
+        constants = (
+            self.cell.plain_decay,
+            self.threshold_mv,
+            self.inhibition_mv,
+            self.floor_mv,
+            self.rise_mv if point.learning else 0.0,
+            self.refractory_ms / self.dt_ms,
+        )
+        one_winner(
+            current,
+            tuple(state[name][0].numpy() for name in names),
+            point.layer.raised.numpy(),
+            tuple(current.dtype.type(constant) for constant in constants),
+            tuple(after[name].numpy() for name in names),
+        )
+        after |= {"pre": point.spikes[index], "post": after["inhibitory"]}
+        return {name: (tensor,) for name, tensor in after.items()}
+
+    def _tick_anywhere(self, point: CompetitionPoint, state: State, index: int) -> State:
+        """A tick of any cell on any device, from torch operators."""
         v, wait, h, rise, counts = (
             state[name][0] for name in ("voltage", "wait", "inhibitory", "rise", "counts")
         )
@@ -207,11 +247,6 @@ class Competition(AbstractClocked):
             "post": s,
             "counts": counts + s,
         }
-        if point.learning and index == self.n_ticks() - 1:
-            # As if the images had come one after the other.
-            passed_ms = len(rise) * self.duration_ms
-            kept = math.exp(-passed_ms / self.tau_rise_ms)
-            point.layer.raised.mul_(kept).add_(rise.sum(0))
         return {name: (tensor,) for name, tensor in after.items()}
 
     def local_signals(self, point: CompetitionPoint, state: State) -> Sequence[LocalSignal]:

@@ -57,3 +57,56 @@ def winner_take_all(
                             pooled[b, y // pool, x // pool, m] = one
                         break
                 place[:] = 0
+
+
+# No "contract" here either, for the same reason.
+@numba.njit(cache=True, nogil=True)
+def one_winner(
+    current: np.ndarray,
+    before: tuple,
+    raised: np.ndarray,
+    constants: tuple,
+    after: tuple,
+) -> None:
+    """A tick of cells that inhibit each other, of which one may fire.
+
+    Args:
+        current: ``(batch, n)``.
+        before: voltage, ticks left to wait, spikes of the tick before, rise of the threshold, and
+            counts, each ``(batch, n)``.
+        raised: rise that outlasts presentations, ``(n,)``.
+        constants: decay, threshold, inhibition, floor, rise of one spike, ticks to wait after it;
+            in the dtype of current.
+        after: the same as ``before``, written.
+    """
+    v_before, wait_before, inhibitory, rise_before, counts_before = before
+    v_after, wait_after, spikes, rise_after, counts_after = after
+    decay, threshold, inhibition, floor, rise_of_one, to_wait = constants
+    n_batch, n = current.shape
+    zero, one = decay - decay, current.dtype.type(1)
+    above = np.empty(n, current.dtype)
+    for b in range(n_batch):
+        arriving, held, waits, h = current[b], v_before[b], wait_before[b], inhibitory[b]
+        v, wait, s, rise, counts = (
+            v_after[b], wait_after[b], spikes[b], rise_after[b], counts_after[b]
+        )  # fmt: skip
+        firing = zero
+        for i in range(n):
+            firing += h[i]
+        for i in range(n):
+            awake = one if waits[i] <= zero else zero
+            now = decay * held[i] + (arriving[i] - inhibition * (firing - h[i])) * awake
+            v[i] = now if now > floor else floor
+            wait[i] = waits[i] - one
+            s[i] = zero
+            above[i] = (v[i] - (threshold + raised[i] + rise_before[b, i])) * awake
+        rise[:] = rise_before[b]
+        counts[:] = counts_before[b]
+        winner, furthest = -1, zero
+        for i in range(n):
+            if above[i] > furthest:
+                winner, furthest = i, above[i]
+        if winner >= 0:
+            v[winner], wait[winner], s[winner] = zero, to_wait, one
+            rise[winner] += rise_of_one
+            counts[winner] += one

@@ -63,6 +63,30 @@ def test_of_several_cells_over_threshold_the_furthest_above_fires():
     assert state["post"][0].tolist() == [[0, 1, 0]] * 2
 
 
+@pytest.mark.parametrize("learning", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_compiled_tick_is_the_tick_of_torch_operators(dtype, learning):
+    """Every state of 60 ticks to the bit: inhibition, floor, refractory time, rises."""
+    dynamics = Competition(
+        duration_ms=60.0, floor_mv=-20.0, rise_mv=0.7, refractory_ms=3.0, tau_rise_ms=1e3
+    )
+    layer = CompetitiveLayer("E", 40, 30, generator=generator(), dtype=dtype)
+    layer.weight.mul_(20)
+    spikes = (torch.rand((60, 3, 40), generator=generator(1)) < 0.1).to(dtype)
+    point = dynamics.presentation(layer, spikes, learning)
+    plain = ours = dynamics.initial_state(point)
+    n_spikes = 0
+    for index in range(60):
+        layer.raised.fill_(0.1 * index)
+        plain = dynamics._tick_anywhere(point, plain, index)
+        ours = dynamics._tick_on_cpu(point, ours, index)
+        for name in plain:
+            assert torch.equal(ours[name][0], plain[name][0]), (name, index)
+        n_spikes += int(ours["post"][0].sum())
+    assert n_spikes > 20
+    assert float(ours["voltage"][0].min()) < 0
+
+
 def test_the_membrane_stops_at_the_inhibitory_reversal_potential():
     dynamics = Competition(inhibition_mv=500.0, floor_mv=-35.0, duration_ms=2.0)
     spikes = torch.zeros(2, 1, 1)
