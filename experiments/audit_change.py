@@ -10,12 +10,14 @@ import numpy as np
 
 from neurosim.experiments.audit_types import PASS, UNKNOWN, WARNING, Audited, Finding, signed
 from neurosim.experiments.figure_data import REFERENCE
-from neurosim.experiments.results import decompose
+from neurosim.experiments.results import EVALUATED_BATCH, decompose
 
 #: A learning part of less than this share of a change is named in the warning.
 _MOST_SHARE = 0.5
 #: Changes of rho below this are not divided by.
 _SMALL = 0.005
+#: A difference below this is 0 to three digits: it has no sign.
+_NOTHING = 0.0005
 
 
 def normalisation_share(audited: Audited) -> Finding:
@@ -23,6 +25,8 @@ def normalisation_share(audited: Audited) -> Finding:
     question = "How much of each change from epoch 0 is normalisation, and how much is learning?"
     headline = audited.headline
     values, lines = [], []
+    rows = headline.models
+    by_batch = list(rows.loc[rows["normalisation"] == EVALUATED_BATCH, "rule"].unique())
     for roi in headline.rois:
         parts = headline.view(roi).parts(headline.last)
         for rule in audited.rules:
@@ -31,7 +35,8 @@ def normalisation_share(audited: Audited) -> Finding:
                 continue
             mean = of_rule[["normalisation_part", "learning_part", "change"]].mean()
             small = abs(mean["change"]) < _SMALL
-            share = np.nan if small else mean["normalisation_part"] / mean["change"]
+            unseen = small or rule in by_batch
+            share = np.nan if unseen else mean["normalisation_part"] / mean["change"]
             values.append(
                 {"rule": rule, "roi": roi, "n_seeds": len(of_rule), **mean, "share": share}
             )
@@ -49,6 +54,13 @@ def normalisation_share(audited: Audited) -> Finding:
     if verdict == WARNING:
         n = sum(share >= _MOST_SHARE for share in shares)
         lines.insert(0, f"In {n} of {len(values)} changes at least half is not learning.")
+    if by_batch:
+        verdict = WARNING
+        lines.insert(
+            0,
+            f"{', '.join(by_batch)}: normalised by the images that are evaluated ({EVALUATED_BATCH}"
+            "), so that no pass at learning rate 0 can tell what normalisation does to the score.",
+        )
     return Finding("normalisation", question, verdict, "\n".join(lines), values)
 
 
@@ -56,8 +68,8 @@ def _share_in_words(share: float) -> str:
     """The share of normalisation, where it is one: two parts of one sign."""
     if not np.isfinite(share):
         return ""
-    if 0 <= share <= 1:
-        return f" ({share:.0%} normalisation)"
+    if -0.005 < share <= 1:
+        return f" ({abs(share):.0%} normalisation)"
     return " (the two pull apart)"
 
 
@@ -72,6 +84,7 @@ def sign_survives(audited: Audited) -> Finding:
             if reference is None:
                 continue
             flips: list[tuple[str, float]] = []
+            gone: list[tuple[str, float]] = []
             kept: list[tuple[str, float]] = []
             for control, change in _controls(audited):
                 found = _difference(audited, rule, roi, change)
@@ -79,13 +92,21 @@ def sign_survives(audited: Audited) -> Finding:
                     continue
                 values.append({"rule": rule, "roi": roi, "control": control, **found})
                 same = np.sign(found["difference"]) == np.sign(reference["difference"])
-                (kept if same else flips).append((control, found["difference"]))
+                nothing = abs(found["difference"]) < _NOTHING
+                into = gone if nothing else kept if same else flips
+                into.append((control, found["difference"]))
             values.append({"rule": rule, "roi": roi, "control": "", **reference})
             told = f"{rule} in {roi}: {signed(reference['difference'])}"
             if flips:
                 any_flip = True
                 named = ", ".join(f"{control} ({signed(value)})" for control, value in flips)
-                lines.append(f"{told}; the sign turns with {named}.")
+                told += f"; the sign turns with {named}"
+            if gone:
+                any_flip = True
+                named = ", ".join(control for control, _ in gone)
+                told += f"; nothing is left (under {_NOTHING}) with {named}"
+            if flips or gone:
+                lines.append(f"{told}.")
             elif kept:
                 lines.append(f"{told}; the same sign under all {len(kept)} controls.")
     if not lines:

@@ -34,7 +34,8 @@ def movement(audited: Audited) -> Finding:
         still = [v for v in values if v["rule"] == rule and v["not_trained"]]
         if still:
             named = ", ".join(f"{v['layer']} ({v['displacement']:.2%})" for v in still)
-            lines.append(f"{rule}: {named} counts as not trained.")
+            count = "counts" if len(still) == 1 else "count"
+            lines.append(f"{rule}: {named} {count} as not trained.")
     if lines:
         return Finding("movement", question, WARNING, "\n".join(lines), values)
     answer = f"None: every layer of {', '.join(audited.rules) or 'the networks'} moved and turned."

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurosim.experiments.control_words import sign_sentence
+from neurosim.experiments.control_words import UNTRAINED, sign_sentence
 from neurosim.experiments.figure_style import rule_style
+from neurosim.experiments.stimulus_content import is_band
 from neurosim.experiments.verdicts import change, number
 
 _LEVELS = ("initialised", "statistics-only", "trained")
@@ -28,20 +28,21 @@ def page(
     *,
     layer: str,
     px: int,
-    folder: Path,
+    pictures: Sequence[str] = (),
 ) -> str:
     """One page: what was asked, then a section a ROI.
 
     Args:
         tables: ``scores`` (a row a rule, state and look), ``decomposition``, ``layer_choice``.
+        pictures: names of the PNG files beside the page.
     """
     scores, parts, choice = (tables[key] for key in ("scores", "decomposition", "layer_choice"))
     assert scores is not None
     models = scores[~scores["rule"].str.startswith(_REFERENCE)]
     models = models[models["epoch"].isin([0, models["epoch"].max()])]
     lines = [f"# {name.replace('_', ' ').capitalize()}", "", *_asked(asked, models)]
-    if (folder / f"{name}.png").is_file():
-        lines += ["", f"![{name.replace('_', ' ')}]({name}.png)"]
+    for picture in pictures:
+        lines += ["", f"![{picture.replace('_', ' ')}]({picture}.png)"]
     for roi in models["roi"].unique():
         of_roi, at = models[models["roi"] == roi], f"{layer}, {px} px"
         bounds = of_roi[["noise_lower", "noise_upper"]].iloc[0]
@@ -134,8 +135,8 @@ def _signs(name: str, rows: pd.DataFrame, px: int) -> list[str]:
     keys = [key for key in _keys(rows) if key != axis]
     told = []
     for names, of_rule in rows.groupby(keys, sort=False):
-        if len(of_rule) > 1 and names[0] != "untrained":
-            row = dict(zip(keys, names, strict=True))
+        row = dict(zip(keys, names, strict=True))
+        if len(of_rule) > 1 and row["rule"] != UNTRAINED and not is_band(row.get("content", "")):
             label = ", ".join(_names(row, keys))
             for part in ("change", "learning_part"):
                 told.append(f"- {sign_sentence(label, of_rule, axis, what, part)}")

@@ -8,7 +8,7 @@ For each folder NAME given, writes into --out:
                             layer and ROI: mean over seeds, sd, interval, partial alignments
     NAME_decomposition.csv  normalisation part, learning part and change, with intervals
     NAME_layer_choice.csv   fixed, best and held-out layer, means over seeds
-    NAME.md                 the tables to read, and NAME.png, the figure
+    NAME.md                 the tables to read, and the figures as PNG
 
 It computes nothing anew: every number is a mean of what the folder's tables hold, in the
 convention ``subject_mean``.
@@ -187,7 +187,8 @@ def summarise(found: Found, out: Path, layer: str, px: int | None) -> list[Path]
         "decomposition": parts,
         "layer_choice": choice_summary(found),
     }
-    text = page(found.name, tables, found.asked, layer=layer, px=px, folder=found.folder)
+    names = [picture.stem for picture in pictures(found.folder)]
+    text = page(found.name, tables, found.asked, layer=layer, px=px, pictures=names)
     written = []
     for name, table in tables.items():
         if table is not None:
@@ -196,12 +197,16 @@ def summarise(found: Found, out: Path, layer: str, px: int | None) -> list[Path]
             write_csv(written[-1], table.drop(columns=_levels(table)))
     written.append(out / f"{found.name}.md")
     write_text(written[-1], text)
-    picture = found.folder / f"{found.name}.png"
-    if picture.is_file():
+    for picture in pictures(found.folder):
         written.append(out / picture.name)
         with whole_or_nothing(written[-1]) as temporary:
             shutil.copyfile(picture, temporary)
     return written
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The figures of a folder as PNG, by name."""
+    return sorted(folder.glob("*.png"))
 
 
 def _levels(table: pd.DataFrame) -> list[str]:

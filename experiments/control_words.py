@@ -6,7 +6,10 @@ import pandas as pd
 
 from neurosim.experiments.control_command import Result
 from neurosim.experiments.evaluate import NO_NORMALISATION
+from neurosim.experiments.stimulus_content import is_band
 
+#: Its trained state is its statistics-only one.
+UNTRAINED = "untrained"
 _LEVELS = ("initialised", "statistics_only", "trained")
 _PARTS = ("normalisation_part", "learning_part", "change")
 
@@ -23,13 +26,16 @@ def cross_in_words(result: Result) -> str:
         lines += ["", f"{_simulated(result)}{roi}, {result.layer}, {of_roi['px'].iloc[0]} px:"]
         lines.append(_printed(of_roi, ["rule", "normalisation", "n_seeds"]))
         for rule, of_rule in of_roi.groupby("rule", sort=False):
-            if set(of_rule["normalisation"]) != {NO_NORMALISATION}:
+            if rule != UNTRAINED and set(of_rule["normalisation"]) != {NO_NORMALISATION}:
                 lines.append(sign_sentence(str(rule), of_rule, "normalisation", "policy"))
     return "\n".join([*lines, _INTERVALS])
 
 
 def sweep_in_words(result: Result) -> str:
-    """Every px at the chosen layer, native and upsampled, and where the sign depends on it."""
+    """Every px and content at the chosen layer, and where the sign depends on the size.
+
+    Contents whose names depend on the size (bands) are in the table and have no sentence.
+    """
     if "decomposition" not in result.tables:
         return "no resamples were asked for: scores.csv holds every score"
     table = _at(result)
@@ -38,7 +44,8 @@ def sweep_in_words(result: Result) -> str:
         lines += ["", f"{_simulated(result)}{roi}, {result.layer}, normalisation {policy}:"]
         lines.append(_printed(part, ["rule", "content", "px", "n_seeds"]))
         for (rule, content), of_rule in part.groupby(["rule", "content"], sort=False):
-            lines.append(sign_sentence(f"{rule}, {content}", of_rule, "px", "size"))
+            if rule != UNTRAINED and len(of_rule) > 1 and not is_band(str(content)):
+                lines.append(sign_sentence(f"{rule}, {content}", of_rule, "px", "size"))
     return "\n".join([*lines, _INTERVALS])
 
 

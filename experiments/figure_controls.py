@@ -57,10 +57,10 @@ def resolution_sweep(result: Result, folder: Path) -> None:
 
 
 def _cross_figure(result: Result) -> Figure:
-    rows = _shown(result)
+    rows = shown(result)
     px = int(rows["px"].max())
     rows = rows[(rows["px"] == px) & (rows["content"] == "native")]
-    figure, grid, rules, rois = _panels(
+    figure, grid, rules, rois = panels(
         result,
         rows,
         title="Alignment by normalisation policy and by what the weights have been through",
@@ -92,18 +92,18 @@ def _cross_figure(result: Result) -> Figure:
             names = [_SHORT[p] for p in policies] if r == len(rois) - 1 else [""] * len(policies)
             axes.set_xticklabels(names, rotation=90, fontsize=7.5)
             axes.set_xlim(-0.6, max(len(policies) - 0.4, 1.6))
-            _luminance(axes, result, roi, [px])
+            draw_luminance(axes, result, roi, [px])
     return figure
 
 
 def _sweep_figure(result: Result) -> Figure:
-    rows = _shown(result)
+    rows = shown(result)
     policies = [p for p in _SHORT if p in set(rows["normalisation"]) and p != NO_NORMALISATION]
     policy = "running" if "running" in policies or not policies else policies[0]
     rows = rows[rows["normalisation"].isin([policy, NO_NORMALISATION])]
     sizes = sorted(int(px) for px in rows["px"].unique())
     contents = [c for c in ("native", "upsampled") if c in set(rows["content"])]
-    figure, grid, rules, rois = _panels(
+    figure, grid, rules, rois = panels(
         result,
         rows,
         title="Alignment by stimulus size, and what of it is image content",
@@ -143,11 +143,11 @@ def _sweep_figure(result: Result) -> Figure:
                                  rotation=90, fontsize=7.5)  # fmt: skip
             if last:
                 axes.set_xlabel("px (log)")
-            _luminance(axes, result, roi, sizes)
+            draw_luminance(axes, result, roi, sizes)
     return figure
 
 
-def _shown(result: Result) -> pd.DataFrame:
+def shown(result: Result) -> pd.DataFrame:
     """Rows of rules at the figure's layer, first readout, ``subject_mean``."""
     table = result.tables["scores"]
     rows = table[
@@ -158,7 +158,7 @@ def _shown(result: Result) -> pd.DataFrame:
     return rows[rows["readout"] == rows["readout"].iloc[0]]
 
 
-def _panels(
+def panels(
     result: Result,
     rows: pd.DataFrame,
     *,
@@ -236,7 +236,7 @@ def _handle(colour: str, label: str, marker: str) -> Line2D:
     return Line2D([], [], color=colour, marker=marker, ms=5, ls="none", label=label)
 
 
-def _luminance(axes: Axes, result: Result, roi: str, sizes: Sequence[int]) -> None:
+def draw_luminance(axes: Axes, result: Result, roi: str, sizes: Sequence[int]) -> None:
     table = result.tables["scores"]
     rows = table[
         (table["rule"] == _LUMINANCE)

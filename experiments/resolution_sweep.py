@@ -5,7 +5,8 @@
 
 ``upsampled`` stimuli have the size of px and the detail of the training px, so that what a network
 makes of its input size and what it makes of finer detail are told apart. Writes scores.csv,
-decomposition.csv, layer_choice.csv and a figure; running it again resumes.
+decomposition.csv, layer_choice.csv and a figure (with bands, one of spatial frequencies too);
+running it again resumes.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ DEFAULT_PX = (32, 64, 96, 128, 160)
 
 
 def _draw(result: Result, folder: Path) -> None:
+    from neurosim.experiments.figure_bands import spatial_frequencies
     from neurosim.experiments.figure_controls import resolution_sweep
 
     resolution_sweep(result, folder)
+    spatial_frequencies(result, folder)
 
 
 def _tell(result: Result) -> str:

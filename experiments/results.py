@@ -20,7 +20,8 @@ FIRST_COLUMNS = [
 ]  # fmt: skip
 #: Normalisation column of rows that are the same under every policy: without normalised layers;
 #: normalised by what is evaluated (profile published).
-ANY_POLICY = ("none", "evaluated-batch")
+EVALUATED_BATCH = "evaluated-batch"
+ANY_POLICY = ("none", EVALUATED_BATCH)
 #: A layer that moved by less is marked "not trained".
 MIN_DISPLACEMENT = 0.01
 #: A layer whose direction changed by less only grew or shrank: 1 - cosine of the turn that a

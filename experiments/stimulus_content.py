@@ -43,6 +43,11 @@ def check_content(names: tuple[str, ...]) -> None:
         )
 
 
+def is_band(name: str) -> bool:
+    """Whether a content is one octave band, or all but one."""
+    return name.startswith(("only-", "notch-"))
+
+
 def _positive(text: str) -> bool:
     try:
         return float(text) > 0

@@ -71,7 +71,7 @@ def test_a_control_that_changes_nothing_of_a_layer_is_not_counted():
 def test_layers_that_hardly_moved_or_only_shrank_are_named():
     table = result_tables.table(rules=("bp", "stdp"), seeds=(1,), still=("stdp",))
     found = of(audit(table), "movement")
-    assert "stdp: Conv1 (0.40%), FC1 (0.40%) counts as not trained" in found.answer
+    assert "stdp: Conv1 (0.40%), FC1 (0.40%) count as not trained" in found.answer
     assert "bp" not in found.answer
     shrunk = table.assign(direction_change=0.0)
     assert "bp: Conv1 (30.00%)" in of(audit(shrunk), "movement").answer
@@ -186,3 +186,26 @@ def test_files_that_do_not_fit_are_refused_by_name(demo, tmp_path):
         audit_activations(tmp_path, "demo", None)
     with pytest.raises(ValueError, match="unknown labels"):
         write_activations(tmp_path / "y.npz", few, rule="r", seed=1, epoch=0, pixels=3)
+
+
+def test_what_the_evaluated_batch_normalises_has_no_normalisation_part():
+    """Of the profile published: passes at learning rate 0 are normalised by the batch as well."""
+    table = known(start=0.2, statistics_only=0.2, trained=0.05)
+    table["normalisation"] = table["normalisation"].mask(
+        table["normalisation"] == "running", "evaluated-batch"
+    )
+    found = of(audit(table[table["normalisation"] != "identity"]), "normalisation")
+    assert found.verdict == "warning"
+    assert "bp: normalised by the images that are evaluated (evaluated-batch)" in found.answer
+    assert "% normalisation" not in found.answer
+
+
+def test_a_difference_that_is_nought_to_three_digits_has_no_sign():
+    table = known(start=0.1, statistics_only=0.15, trained=0.2)
+    conv1 = (table["layer"] == "Conv1") & (table["rule"] == "bp")
+    trained = (table["epoch"] == 1) & ~table["statistics_only"].astype(bool)
+    table.loc[conv1 & trained, "rho"] = 0.0999
+    found = of(audit(table), "sign")
+    assert found.verdict == "warning"
+    assert "nothing is left (under 0.0005) with the layer Conv1" in found.answer
+    assert "turns" not in found.answer

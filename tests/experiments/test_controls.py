@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from neurosim.experiments import control_run, report
-from neurosim.experiments.control_command import GridOptions, WorkOptions
+from neurosim.experiments import control_run, figure_bands, report
+from neurosim.experiments.control_command import GridOptions, Result, WorkOptions
 from neurosim.experiments.control_tables import decomposition_table, interval
 from neurosim.experiments.control_words import sign_sentence
 from neurosim.experiments.data import load_stimuli
@@ -225,3 +225,29 @@ def test_a_sign_counts_only_where_the_interval_leaves_out_zero():
         "at 64; not told apart from it at 96."
     )
     assert sign_sentence("bp", rows[:1], "px", "size").endswith("above initialised at every size.")
+
+
+def test_the_figure_of_spatial_frequencies_draws_bands_from_coarse_to_fine(tmp_path, monkeypatch):
+    """Bands alone and all but them at the largest size; without bands there is no such figure."""
+    drawn = []
+    monkeypatch.setattr(figure_bands, "save", lambda figure, folder, name: drawn.append(figure))
+    contents = ("native", "only-16-32", "only-8-16", "only-dc", "notch-16-32", "notch-8-16",
+                "notch-dc")  # fmt: skip
+    rows = pd.DataFrame(
+        [{"rule": "bp", "seed": 1, "weights": w, "epoch": e, "px": 32, "content": c,
+          "normalisation": "running", "readout": "units", "layer": "FC1", "roi": "V1",
+          "convention": "subject_mean", "rho": i / 100 + e, "noise_lower": 0.1, "noise_upper": 0.2}
+         for w, e in (("initialised", 0), ("trained", 5)) for i, c in enumerate(contents)]
+    )  # fmt: skip
+    luminance = rows[:1].assign(rule="reference:luminance")
+    result = Result({"scores": pd.concat([rows, luminance])}, "FC1", 32, False)
+    figure_bands.spatial_frequencies(result, tmp_path)
+    (figure,) = drawn
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["dc", "8-16", "16-32"]
+    lines = {line.get_gid(): line.get_ydata() for line in axes.lines}
+    np.testing.assert_allclose(lines["bp:initialised:only-"], [0.03, 0.02, 0.01])
+    np.testing.assert_allclose(lines["bp:trained:notch-"], [5.06, 5.05, 5.04])
+    bare = result.tables["scores"][result.tables["scores"]["content"] == "native"]
+    figure_bands.spatial_frequencies(Result({"scores": bare}, "FC1", 32, False), tmp_path)
+    assert len(drawn) == 1
