@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from neurosim.choices import Choices
 from neurosim.experiments.config import Execution
 from neurosim.experiments.events import Event
 from neurosim.experiments.execute import AbstractRunner, Listener, Losses, failure
 from neurosim.experiments.failures import ClusterLostError
+from neurosim.experiments.job_queue import JobQueue
 from neurosim.experiments.tasks import CellTask, run_task
 
-#: Job queues by the name in the file of --dask-jobqueue; the values are classes of dask-jobqueue.
-JOB_QUEUES: Choices[str] = Choices(
-    "job queue",
-    {
-        "slurm": "SLURMCluster",
-        "pbs": "PBSCluster",
-        "sge": "SGECluster",
-        "lsf": "LSFCluster",
-        "htcondor": "HTCondorCluster",
-        "moab": "MoabCluster",
-        "oar": "OARCluster",
-        # Jobs are processes of this machine: to try a file out.
-        "local": "LocalCluster",
-    },
-)
 _POLL_S = 0.2
 #: Seconds to reach a scheduler.
 _REACH_S = 20
@@ -66,6 +51,7 @@ class DaskWorkers(AbstractRunner):
             ValueError: Dask is missing, the scheduler cannot be reached, the file is wrong.
         """
         try:
+            import dask_jobqueue  # noqa: F401
             import distributed  # noqa: F401
         except ImportError as error:
             raise ValueError(_MISSING) from error
@@ -74,8 +60,8 @@ class DaskWorkers(AbstractRunner):
             _check_scheduler(address)
             return cls(lambda: _there(address), address)
         assert execution.dask_jobqueue is not None
-        options = _read_job_queue(execution.dask_jobqueue)
-        return cls(lambda: _job_queue(options, execution.workers), str(execution.dask_jobqueue))
+        queue = JobQueue.read(execution.dask_jobqueue)
+        return cls(lambda: queue.cluster(execution.workers), str(execution.dask_jobqueue))
 
     def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
         from distributed import Client
@@ -108,7 +94,9 @@ class _Run:
                 self._pass_on()
                 self._collect()
         except BaseException:
-            self.client.cancel(list(self.running), force=True)
+            # Workers leave what nobody waits for; without a scheduler they have noticed.
+            with contextlib.suppress(OSError, TimeoutError, RuntimeError):
+                self.client.cancel(list(self.running), force=True)
             raise
         self._pass_on()
 
@@ -164,13 +152,22 @@ class _Run:
 _one_cell = threading.Lock()
 
 
+class UnwantedError(RuntimeError):
+    """Nobody waits for a cell any more: the run was ended, or its scheduler is gone."""
+
+
 def _run_on_worker(task: CellTask, topic: str) -> None:
     """One cell, on a Dask worker."""
     from distributed import get_worker
 
     worker = get_worker()
+    key = worker.get_current_task()
 
     def report(event: str, /, **values: Any) -> None:
+        # Dask cannot stop a thread: a cell has to ask, or it would keep its worker for hours.
+        asked = worker.state.tasks.get(key)
+        if asked is None or asked.state == "cancelled" or worker.status.name != "running":
+            raise UnwantedError(f"{task.name} is not waited for any more")
         told = {"event": event, **values, "rule": task.label, "seed": task.seed}
         worker.log_event(topic, told)
 
@@ -202,36 +199,3 @@ def _check_scheduler(address: str) -> None:
 @contextmanager
 def _there(address: str) -> Iterator[str]:
     yield address
-
-
-def _read_job_queue(path: Path) -> dict[str, Any]:
-    """The file of --dask-jobqueue: ``queue_system`` and the options of its class."""
-    from neurosim.experiments.options import read_file
-
-    options = read_file(path)
-    if not isinstance(options.get("queue_system"), str):
-        raise ValueError(f"{path} must name its queue_system: one of {', '.join(JOB_QUEUES)}")
-    options["queue_system"] = JOB_QUEUES[options["queue_system"]]
-    # One process and one thread a job: a cell is one thread.
-    for name in ("cores", "processes"):
-        if options.setdefault(name, 1) != 1:
-            raise ValueError(f"{path}: {name} must be 1, as a job runs one cell on one core")
-    return options
-
-
-@contextmanager
-def _job_queue(options: dict[str, Any], n_jobs: int) -> Iterator[str]:
-    try:
-        import dask_jobqueue
-        from dask_jobqueue.local import LocalCluster
-    except ImportError as error:
-        raise ValueError(_MISSING) from error
-    name = options.pop("queue_system")
-    kind = LocalCluster if name == "LocalCluster" else getattr(dask_jobqueue, name)
-    try:
-        cluster = kind(**options)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} of dask-jobqueue refuses its options: {error}") from error
-    with cluster:
-        cluster.scale(jobs=n_jobs)
-        yield cluster.scheduler_address

@@ -13,7 +13,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker, set_start_method
 from multiprocessing.connection import Connection, wait
 from threading import Thread
 from typing import Any
@@ -69,8 +69,10 @@ class LocalWorkers(AbstractRunner):
 
     def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
         waiting, losses = list(tasks), Losses()
-        workers = [_Worker() for _ in range(min(self.n, len(tasks)))]
+        workers: list[_Worker] = []
         try:
+            for _ in range(min(self.n, len(tasks))):
+                workers.append(_Worker())
             while True:
                 for worker in workers:
                     if worker.task is None and waiting:
@@ -110,10 +112,16 @@ class Losses:
 
     def __init__(self) -> None:
         self._lost: dict[str, int] = {}
+        self._epoch: dict[str, int] = {}
 
     def heard(self, task: CellTask, event: Event) -> None:
-        """An epoch that is finished is kept, so what comes is a new one."""
-        if event["event"] == "epoch":
+        """Begin anew with each new epoch.
+
+        One that came before is none: a cell that is lost in the evaluation after it trains it
+        again each time.
+        """
+        if event["event"] == "epoch" and event["epoch"] > self._epoch.get(task.name, 0):
+            self._epoch[task.name] = event["epoch"]
             self._lost.pop(task.name, None)
 
     def count(self, task: CellTask, why: str) -> Event:
@@ -147,7 +155,7 @@ class _Worker:
         context: Any = get_context("forkserver" if sys.platform == "linux" else "spawn")
         if sys.platform == "linux":
             context.set_forkserver_preload(["neurosim.experiments.cells"])
-        with _one_thread_for_children():
+        with _one_thread_for_children(), _sigterm_kept_from_children():
             self.connection, theirs = context.Pipe()
             self.process = context.Process(target=_work, args=(theirs,), daemon=True)
             self.process.start()
@@ -193,10 +201,30 @@ def _one_thread_for_children() -> Iterator[None]:
         os.environ.update(before)
 
 
+@contextlib.contextmanager
+def _sigterm_kept_from_children() -> Iterator[None]:
+    """A job queue sends SIGTERM to every process: the fork server has to end after its workers.
+
+    Children inherit what is blocked; here it is delivered afterwards.
+    """
+    # It unblocks SIGTERM when it starts its process.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(connection: Connection) -> None:
     """The life of a worker."""
     # Ctrl-C reaches the whole group; the parent alone answers it, by ending its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    if sys.platform == "linux":
+        # numba makes a lock, which under a fork server has a name that a killed worker leaves
+        # behind: a warning at the end of every interrupted run. A worker starts no process.
+        set_start_method("fork", force=True)
     _end_with_parent()
     while True:
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -17,6 +20,38 @@ class InUseError(RuntimeError):
 
 class ClusterLostError(RuntimeError):
     """The connection to a cluster broke; what its workers finished is kept."""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM: what a job queue sends before it takes the machine away.
+
+    A kind of Ctrl-C, so that what cleans up after the one cleans up after the other.
+    """
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Raise ``TerminatedError`` on SIGTERM, which else ends a process without a word.
+
+    The first one only: a second ends the process at once, should cleaning up take too long.
+    Threads cannot catch signals, and who has a handler, or ignores SIGTERM, keeps that.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+
+    def terminate(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise TerminatedError
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
@@ -38,20 +73,22 @@ def exit_status(
 
     Args:
         work: the command; None counts as 0.
-        interrupted: what Ctrl-C leaves behind, in words.
+        interrupted: what Ctrl-C and SIGTERM leave behind, in words.
         refused: what wrong input raises.
 
     Returns:
-        What ``work`` returns; 2 for wrong input, 1 where work failed, 130 for Ctrl-C.
+        What ``work`` returns; 2 for wrong input, 1 where work failed, 130 for Ctrl-C, 143
+        for SIGTERM.
     """
     try:
-        return work() or 0
+        with terminable():
+            return work() or 0
     except refused as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (CellsFailedError, ClusterLostError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f"interrupted: {interrupted}", file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT)

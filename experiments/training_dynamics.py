@@ -130,7 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison; returns the exit status."""
     one_thread()
     return exit_status(
-        partial(_command, argv), interrupted="finished checkpoints are kept, run again to resume"
+        partial(_command, argv),
+        interrupted="finished cells and the last epoch of the others are kept, run again to resume",
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from neurosim.types import in_float64
+
 
 def participation_ratio(features: Tensor) -> float:
     """``(sum v_i)^2 / sum v_i^2`` over the eigenvalues v of the covariance of the features.
@@ -14,7 +16,7 @@ def participation_ratio(features: Tensor) -> float:
     Args:
         features: ``(n_stimuli, *features)``.
     """
-    x = features.flatten(1).double()
+    x = in_float64(features.flatten(1))
     x = x - x.mean(0)
     # tr C and tr C^2 need the smaller of the two Gram matrices only.
     gram = x @ x.t() if x.shape[0] < x.shape[1] else x.t() @ x
@@ -26,5 +28,5 @@ def unexplained_variance(images: Tensor, reconstruction: Tensor) -> float:
 
     0 is perfect and 1 no better than the mean image.
     """
-    error = (images - reconstruction).double().square().sum()
-    return float(error / (images - images.mean(0)).double().square().sum())
+    error = in_float64(images - reconstruction).square().sum()
+    return float(error / in_float64(images - images.mean(0)).square().sum())

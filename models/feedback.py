@@ -18,7 +18,7 @@ from torch import Tensor
 
 from neurosim.models.network import Linearised, Network
 from neurosim.synapses import AbstractSynapse
-from neurosim.types import LayerLike
+from neurosim.types import LayerLike, in_float64
 
 
 class AbstractFeedback(ABC):
@@ -190,7 +190,7 @@ def alignment_angle(
 
     The mean over the batch of ``arccos(<b, w> / (|b| |w|))``; NaN where an error vanishes.
     """
-    ours = feedback.carry(above, delta, output_error).detach().flatten(1).double()
-    true = Transpose().carry(above, delta, output_error).detach().flatten(1).double()
+    ours = in_float64(feedback.carry(above, delta, output_error).detach().flatten(1))
+    true = in_float64(Transpose().carry(above, delta, output_error).detach().flatten(1))
     cosine = torch.nn.functional.cosine_similarity(ours, true, dim=1, eps=0.0)
     return float(torch.rad2deg(torch.arccos(cosine.clamp(-1, 1))).mean())

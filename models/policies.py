@@ -186,7 +186,7 @@ def pooled_statistics(currents: Sequence[Tensor]) -> Fixed:
     count = 0
     for a in currents:
         axes = [axis for axis in range(a.dim()) if axis != 1]
-        var, batch_mean = (t.double().cpu() for t in torch.var_mean(a, axes, correction=0))
+        var, batch_mean = (t.cpu().double() for t in torch.var_mean(a, axes, correction=0))
         n = a.numel() // a.shape[1]
         shift = batch_mean - mean
         squares = squares + var * n + shift.square() * count * n / (count + n)

@@ -31,7 +31,7 @@ from neurosim.spiking.lgn import LGN, AbstractFrontEnd
 from neurosim.spiking.membrane import Millivolts
 from neurosim.spiking.neurons import AbstractCell, SnntorchLIF, per_map
 from neurosim.synapses import Conv2d
-from neurosim.types import Drive, LocalSignal, Settled, State
+from neurosim.types import Drive, LocalSignal, Settled, State, in_float64
 
 
 class SpikingLayer(nn.Module):
@@ -236,7 +236,7 @@ class SpikingDynamics(AbstractClocked):
         return {
             "spikes_per_tick": {name: float(rate.mean()) for name, rate in rates.items()},
             "dead_map_share": {
-                name: float((rate == 0).double().mean()) for name, rate in rates.items()
+                name: float(in_float64(rate == 0).mean()) for name, rate in rates.items()
             },
         }
 

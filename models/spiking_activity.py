@@ -13,6 +13,7 @@ from torch import Tensor
 from neurosim.models.readouts import pooled_4x4
 from neurosim.solvers import Ticks
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
+from neurosim.types import in_float64
 
 if TYPE_CHECKING:
     from neurosim.models.spiking import SpikingNetwork
@@ -30,9 +31,9 @@ def synaptic_events(synapse: AbstractSynapse, spikes: Tensor) -> float:
         # Outputs of one group are alike: one of each group stands for all.
         one, times = replace(synapse, n_out=synapse.groups), synapse.n_out / synapse.groups
         reached = one.forward(spikes, spikes.new_ones(one.weight_shape), None)
-        return float(reached.double().sum()) * times
+        return float(in_float64(reached).sum()) * times
     if isinstance(synapse, Dense):
-        return float(spikes.double().sum()) * synapse.n_out
+        return float(in_float64(spikes).sum()) * synapse.n_out
     raise TypeError(f"synaptic events are counted for Dense and Conv2d, got {synapse!r}")
 
 
@@ -68,7 +69,7 @@ class SpikingActivity:
             # Counted at the end: what is measured is the network, not the counting.
             states = [settled.state for settled in Ticks().settle(net.dynamics, point)]
             seconds += time.process_time() - started
-            inputs += point.spikes.double().flatten(1).sum(1).cpu()
+            inputs += in_float64(point.spikes).flatten(1).sum(1).cpu()
             for tick, state in enumerate(states):
                 for i, layer in enumerate(net.layers):
                     spikes[layer.name][tick] += float(state["n_spikes"][i].sum())

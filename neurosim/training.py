@@ -18,7 +18,7 @@ from torch import Tensor
 from neurosim.choices import Choices
 from neurosim.plasticity import Frozen
 from neurosim.rule import LearningRule, Outcome, run_batch
-from neurosim.types import Drive, NetworkLike
+from neurosim.types import Drive, NetworkLike, in_float64
 
 #: Optimisers of torch by name. ``adam`` couples weight decay with the gradient, ``adamw`` does
 #: not: only there does decay leave a local rule's change alone.
@@ -232,7 +232,7 @@ class Movement:
 
 def movement(initial: Tensor, current: Tensor) -> Movement:
     """Displacement and direction change of one weight, in float64."""
-    before, after = initial.double().flatten(), current.double().flatten()
+    before, after = in_float64(initial).flatten(), in_float64(current).flatten()
     length = before.norm() * after.norm()
     cosine_similarity = float(before.dot(after) / length) if length > 0 else math.nan
     return Movement(float((after - before).norm() / before.norm()), max(0.0, 1 - cosine_similarity))

@@ -118,10 +118,15 @@ def tensors(state: State) -> Iterator[Tensor]:
         yield from group
 
 
+def in_float64(tensor: Tensor) -> Tensor:
+    """For sums that must not lose digits. On the CPU where the device may lack float64, as MPS."""
+    return (tensor if tensor.device.type in ("cpu", "cuda") else tensor.cpu()).double()
+
+
 def rms(state: State) -> float:
     """Root mean square over all elements of a state; 0.0 for an empty one."""
     total, count = 0.0, 0
     for tensor in tensors(state):
-        total += float(tensor.double().square().sum())
+        total += float(in_float64(tensor).square().sum())
         count += tensor.numel()
     return (total / count) ** 0.5 if count else 0.0

@@ -213,8 +213,10 @@ def test_fewer_rules_leave_finished_results_in_the_table(tmp_path):
     assert len(again) == len(both)
 
 
-def test_ctrl_c_ends_a_run_with_workers_at_once(tmp_path):
-    """SIGINT to the whole group, as a terminal sends it: a message, status 130, in seconds."""
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_ended_run_takes_its_workers_along_at_once(number, status, tmp_path):
+    """To the whole group, as a terminal sends SIGINT and a job queue SIGTERM: a message, the status
+    that shells expect, in seconds, and no warning from below."""
     script = Path(training_dynamics.__file__)
     command = [sys.executable, str(script), *SMALL, "--rules", "bp", "fa", "untrained", "--seeds",
                "1", "2", "--workers", "2", "--out", str(tmp_path)]  # fmt: skip
@@ -229,10 +231,19 @@ def test_ctrl_c_ends_a_run_with_workers_at_once(tmp_path):
     while not list(tmp_path.glob("cells/*.h5")):
         assert process.poll() is None, "the run ended before it wrote a cell"
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    workers = descendants(process.pid)
+    os.killpg(process.pid, number)
     _, message = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert b"run again to resume" in message
+    assert process.returncode == status
+    assert message.endswith(
+        b"interrupted: finished cells and the last epoch of the others are kept, run again to "
+        b"resume\n"
+    )
+    assert b"Traceback" not in message
+    deadline = time.monotonic() + 20
+    while any(is_running(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [pid for pid in workers if is_running(pid)]
     assert not (tmp_path / "results.csv").exists()
 
 
