@@ -55,6 +55,7 @@ _INTERVALS = (
 )
 
 
+_WHERE = {"size": "at", "policy": "under"}
 #: What trained is held against, by the part that is their difference.
 _BASE = {"change": "initialised", "learning_part": "statistics-only"}
 
@@ -77,8 +78,10 @@ def sign_sentence(name: str, rows: pd.DataFrame, axis: str, what: str, part: str
     held = {word: entries for word, entries in groups.items() if entries}
     if len(held) == 1:
         word = next(iter(held))
-        return f"{name}: trained lies {word} {base} at every {what}."
-    told = "; ".join(f"{word} it at {', '.join(entries)}" for word, entries in held.items())
+        return f"{name}: trained lies {word} {base} {_WHERE[what]} every {what}."
+    told = "; ".join(
+        f"{word} it {_WHERE[what]} {', '.join(entries)}" for word, entries in held.items()
+    )
     return f"{name}: whether trained lies above {base} depends on the {what}: {told}."
 
 

@@ -104,8 +104,8 @@ def test_the_page_says_what_was_asked_and_where_a_sign_depends_on_the_policy(fol
     assert "4,000 images of cifar10, 5 epochs, seeds 1, 2" in text
     assert "SIMULATED" in text
     assert "FC1, 160 px" in text
-    assert "BP: whether trained lies above statistics-only depends on the policy: below it at "\
-           "running; not told apart from it at calibrated." in text  # fmt: skip
+    assert "BP: whether trained lies above statistics-only depends on the policy: below it under "\
+           "running; not told apart from it under calibrated." in text  # fmt: skip
     # Every row of a table has as many fields as its head.
     widths = {}
     for line in text.splitlines():
