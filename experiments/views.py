@@ -71,7 +71,7 @@ class Lines:
 def _line(board: Board, event: Event) -> str:
     kind = event["event"]
     if kind == "end" and event["status"] == "finished":
-        return "  all cells are finished; audit, tables, figures and report are made from them"
+        return "  all cells are finished; their results are put together now"
     cell = board.cells.get((event.get("rule", ""), event.get("seed", -1)))
     if cell is None:
         return ""
