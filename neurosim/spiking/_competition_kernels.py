@@ -100,8 +100,9 @@ def one_winner(
             wait[i] = waits[i] - one
             s[i] = zero
             above[i] = (v[i] - (threshold + raised[i] + rise_before[b, i])) * awake
-        rise[:] = rise_before[b]
-        counts[:] = counts_before[b]
+        for i in range(n):
+            rise[i] = rise_before[b, i]
+            counts[i] = counts_before[b, i]
         winner, furthest = -1, zero
         for i in range(n):
             if above[i] > furthest:

@@ -231,20 +231,30 @@ class AbstractCausal(ABC):
     def minus(self, t: int) -> Iterator[Factor]:
         """What is taken away at frame ``t``."""
 
+    @abstractmethod
+    def listed(self) -> Listed | None:
+        """The same as two factors for all frames; None where a frame takes more than those."""
+
 
 class Listed(AbstractCausal):
-    """One potentiating and one depressing factor, already at their ticks."""
+    """One potentiating and one depressing factor, already at their ticks, ``(time, batch,
+    *features)``; ``at_end``, ``(batch, *features)``, is taken away in the last frame besides."""
 
-    def __init__(self, plus: Factor, minus: Factor) -> None:
-        self._plus, self._minus = plus, minus
+    def __init__(self, plus: Factor, minus: Factor, at_end: Factor | None = None) -> None:
+        self.plus_side, self.minus_side, self.at_end = plus, minus, at_end
 
     def plus(self, t: int) -> Iterator[Factor]:
-        a, b = self._plus
+        a, b = self.plus_side
         yield a[t], b[t]
 
     def minus(self, t: int) -> Iterator[Factor]:
-        a, b = self._minus
+        a, b = self.minus_side
         yield a[t], b[t]
+        if self.at_end is not None and t == len(a) - 1:
+            yield self.at_end
+
+    def listed(self) -> Listed:
+        return self
 
 
 class Causal(AbstractCausal):
@@ -298,6 +308,13 @@ class Causal(AbstractCausal):
                 yield s.depressing[t], self._y1[t]
         if t == len(self.clock) - 1 and s.silent is not None:
             yield s.silent, s.post.sum(0)
+
+    def listed(self) -> Listed | None:
+        s = self.sides
+        if self._adjacent or self._centred:
+            return None
+        at_end = None if s.silent is None else (s.silent, s.post.sum(0))
+        return Listed((s.x1, s.potentiating), (s.depressing, self._y1), at_end)
 
     @staticmethod
     def _frames(last: Tensor) -> list[int]:

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.spiking._factors import Factor
+from neurosim.spiking._factors import Factor, Listed
 from neurosim.spiking.abstract_timing import AbstractTiming
+from neurosim.spiking.reductions import AbstractReduction
 from neurosim.spiking.spike_window import SpikeWindow
 from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.weight_dependence import AbstractWeightDependence
-from neurosim.synapses import AbstractSynapse
+from neurosim.synapses import AbstractSynapse, Dense
 
-Reduce = Callable[[Tensor], Tensor]
 #: From a frame and the weight before it to the change; None where nothing happens.
 Step = Callable[[int, Tensor], Tensor | None]
 
@@ -31,11 +32,15 @@ def evolve(
     spikes: SpikeWindow,
     timing: AbstractTiming,
     dt_ms: float,
-    reduce: Reduce,
+    reduction: AbstractReduction,
 ) -> Tensor:
     """The weight after the window.
 
-    reduce: from the sum over batch and places at one tick to the change of the weight.
+    Sparse spikes of a dense layer on the CPU are run spike by spike (numba) under every timing that
+    lists its changes (``AbstractCausal.listed``: all but the centred and reduced pairings) without
+    a third factor; everything else frame by frame with the synapse's own ``correlate``.
+
+    reduction: from the sum over batch and places at one tick to the change of the weight.
 
     Raises:
         ValueError: a weight that is not finite or outside the bounds of the dependence; under a
@@ -44,6 +49,65 @@ def evolve(
     dependence = timing.dependence
     dependence.check(weight)
     causal = timing.causal(spikes, dt_ms)
+    if isinstance(synapse, Dense) and weight.device.type == "cpu":
+        listed = None if isinstance(timing, Rewarded) else causal.listed()
+        if listed is not None and weight.dtype == spikes.pre.dtype and _is_sparse(listed):
+            return _on_cpu(weight, listed, dependence, reduction.divisor(synapse, spikes))
+    return _anywhere(synapse, weight, spikes, timing, dt_ms, reduction)
+
+
+def _is_sparse(listed: Listed) -> bool:
+    """Whether a neuron changes its synapses less than once a frame, all images of the batch taken
+    together: above that the matrix products of the frame-by-frame way are the faster ones
+    (``tests/benchmarks/bench_stdp_kernels.py``)."""
+    sides = listed.plus_side[1], listed.minus_side[0]
+    return all(int(side.count_nonzero()) <= side.numel() / side.shape[1] for side in sides)
+
+
+def _on_cpu(
+    weight: Tensor, listed: Listed, dependence: AbstractWeightDependence, divisor: Tensor | float
+) -> Tensor:
+    """The numbers of ``_anywhere`` from one compiled pass."""
+    from neurosim.spiking import _evolving_kernels
+
+    kind = weight.detach().numpy().dtype.type
+    after = weight.detach().clone(memory_format=torch.contiguous_format)
+
+    def arrays(factor: Factor) -> tuple[np.ndarray, ...]:
+        return tuple(side.to(weight.dtype).flatten(2).contiguous().numpy() for side in factor)
+
+    nothing = listed.plus_side[0][:1, :0], listed.plus_side[1][:1, :0]
+    pre, post = arrays(nothing if listed.at_end is None else _as_frame(listed.at_end))
+    _evolving_kernels.dense(
+        arrays(listed.plus_side),
+        arrays(listed.minus_side),
+        (pre[0], post[0]),
+        torch.as_tensor(divisor, dtype=weight.dtype).expand(len(weight)).contiguous().numpy(),
+        tuple(kind(exponent) for exponent in dependence.exponents),
+        tuple(kind(value) for value in dependence.unit),
+        (kind(dependence.w_min), kind(dependence.w_max)),
+        after.numpy(),
+    )
+    return after
+
+
+def _as_frame(factor: Factor) -> Factor:
+    return factor[0][None], factor[1][None]
+
+
+def _anywhere(
+    synapse: AbstractSynapse,
+    weight: Tensor,
+    spikes: SpikeWindow,
+    timing: AbstractTiming,
+    dt_ms: float,
+    reduction: AbstractReduction,
+) -> Tensor:
+    """Frame by frame, any synapse under any timing on any device."""
+    dependence, causal = timing.dependence, timing.causal(spikes, dt_ms)
+
+    def reduce(change: Tensor) -> Tensor:
+        return reduction(change, synapse, spikes)
 
     def step(t: int, w: Tensor) -> Tensor | None:
         plus, minus = _sum(synapse, causal.plus(t)), _sum(synapse, causal.minus(t))

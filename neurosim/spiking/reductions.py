@@ -14,11 +14,18 @@ from neurosim.synapses import AbstractSynapse
 
 
 class AbstractReduction(ABC):
-    """How the changes of a batch become one."""
+    """How the changes of a batch become one: the sum over a ``divisor``."""
 
     @abstractmethod
+    def divisor(self, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor | float:
+        """What the sum is divided by: one number, or one for each unit or map, ``(n_out,)``."""
+
     def __call__(self, change: Tensor, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
         """The reduced change, the shape of ``change``."""
+        divisor = self.divisor(synapse, spikes)
+        if isinstance(divisor, Tensor):
+            divisor = divisor.to(change).view(-1, *(1,) * (change.dim() - 1))
+        return change / divisor
 
 
 @final
@@ -26,8 +33,8 @@ class AbstractReduction(ABC):
 class SumOverBatch(AbstractReduction):
     """The sum over pairs, places and images."""
 
-    def __call__(self, change: Tensor, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
-        return change
+    def divisor(self, synapse: AbstractSynapse, spikes: SpikeWindow) -> float:
+        return 1.0
 
 
 @final
@@ -35,8 +42,8 @@ class SumOverBatch(AbstractReduction):
 class MeanOverBatch(AbstractReduction):
     """The sum divided by the number of images."""
 
-    def __call__(self, change: Tensor, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
-        return change / spikes.post.shape[1]
+    def divisor(self, synapse: AbstractSynapse, spikes: SpikeWindow) -> float:
+        return float(spikes.post.shape[1])
 
 
 @final
@@ -48,6 +55,6 @@ class MeanOverSpikes(AbstractReduction):
     The scale is that of the initial weights, so one learning rate fits every layer.
     """
 
-    def __call__(self, change: Tensor, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
-        scale = spikes.n_spikes.clamp(min=1).to(change) * math.sqrt(synapse.fan_in)
-        return change / scale.view(-1, *(1,) * (change.dim() - 1))
+    def divisor(self, synapse: AbstractSynapse, spikes: SpikeWindow) -> Tensor:
+        # In the dtype of the change, as the product always was.
+        return spikes.n_spikes.clamp(min=1).to(spikes.pre.dtype) * math.sqrt(synapse.fan_in)

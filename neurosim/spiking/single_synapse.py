@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from neurosim.spiking.evolving import evolve
 from neurosim.spiking.kernels import ByDensity
+from neurosim.spiking.reductions import SumOverBatch
 from neurosim.spiking.spike_window import SpikeWindow
 from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import AbstractTiming
@@ -79,7 +80,7 @@ def weight_change(
     if timing.dependence.constant:
         return float(ByDensity(threshold=1.0).change(synapse, spikes, timing, dt_ms))
     weight = torch.full((1, 1), w, dtype=torch.float64)
-    after = evolve(synapse, weight, spikes, timing, dt_ms, lambda change: change)
+    after = evolve(synapse, weight, spikes, timing, dt_ms, SumOverBatch())
     return float(after - weight)
 
 

@@ -100,7 +100,7 @@ class TraceSTDP(AbstractPlasticity):
             spikes,
             self.timing,
             self.dt_ms,
-            lambda change: self.reduction(change, synapse, spikes),
+            self.reduction,
         )
         return {"weight": after - weight}
 

@@ -23,6 +23,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -30,9 +31,19 @@ from norse.torch.functional.stdp import STDPParameters, STDPState, stdp_step_lin
 from snntorch.functional.stdp_learner import stdp_conv2d_single_step
 from torch import Tensor
 
+from neurosim.spiking import evolving
+from neurosim.spiking.evolving import evolve
 from neurosim.spiking.kernels import AbstractKernel, window_coefficients
 from neurosim.spiking.timing import AllPairs
-from neurosim.spiking.traces import ByDensity, EventKernel, FusedKernel, SpikeWindow, SubsetKernel
+from neurosim.spiking.traces import (
+    ByDensity,
+    EventKernel,
+    FusedKernel,
+    MeanOverBatch,
+    SpikeWindow,
+    SubsetKernel,
+)
+from neurosim.spiking.weight_dependence import Guetig
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 
 TIMING = AllPairs(0.01, 0.0105, 20.0, 20.0)
@@ -165,6 +176,26 @@ def row(
     )
 
 
+def evolving_row(n_batch: int, n_ticks: int, density: float, repeats: int) -> None:
+    """Print how many times the time of the compiled pass the frame-by-frame one takes, where the
+    weight evolves within the presentation."""
+    synapse, timing = Dense(784, 400), replace(TIMING, dependence=Guetig(mu=0.02))
+    g = torch.Generator().manual_seed(0)
+    sides = [(torch.rand((n_ticks, n_batch, n), generator=g) < density).float() for n in (784, 400)]
+    weight = torch.rand(synapse.weight_shape, generator=g)
+    args = (synapse, weight, SpikeWindow(*sides), timing, DT_MS, MeanOverBatch())
+    assert torch.allclose(evolve(*args), evolving._anywhere(*args), atol=1e-4)
+    taken = medians(
+        {"ours": lambda: evolve(*args), "torch": lambda: evolving._anywhere(*args)}, repeats
+    )
+    mine = taken["ours"]
+    print(
+        f"evolving weights (Guetig) 784-400 batch {n_batch}, {n_ticks} ticks {density:.1%}: ours "
+        f"{1e3 * mine:.1f} ms  frame by frame in torch {taken['torch'] / mine:.1f}x",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one repeat, batch 16 convolutions")
@@ -186,6 +217,9 @@ def main() -> None:
             shapes = ((ticks, size, 784), (ticks, size, 400))
             label = f"dense 784-400 batch {size}, {ticks} ticks"
             row(label, dense, shapes, density, dense_peers, bandwidth, repeats)
+    for size, ticks in ((1, 250), (64, 25)):
+        for density in (0.005, 0.02, 0.05, 0.2):
+            evolving_row(size, ticks, density, min(repeats, 3))
     conv = Conv2d(32, 64, 3, padding=1)
 
     def conv_peers(pre: Tensor, post: Tensor) -> Contenders:
