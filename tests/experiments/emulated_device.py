@@ -102,9 +102,9 @@ def _new_tensor(like: torch.Tensor, data: Any) -> torch.Tensor:
 
 torch.Tensor.new_tensor = _new_tensor
 SETTINGS = Comparison(
-    training="demo", stimuli="demo", n_train=8, n_test=4, seeds=(1,), epochs=1,
-    checkpoints=(0, 1), batch_size=4, evaluation_px=(32,), n_calibration=4,
-    readouts=("gap", "4x4"),
+    training="demo", stimuli="demo", n_train=4, n_test=2, seeds=(1,), epochs=1,
+    checkpoints=(0, 1), batch_size=4, evaluation_px=(32,), n_calibration=2,
+    normalisation=("running", "calibrated"), readouts=("gap",),
 )  # fmt: skip
 
 
