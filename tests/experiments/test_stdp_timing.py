@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurosim.experiments import stdp_check, stdp_protocols, stdp_timing
+from neurosim.experiments import figure_style, stdp_check, stdp_protocols, stdp_timing
 from neurosim.experiments.stdp_protocols import (
     SJOSTROM,
     Ensemble,
@@ -62,9 +62,17 @@ def test_check_fails_on_a_wrong_kernel(monkeypatch, capsys, error):
     assert out.splitlines()[-1].endswith("nearest-pair; nearest-pair-centred; nearest-pair-reduced")
 
 
-def test_a_run_leaves_figures_and_tables(tmp_path, capsys):
+def test_a_run_leaves_figures_and_tables(tmp_path, capsys, monkeypatch):
     """Every figure with its table beside it; a weight-dependent variant is left out of the rates
-    with a word."""
+    with a word. Two ensembles and coarse pictures: half of the time went into PDF and SVG, which
+    ``test_figures`` holds."""
+
+    def as_png(figure, folder, name):
+        figure.savefig(folder / f"{name}.png", dpi=60)
+
+    monkeypatch.setattr(figure_style, "save", as_png)
+    few = dict(list(stdp_protocols.ENSEMBLES.items())[:2])
+    monkeypatch.setattr(stdp_protocols, "ENSEMBLES", few)
     options = ["--variants", "all-pairs", "first-spike", "--time-share", "0.01"]
     assert stdp_timing.main([*options, "--out", str(tmp_path)]) == 0
     assert "first-spike is left out" in capsys.readouterr().err
