@@ -4,7 +4,8 @@
     python experiments/encoder_swap.py --training cifar10 --stimuli brain92 --data-dir DIR
 
 Writes ``curve.csv`` (accuracy against time and cost), ``energy.csv`` (by layer), ``alignment.csv``
-(the RSA table) and figures into the run folder, and prints a summary. Running it again resumes.
+(the RSA table), ``summary.csv`` (means over seeds, with the least and the most) and figures into
+the run folder, and prints a summary. Running it again resumes.
 """
 
 from __future__ import annotations

@@ -62,6 +62,22 @@ class SwapResults:
         """rho by subject mean: one row for each encoder, seed, layer and ROI, references too."""
         return self.alignment[self.alignment["convention"] == "subject_mean"]
 
+    def summary_table(self) -> pd.DataFrame:
+        """One row an encoder: means over its seeds, and the least and the most of them."""
+        last = self.curve[self.curve["time_ms"] == self.curve["time_ms"].max()]
+        scores = self.scores()
+        at = (scores["layer"] == "Conv3") & (scores["roi"] == self.rois[0])
+        rho = scores[at].set_index(["encoder", "seed"])["rho"].rename(f"rho_Conv3_{self.rois[0]}")
+        values = last.set_index(["encoder", "seed"]).drop(columns="time_ms").join(rho)
+        by_encoder = values.groupby("encoder")
+        table = by_encoder.mean()
+        for name in ("accuracy", str(rho.name)):
+            table[f"{name}_min"], table[f"{name}_max"] = (
+                by_encoder[name].agg(["min", "max"]).T.values
+            )
+        table.insert(0, "n_seeds", by_encoder.size())
+        return table.loc[list(self.encoders)].reset_index()
+
     def summary(self) -> str:
         """The printed table."""
         scores = self.scores()
@@ -84,6 +100,13 @@ class SwapResults:
         return "\n".join(lines)
 
 
+def _agreeing(encoders: Sequence[str]) -> str:
+    """What to say of codes that are the same spike for spike, where both are there."""
+    pairs = (("latency", "snntorch-latency"), ("bernoulli", "norse-poisson"))
+    there = [f"{a} and {b}" for a, b in pairs if a in encoders and b in encoders]
+    return f" Codes that agree lie on each other: {', '.join(there)}." if there else ""
+
+
 def _look(encoder: str) -> tuple[str, str]:
     return _LOOKS.get(encoder, ("#555555", "X"))
 
@@ -99,9 +122,11 @@ def _new_figure(results: SwapResults, title: str, body_in: float, note: str) -> 
         "constrained", rect=(0.005, footer / height, 0.99, body_in / height), w_pad=0.06, h_pad=0.05
     )
     figure.text(0.012, 1 - 0.09 / height, title, va="top", fontsize=11, fontweight="bold")
+    under = "" if s.weight_dependence == "additive" else f", {s.weight_dependence}"
     said = (
-        f"{s.training} images, {s.cell} cells, {'-'.join(map(str, s.channels))} maps, "
-        f"{s.epochs} epoch(s) of STDP on {s.n_train} images, {len(s.seeds)} seed(s)"
+        f"{s.training} images, {s.stimuli} stimuli, {s.cell} cells, "
+        f"{'-'.join(map(str, s.channels))} maps, {s.epochs} epoch(s) of STDP ({s.timing}{under}) "
+        f"on {s.n_train} images, {len(s.seeds)} seed(s)"
     )
     figure.text(0.012, 1 - 0.33 / height, said, va="top", fontsize=8.5, color="#555555")
     if results.simulated:
@@ -173,14 +198,14 @@ def accuracy_and_cost(results: SwapResults) -> Figure:
         "Accuracy on held-out images of a linear probe (ridge, penalty by leave-one-out) on the "
         "spike counts of Conv3 so far, averaged over a 4 x 4 grid: one probe a point, the same for "
         "every encoder. A synaptic event is one spike crossing one synapse, from the encoder to "
-        "Conv3. Means over seeds. Dashed: the same probe on the image itself; dotted: chance. "
-        "Codes that agree lie on each other: latency and snntorch-latency, bernoulli and "
-        "norse-poisson.",
+        "Conv3. Means over seeds, bars at the end from the least to the most of them. Dashed: the "
+        "same probe on the image itself; dotted: chance." + _agreeing(results.encoders),
     )
     grid = figure.add_gridspec(1, 3, width_ratios=[1, 1, 0.34])
     first = figure.add_subplot(grid[0])
     second = figure.add_subplot(grid[1], sharey=first)
     curves = results.curve.groupby(["encoder", "time_ms"]).mean(numeric_only=True)
+    ranges = results.summary_table().set_index("encoder")
     for encoder in results.encoders:
         curve, (colour, mark) = curves.loc[encoder], _look(encoder)
         kind: dict[str, Any] = {"color": colour, "lw": 1.3, "alpha": 0.9}
@@ -190,6 +215,8 @@ def accuracy_and_cost(results: SwapResults) -> Figure:
         for axis, x in ((first, curve.index[-1]), (second, seen["synaptic_events"].iloc[-1])):
             axis.plot(x, curve["accuracy"].iloc[-1], mark, color=colour, ms=5.5, mec="white",
                       mew=0.5)  # fmt: skip
+        low, high = ranges.loc[encoder, ["accuracy_min", "accuracy_max"]]
+        second.vlines(seen["synaptic_events"].iloc[-1], low, high, color=colour, lw=0.9, alpha=0.7)
     for axis in (first, second):
         axis.axhline(results.pixels, color=FAINT, lw=0.9, ls=(0, (4, 2)))
         axis.axhline(results.chance, color=FAINT, lw=0.9, ls=(0, (1, 1.5)))

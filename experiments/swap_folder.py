@@ -111,6 +111,8 @@ class SwapFolder:
             sum(baselines) / len(baselines), 1 / len(images.class_names),
             images.simulated or stimuli.simulated, tuple(stimuli.brain.rois),
         )  # fmt: skip
+        with whole_or_nothing(self.path / "summary.csv") as temporary:
+            results.summary_table().to_csv(temporary, index=False, float_format="%.6g")
         for name, draw in FIGURES.items():
             save(draw(results), self.path / "figures", name)
         earlier = len(parts) - asked

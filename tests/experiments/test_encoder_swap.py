@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,31 @@ def test_tables_have_a_row_for_everything(finished):
     assert alignment["noise_upper"].notna().all()
     for name in ("rasters", "accuracy_and_cost", "alignment"):
         assert (finished / "figures" / f"{name}.png").stat().st_size > 10_000
+
+
+def test_the_summary_is_of_the_tables(finished):
+    """A row an encoder; with one seed mean, least and most are one number, that of the curve."""
+    summary = pd.read_csv(finished / "summary.csv").set_index("encoder")
+    curve = pd.read_csv(finished / "curve.csv")
+    last = curve[curve["time_ms"] == 30.0].set_index("encoder")["accuracy"]
+    assert list(summary.index) == ["latency", "population"]
+    assert (summary["n_seeds"] == 1).all()
+    for name in ("accuracy", "accuracy_min", "accuracy_max"):
+        assert summary[name].to_dict() == last.to_dict()
+    (rho,) = [name for name in summary if name.startswith("rho_Conv3") and name[-3:] == "min"]
+    assert summary[rho].between(-1, 1).all()
+
+
+def test_a_folder_of_before_goes_on(finished, monkeypatch):
+    """Its record lacks the settings added since: their defaults keep its numbers."""
+    record = finished / "swap.json"
+    written = record.read_text()
+    old = {k: v for k, v in json.loads(written).items() if k not in ("timing", "weight_dependence")}
+    record.write_text(json.dumps(old))
+    monkeypatch.setattr(swap_part, "run_part", lambda *_: pytest.fail("computed a part anew"))
+    monkeypatch.setattr(swap_figures, "FIGURES", {})
+    assert encoder_swap.main(command("--out", str(finished))) == 0
+    assert record.read_text() == written
 
 
 def test_running_again_computes_nothing_and_gives_the_same_tables(finished, monkeypatch):
@@ -123,6 +149,8 @@ def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
         (("--encoders", "poison"), "did you mean 'poisson'"),
         (("--encoders", "latency", "latency"), "each once"),
         (("--cell", "lif"), "unknown cell"),
+        (("--timing", "triplets"), "did you mean 'triplet'"),
+        (("--weight-dependence", "gutig"), "did you mean 'guetig'"),
         (("--n-train", "5"), "less than one batch"),
         (("--n-train", "1000000"), "1000000"),
         (("--channels", "4", "6"), "three numbers"),

@@ -1,7 +1,8 @@
 """Voltage-based STDP on the membrane of the published neuron, simulated here and nowhere else.
 
-The adaptive exponential neuron of Clopath, Buesing, Vasilaki & Gerstner 2010 (10.1038/nn.2479), with
-its afterpotential and its adaptive threshold, in Euler steps of 1 ms, made to spike at given times.
+The adaptive exponential neuron of Clopath, Buesing, Vasilaki & Gerstner 2010 (10.1038/nn.2479),
+with its afterpotential and its adaptive threshold, in Euler steps of 1 ms, made to spike at given
+times.
 """
 
 from __future__ import annotations
