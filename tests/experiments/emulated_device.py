@@ -21,8 +21,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from neurosim.experiments import tasks
 from neurosim.experiments.cell_store import read_table
 from neurosim.experiments.config import Comparison
+from neurosim.experiments.data_types import StimulusSet
 from neurosim.experiments.tasks import CellTask, run_task
 
 NAME = "emulated"
@@ -108,6 +110,14 @@ SETTINGS = Comparison(
 )  # fmt: skip
 
 
+def few_stimuli() -> None:
+    """Every fifth stimulus: each operation on the device goes through Python."""
+    images, stimuli = tasks._load("demo", "demo", None)
+    brain = stimuli.brain.select(stimuli=stimuli.brain.stimuli[::5])
+    few = StimulusSet.of("demo", stimuli.images[::5], brain, stimuli.category[::5])
+    tasks._load = lambda *where: (images, few)  # type: ignore[assignment]
+
+
 def cell(out: Path, rule: str, device: str) -> Any:
     """The table of one cell."""
     folder = out / device
@@ -152,5 +162,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--refusals"]:
         refusals()
     else:
+        few_stimuli()
         for name in sys.argv[2:]:
             print(name, compare(Path(sys.argv[1]), name), flush=True)
