@@ -101,6 +101,8 @@ class Clopath(AbstractTiming):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.voltage, SpikeVoltage):
+            raise TypeError(f"voltage must be a SpikeVoltage(...), got {self.voltage!r}")
         for name in ("tau_x_ms", "tau_minus_ms", "tau_plus_ms"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):

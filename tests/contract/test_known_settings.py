@@ -39,6 +39,7 @@ def test_every_named_object_answers_an_unknown_setting(kind, name):
         (lambda: ENCODERS["poisson"](max_rate=1.0), "did you mean 'max_rate_hz'"),
         (lambda: WEIGHT_DEPENDENCES["guetig"](wmax=1.0), "did you mean 'w_max'"),
         (lambda: Rewarded(AllPairs(), tau_ms=1.0), "Rewarded has no setting 'tau_ms'"),
+        (lambda: TIMINGS["clopath"](voltage=3), "voltage must be a SpikeVoltage"),
         (lambda: SpikeVoltage(resting=1.0), "did you mean 'rest'"),
         (lambda: Millivolts(treshold=1.0), "did you mean 'threshold'"),
         (lambda: LGN(sigma=1.0), "LGN has no setting 'sigma'"),
