@@ -24,8 +24,9 @@ def published_tables(headline: Headline, stimuli: str) -> list[Table]:
     told = rows["series"].isin(["first paper", "normalisation"]) & (rows["quantity"] == "change")
     rows = rows[rows["ours"].notna() | told | (rows["series"] == "first paper")]
     lines = [_line(row) for row in rows.to_dict("records")]
-    names = ["source", "quantity", "rule", "region", "layer", "px", "epoch", "normalisation",
-             "convention", "published", "this run", "status"]  # fmt: skip
+    # The two scores stand left of what is long: a table wider than the page scrolls.
+    names = ["quantity", "rule", "region", "layer", "px", "epoch", "published", "this run",
+             "status", "normalisation", "convention", "source"]  # fmt: skip
     other = "" if stimuli == "things" else f" This run is of {stimuli}, other photographs."
     return [
         Table(
@@ -49,16 +50,16 @@ def _line(row: dict[str, Any]) -> list[Field]:
     px = int(row["px"])
     epoch = row["epoch"]
     return [
-        Field.name(str(row["source"])),
         Field.name(f"{row['quantity']}{content}"),
         Field.name(rule_style(rule).label if known else rule.removeprefix(REFERENCE)),
         Field.name(str(row["roi"])),
         Field.name(str(row["layer"])),
         Field(str(px), px),
         Field("–") if pd.isna(epoch) else Field(str(int(epoch)), int(epoch)),
-        Field.name(str(row["normalisation"])),
-        Field.name(f"{row['convention']}{pairs}"),
         Field.score(float(row["value"]), shown_as=shown),
         Field.score(float(row["ours"]), shown_as=shown),
         Field.name(str(row["status"]), mark=row["status"] != VALID),
+        Field.name(str(row["normalisation"])),
+        Field.name(f"{row['convention']}{pairs}"),
+        Field.name(str(row["source"])),
     ]
