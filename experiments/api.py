@@ -146,6 +146,8 @@ def compare(
     if data_dir is not None:
         where["data_dir"] = str(data_dir)
     execution = build(Execution, Execution(), Layer("given to compare()", where))
+    if not isinstance(out, str | Path | None):
+        raise TypeError(f"out must be the path of a run folder, got {out!r}")
     folder = Path(out) if out is not None else Path("runs") / preset
     one_thread()
     run(chosen, execution, folder)

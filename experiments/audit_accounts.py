@@ -57,4 +57,5 @@ def luminance_and_noise(audited: Audited) -> Finding:
         answer = "The table holds neither reference models nor noise bounds."
         return Finding("luminance", question, UNKNOWN, answer, values)
     short = any(v["rho"] <= v["luminance"] for v in values if np.isfinite(v["luminance"]))
-    return Finding("luminance", question, WARNING if short else PASS, "\n".join(lines), values)
+    verdict = audited.pass_of_seeds(WARNING if short else PASS, lines)
+    return Finding("luminance", question, verdict, "\n".join(lines), values)

@@ -34,9 +34,10 @@ def normalisation_share(audited: Audited) -> Finding:
             if of_rule.empty:
                 continue
             mean = of_rule[["normalisation_part", "learning_part", "change"]].mean()
-            small = abs(mean["change"]) < _SMALL
-            unseen = small or rule in by_batch
-            share = np.nan if unseen else mean["normalisation_part"] / mean["change"]
+            unseen = abs(mean["change"]) < _SMALL or rule in by_batch
+            signs = np.sign(of_rule["change"])
+            differ = bool((signs != signs.iloc[0]).any())
+            share = np.nan if unseen or differ else mean["normalisation_part"] / mean["change"]
             values.append(
                 {"rule": rule, "roi": roi, "n_seeds": len(of_rule), **mean, "share": share}
             )
@@ -45,7 +46,8 @@ def normalisation_share(audited: Audited) -> Finding:
                 f"{signed(mean['normalisation_part'])} by the statistics that passes leave behind "
                 f"and {signed(mean['learning_part'])} by learning"
             )
-            lines.append(f"{what} = {of}{_share_in_words(share)}.")
+            apart = " (its sign differs between seeds)" if differ else _share_in_words(share)
+            lines.append(f"{what} = {of}{apart}.")
     if not values:
         answer = "The table has no epoch 0 or no statistics-only rows: changes cannot be split."
         return Finding("normalisation", question, UNKNOWN, answer)
@@ -61,6 +63,7 @@ def normalisation_share(audited: Audited) -> Finding:
             f"{', '.join(by_batch)}: normalised by the images that are evaluated ({EVALUATED_BATCH}"
             "), so that no pass at learning rate 0 can tell what normalisation does to the score.",
         )
+    verdict = audited.pass_of_seeds(verdict, lines)
     return Finding("normalisation", question, verdict, "\n".join(lines), values)
 
 
@@ -116,7 +119,7 @@ def sign_survives(audited: Audited) -> Finding:
         f"Trained minus untrained at {headline.layer}, {headline.px} px, "
         f"{headline.normalisation}, {headline.readout} (means over seeds), and one thing changed:"
     )
-    verdict = WARNING if any_flip else PASS
+    verdict = audited.pass_of_seeds(WARNING if any_flip else PASS, lines)
     return Finding("sign", question, verdict, "\n".join([head, *lines]), values)
 
 

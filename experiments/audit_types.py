@@ -58,6 +58,19 @@ class Audited:
         """Rules that learn something, or that the table says nothing of."""
         return [rule for rule in self.headline.rules if rule != "untrained"]
 
+    @property
+    def n_seeds(self) -> int:
+        """Seeds behind the headline's means."""
+        return int(self.headline.models["seed"].nunique())
+
+    def pass_of_seeds(self, verdict: str, lines: list[str]) -> str:
+        """The verdict; of one seed no pass, and ``lines`` say so: differences between rules,
+        sizes or policies may be that seed's own."""
+        if self.n_seeds > 1:
+            return verdict
+        lines.append("One seed: whether another one would say the same is not known.")
+        return UNKNOWN if verdict == PASS else verdict
+
 
 def signed(value: float) -> str:
     """A change, with its sign."""

@@ -90,7 +90,9 @@ class ControlCommand:
 
     def _command(self, argv: Sequence[str] | None) -> None:
         parser = Parser(description=self.description)
-        parser.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run")
+        parser.add_argument(
+            "run", type=Path, metavar="RUN", help="folder of a run; its finished cells are read"
+        )
         add_options(parser, GridOptions, "what is looked at")
         add_options(parser, WorkOptions, "where and how")
         arguments = parser.parse_args(argv)

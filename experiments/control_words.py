@@ -78,6 +78,8 @@ def sign_sentence(name: str, rows: pd.DataFrame, axis: str, what: str, part: str
     held = {word: entries for word, entries in groups.items() if entries}
     if len(held) == 1:
         word = next(iter(held))
+        if word == "not told apart from":
+            return f"{name}: trained is not told apart from {base} {_WHERE[what]} any {what}."
         return f"{name}: trained lies {word} {base} {_WHERE[what]} every {what}."
     told = "; ".join(
         f"{word} it {_WHERE[what]} {', '.join(entries)}" for word, entries in held.items()

@@ -71,6 +71,7 @@ def export(
     """
     from neurosim.experiments.stored import StoredRun
     from neurosim.models.nir_export import SIMULATORS, write_nir
+    from neurosim.spiking.competition import NoCompetition
 
     target = SIMULATORS[simulator]
 
@@ -86,12 +87,16 @@ def export(
     note = ""
     if without_competition:
         from neurosim.models.spiking import pink_noise
-        from neurosim.spiking.competition import NoCompetition
         from neurosim.streams import generator
 
         net.dynamics = replace(net.dynamics, competition=NoCompetition())
         net.calibrate(pink_noise(32, stored.settings.training_px, generator(seed, "nir")))
         note = "; competition left out, thresholds calibrated without it"
+    elif not isinstance(net.dynamics.competition, NoCompetition):
+        raise ValueError(
+            "NIR has no node for the competition between maps that this network was trained with: "
+            "add --without-competition, which leaves it out and calibrates the thresholds anew"
+        )
     write_nir(net, out, px, target)
     dynamics = net.dynamics
     load = f"norse.torch.from_nir(nir.read({str(out)!r}), dt={dynamics.dt_ms / 1000:g})"

@@ -9,9 +9,10 @@ Running it again resumes.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,7 +162,7 @@ def _command(argv: Sequence[str] | None) -> None:
     )
     from neurosim.experiments.comparison import run_cells, runner_of
     from neurosim.experiments.data import load_stimuli, load_training_images
-    from neurosim.experiments.run_folder import RunFolder
+    from neurosim.experiments.run_folder import RunFolder, code_sha256
     from neurosim.storage import write_text
 
     load_stimuli(settings.stimuli, arguments.data_dir)
@@ -174,6 +175,9 @@ def _command(argv: Sequence[str] | None) -> None:
         run_cells(tasks, runner, folder, arguments.workers)
     table = table_of(settings, every, arguments.out)
     write_text(arguments.out / "switches.csv", table.to_csv(index=False))
+    # Of the variant with all switches on; "variant" in the table says what is left off.
+    asked = {"command": "published_switches", "run": asdict(settings), "code_sha256": code_sha256()}
+    write_text(arguments.out / "asked.json", json.dumps(asked, indent=2) + "\n")
     print(text_of(table))
 
 

@@ -9,14 +9,15 @@ digits are told apart: by the trained network, by the same network untrained, an
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.failures import exit_status
+from neurosim.experiments.failures import differences, exit_status
 from neurosim.experiments.options import Layer, Parser, add_options, build, option
 from neurosim.experiments.threads import one_thread
 
@@ -51,7 +52,7 @@ class Settings:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the experiment; returns the exit status."""
     one_thread()
-    return exit_status(partial(_command, argv), interrupted="nothing was written")
+    return exit_status(partial(_command, argv), interrupted="no result was written")
 
 
 def _command(argv: Sequence[str] | None) -> None:
@@ -70,8 +71,9 @@ def run(settings: Settings) -> str:
 
     from neurosim.experiments import digits
     from neurosim.experiments.results import write_csv
-    from neurosim.storage import write_tree
+    from neurosim.storage import write_text, write_tree
 
+    asked = _asked(settings)
     splits = [digits.load(settings.image_px, settings.n_train, seed) for seed in settings.seeds]
     rows: list[dict[str, Any]] = []
     weights: dict[str, Any] = {}
@@ -89,6 +91,7 @@ def run(settings: Settings) -> str:
                 "class_of_cell": class_of_cell,
             }
     table = pd.DataFrame(rows)
+    write_text(settings.out / "asked.json", asked)
     write_csv(settings.out / "results.csv", table)
     write_tree(settings.out / "weights.h5", weights)
     first = weights[f"seed{settings.seeds[0]}"]
@@ -96,6 +99,27 @@ def run(settings: Settings) -> str:
     mean = table.groupby(["network", "read_by"], sort=False)["accuracy"].agg(["mean", "min", "max"])
     text = (100 * mean).round(1).to_string()
     return f"accuracy on held-out digits, %, {len(splits)} seed(s); chance is 10\n{text}"
+
+
+def _asked(settings: Settings) -> str:
+    """What the folder will be of, as JSON.
+
+    Raises:
+        ValueError: it is of other settings already, naming what differs.
+    """
+    asked = {**asdict(settings), "seeds": list(settings.seeds)}
+    del asked["out"]
+    record = settings.out / "asked.json"
+    if record.is_file():
+        try:
+            there = json.loads(record.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{record} is damaged: give another --out") from error
+        if other := differences(there, asked):
+            raise ValueError(
+                f"{settings.out} holds another run ({'; '.join(other)}): give another --out"
+            )
+    return json.dumps(asked, indent=2) + "\n"
 
 
 def network(settings: Settings, seed: int):

@@ -59,6 +59,8 @@ class AbstractEncoder(KnownSettings, ABC):
         if not isinstance(x, Tensor) or not x.is_floating_point():
             kind = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
             raise TypeError(f"intensities must be a tensor of floating point in [0, 1], got {kind}")
+        if x.dim() == 0:
+            raise ValueError("intensities must have an axis, (batch, *features), got one number")
         if x.numel():
             low, high = (float(v) for v in torch.aminmax(x))
             # Written so that NaN, which compares false with everything, is refused too.

@@ -48,19 +48,24 @@ def evolve(
     """
     dependence = timing.dependence
     dependence.check(weight)
-    causal = timing.causal(spikes, dt_ms)
-    if isinstance(synapse, Dense) and weight.device.type == "cpu":
-        listed = None if isinstance(timing, Rewarded) else causal.listed()
-        if listed is not None and weight.dtype == spikes.pre.dtype and _is_sparse(listed):
+    compiled = (
+        isinstance(synapse, Dense)
+        and weight.device.type == "cpu"
+        and weight.dtype == spikes.pre.dtype
+        and not isinstance(timing, Rewarded)
+    )
+    # The spikes are counted first: listing the changes filters the whole window.
+    if compiled and _is_sparse(spikes.pre, spikes.post):
+        listed = timing.causal(spikes, dt_ms).listed()
+        if listed is not None and _is_sparse(listed.plus_side[1], listed.minus_side[0]):
             return _on_cpu(weight, listed, dependence, reduction.divisor(synapse, spikes))
     return _anywhere(synapse, weight, spikes, timing, dt_ms, reduction)
 
 
-def _is_sparse(listed: Listed) -> bool:
+def _is_sparse(*sides: Tensor) -> bool:
     """Whether a neuron changes its synapses less than once a frame, all images of the batch taken
     together: above that the matrix products of the frame-by-frame way are the faster ones
     (``tests/benchmarks/bench_stdp_kernels.py``)."""
-    sides = listed.plus_side[1], listed.minus_side[0]
     return all(int(side.count_nonzero()) <= side.numel() / side.shape[1] for side in sides)
 
 

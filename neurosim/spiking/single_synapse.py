@@ -18,6 +18,11 @@ from neurosim.spiking.timing import AbstractTiming
 from neurosim.spiking.voltage_timing import Clopath
 from neurosim.synapses import Dense
 
+#: The most ticks between two spikes: beyond them neighbouring ticks are no longer told apart.
+_MOST_TICKS = 2**52
+#: The most ticks of a membrane that has a value at each.
+_MOST_FRAMES = 600_000
+
 
 def weight_change(
     timing: AbstractTiming,
@@ -27,12 +32,14 @@ def weight_change(
     dt_ms: float = 0.1,
     w: float = 0.5,
     reward_ms: ArrayLike = (),
-    reward: ArrayLike = 1.0,
+    reward: ArrayLike | None = None,
 ) -> float:
     """The change of one synapse of weight ``w`` by the given spike times, by the real kernel.
 
     Spike times are rounded to ticks of ``dt_ms``; silent ticks cost nothing, so hours may lie
-    between two spikes. Under a weight dependence w evolves; additive timing does not read it.
+    between two spikes (not under ``Clopath``, whose membrane has a value at every tick: a minute
+    at most). Under a weight dependence w evolves; additive timing does not read it. The first
+    call of a timing compiles its kernel, some seconds.
 
     Args:
         timing: any timing, with any weight dependence and third factor.
@@ -41,20 +48,21 @@ def weight_change(
         dt_ms: length of a tick in ms.
         w: the weight to begin with.
         reward_ms, reward: under ``Rewarded``, the times of the reward and its size, one number
-            or one a time.
+            or one a time; 1 unless told.
 
     >>> round(weight_change(AllPairs(a_plus=0.01, tau_plus_ms=20.0), [0.0], [10.0]), 8)
     0.00606531
 
     Raises:
-        ValueError: a time that is not finite, two spikes of one neuron in the same tick, no
-            spike of either neuron, or a weight outside the bounds of the dependence.
+        ValueError: a time that is not finite or too far away to count its ticks, two spikes of
+            one neuron in the same tick, no spike of either neuron, a reward without ``Rewarded``,
+            or a weight outside the bounds of the dependence.
         TypeError: a time, dt_ms or w that is no number.
     """
     if not isinstance(timing, AbstractTiming):
         raise TypeError(f"timing must be an object such as AllPairs() or Triplet(), got {timing!r}")
     for name, value in (("dt_ms", dt_ms), ("w", w)):
-        if not isinstance(value, numbers.Real):
+        if not isinstance(value, numbers.Real) or isinstance(value, bool):
             raise TypeError(f"{name} must be a number, got {value!r}")
     if not (math.isfinite(dt_ms) and dt_ms > 0):
         raise ValueError(f"dt_ms must be finite and positive, got {dt_ms}")
@@ -66,16 +74,30 @@ def weight_change(
     if not any(len(train) for train in trains):
         raise ValueError("pre_ms is empty and post_ms too: give at least one spike time in ms")
     rewarded = isinstance(timing, Rewarded)
+    if not rewarded and reward is not None:
+        raise ValueError("reward goes with Rewarded(...), which this timing is not")
     at = _reward_ticks(reward_ms, dt_ms, rewarded)
     ticks = np.unique(np.concatenate([*trains, at]))
     if isinstance(timing.timing if isinstance(timing, Rewarded) else timing, Clopath):
+        n_frames = int(ticks[-1] - ticks[0]) + 1
+        if n_frames > _MOST_FRAMES:
+            raise ValueError(
+                f"Clopath computes a membrane at every tick, and there are {n_frames} from the "
+                f"first spike to the last (at most {_MOST_FRAMES}): use spikes closer together or "
+                "a longer dt_ms"
+            )
         ticks = np.arange(ticks[0], ticks[-1] + 1)
     pre, post = (
         torch.from_numpy(np.isin(ticks, train).astype(np.float64)).view(-1, 1, 1)
         for train in trains
     )
     frames = ticks if len(ticks) <= ticks[-1] - ticks[0] else None
-    spikes = SpikeWindow(pre, post, frames, _rewards(ticks, at, reward) if rewarded else None)
+    spikes = SpikeWindow(
+        pre,
+        post,
+        frames,
+        _rewards(ticks, at, 1.0 if reward is None else reward) if rewarded else None,
+    )
     synapse = Dense(1, 1)
     if timing.dependence.constant:
         return float(ByDensity(threshold=1.0).change(synapse, spikes, timing, dt_ms))
@@ -85,16 +107,17 @@ def weight_change(
 
 
 def _reward_ticks(reward_ms: ArrayLike, dt_ms: float, rewarded: bool) -> np.ndarray:
-    times = np.atleast_1d(np.asarray(reward_ms, dtype=np.float64))
-    if rewarded != bool(times.size):
+    if rewarded != bool(np.size(reward_ms)):
         raise ValueError(
             "reward_ms goes with Rewarded(...): give both or neither, with at least one time"
         )
-    return _ticks("reward_ms", times, dt_ms) if rewarded else np.array([], dtype=np.int64)
+    return _ticks("reward_ms", reward_ms, dt_ms) if rewarded else np.array([], dtype=np.int64)
 
 
 def _rewards(ticks: np.ndarray, at: np.ndarray, reward: ArrayLike) -> torch.Tensor:
-    sizes = np.asarray(reward, dtype=np.float64)
+    sizes = np.asarray(reward)
+    if sizes.dtype.kind not in "iuf":
+        raise TypeError(f"reward must be a number or one a time, got {reward!r}")
     if sizes.ndim and sizes.shape != at.shape:
         raise ValueError(f"reward must be one number or one for each of the {len(at)} reward_ms")
     if not np.isfinite(sizes).all():
@@ -106,9 +129,12 @@ def _rewards(ticks: np.ndarray, at: np.ndarray, reward: ArrayLike) -> torch.Tens
 
 def _ticks(name: str, times: ArrayLike, dt_ms: float) -> np.ndarray:
     try:
-        values = np.atleast_1d(np.asarray(times, dtype=np.float64))
-    except (ValueError, TypeError):
-        raise TypeError(f"{name} must be spike times in ms, got {times!r}") from None
+        given = np.atleast_1d(np.asarray(times))
+    except ValueError:
+        raise TypeError(f"{name} must be times in ms, one list, got {times!r}") from None
+    if given.size and given.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be times in ms, numbers, got {times!r}")
+    values = given.astype(np.float64)
     if values.ndim > 1:
         raise ValueError(
             f"{name} must be one list of spike times in ms, got the shape {values.shape}: the "
@@ -116,7 +142,14 @@ def _ticks(name: str, times: ArrayLike, dt_ms: float) -> np.ndarray:
         )
     if not np.isfinite(values).all():
         raise ValueError(f"{name} holds times that are not finite: {values}")
-    ticks = np.rint(values / dt_ms).astype(np.int64)
+    with np.errstate(over="ignore"):
+        counted = np.rint(values / dt_ms)
+    if (np.abs(counted) > _MOST_TICKS).any():
+        raise ValueError(
+            f"{name} holds times more than {_MOST_TICKS * dt_ms:.3g} ms from 0, which are not "
+            f"told apart in ticks of {dt_ms} ms: {values}"
+        )
+    ticks = counted.astype(np.int64)
     if len(np.unique(ticks)) != len(ticks):
-        raise ValueError(f"{name} holds two spikes in one tick of {dt_ms} ms: use a smaller dt_ms")
+        raise ValueError(f"{name} holds the same tick of {dt_ms} ms twice: use a smaller dt_ms")
     return ticks

@@ -82,4 +82,4 @@ def test_sparse_spikes_go_spike_by_spike():
     timing = TIMINGS["all"](WEIGHT_DEPENDENCES["guetig"]())
     for density, sparse in ((0.1, True), (0.4, False)):
         listed = timing.causal(window(density, torch.float64, (50, 3)), 1.0).listed()
-        assert _is_sparse(listed) == sparse
+        assert _is_sparse(listed.plus_side[1], listed.minus_side[0]) == sparse

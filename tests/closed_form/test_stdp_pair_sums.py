@@ -31,6 +31,7 @@ from neurosim.spiking.traces import (
     TraceSTDP,
     weight_change,
 )
+from neurosim.spiking.voltage_timing import Clopath
 from neurosim.spiking.weight_dependence import Guetig, HardBounds
 from neurosim.synapses import Conv2d, Dense
 from neurosim.types import LocalSignal
@@ -255,13 +256,22 @@ def test_impossible_timing_is_refused_by_name(options, word):
         ([], [], "pre_ms is empty and post_ms too"),
         ([[0.0, 1.0]], [10.0], r"pre_ms must be one list of spike times in ms, got the shape"),
         ([0.0], [float("nan")], "not finite"),
-        ([0.0, 0.04], [1.0], "two spikes in one tick"),
+        ([0.0, 0.04], [1.0], "the same tick of 0.1 ms twice"),
+        ([0.0], [1e300], "not told apart in ticks of 0.1 ms"),
+        ([1e18], [1e18 + 1000], "not told apart in ticks of 0.1 ms"),
     ],
 )
 def test_impossible_spike_times_are_refused(pre, post, word):
     """Empty, NaN and doubled spikes have one clear error each."""
     with pytest.raises(ValueError, match=word):
         weight_change(AllPairs(), pre, post)
+
+
+def test_a_reward_without_its_timing_and_an_endless_membrane_are_refused():
+    with pytest.raises(ValueError, match=r"reward goes with Rewarded"):
+        weight_change(AllPairs(), [0.0], [10.0], reward=2.0)
+    with pytest.raises(ValueError, match="Clopath computes a membrane at every tick"):
+        weight_change(Clopath(), [0.0], [1e9])
 
 
 @pytest.mark.parametrize(
@@ -277,7 +287,11 @@ def test_impossible_spike_times_are_refused(pre, post, word):
         (lambda: Poisson(max_rate_hz="x"), "max_rate_hz must be a number, got 'x'"),
         (lambda: weight_change(AllPairs(), [0.0], [1.0], w="x"), "w must be a number, got 'x'"),
         (lambda: weight_change(AllPairs(), [0.0], [1.0], dt_ms="1"), "dt_ms must be a number"),
-        (lambda: weight_change(AllPairs(), "soon", [1.0]), "pre_ms must be spike times in ms"),
+        (lambda: weight_change(AllPairs(), "soon", [1.0]), "pre_ms must be times in ms"),
+        (lambda: weight_change(AllPairs(), "0", [1.0]), "pre_ms must be times in ms"),
+        (lambda: weight_change(AllPairs(), [True], [1.0]), "pre_ms must be times in ms"),
+        (lambda: weight_change(AllPairs(), [[0.0], [1.0, 2.0]], [1.0]), "pre_ms must be times"),
+        (lambda: weight_change(AllPairs(), [0.0], [1.0], w=True), "w must be a number, got True"),
     ],
 )
 def test_what_is_no_number_is_named(act, words):

@@ -14,6 +14,8 @@ TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.ipynb"
 
 
 def test_a_wrong_setting_names_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"out must be the path of a run folder, got 5"):
+        compare(out=5)
     with pytest.raises(TypeError, match=r"no setting 'epoch': did you mean 'epochs'"):
         compare(epoch=1, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -22,10 +22,10 @@ def of(findings, name: str):
     return found
 
 
-def known(**rho: float) -> pd.DataFrame:
-    """A table of one seed in which every score is set: start, statistics_only, trained."""
+def known(seeds: tuple[int, ...] = (1, 2), **rho: float) -> pd.DataFrame:
+    """A table in which every score is set: start, statistics_only, trained."""
     table = result_tables.table(
-        rules=("bp",), seeds=(1,), epochs=(0, 1), px=(32,), rois=("V1",), still=()
+        rules=("bp",), seeds=seeds, epochs=(0, 1), px=(32,), rois=("V1",), still=()
     )
     models = ~table["rule"].str.startswith("reference:")
     flag = table["statistics_only"].astype(bool)
@@ -46,6 +46,24 @@ def test_the_split_of_a_change_is_told_in_its_numbers():
     assert found.values[0]["share"] == pytest.approx(0.75)
     mostly_learned = of(audit(known(start=0.2, statistics_only=0.18, trained=0.0)), "normalisation")
     assert mostly_learned.verdict == "pass"
+
+
+def test_one_seed_passes_nothing_that_another_could_contradict():
+    scores = {"start": 0.2, "statistics_only": 0.18, "trained": 0.1}
+    two, one = audit(known(**scores)), audit(known(seeds=(1,), **scores))
+    for name in ("normalisation", "sign", "luminance"):
+        assert of(two, name).verdict == "pass"
+        assert of(one, name).verdict == "unknown"
+        assert of(one, name).answer.endswith("whether another one would say the same is not known.")
+
+
+def test_a_change_whose_sign_differs_between_seeds_has_no_percentage():
+    table = known(start=0.2, statistics_only=0.15, trained=0.1)
+    rises = (table["seed"] == 2) & (table["epoch"] == 1) & ~table["statistics_only"].astype(bool)
+    table.loc[rises.fillna(False), "rho"] = 0.21
+    found = of(audit(table), "normalisation")
+    assert "(its sign differs between seeds)" in found.answer
+    assert np.isnan(found.values[0]["share"])
 
 
 def test_a_sign_that_turns_names_the_control():

@@ -72,7 +72,7 @@ def test_for_snntorch_the_file_has_its_step_and_pooling(run, tmp_path, capsys, m
     ("options", "message"),
     [
         (("--simulator", "snntorhc"), "did you mean 'snntorch'"),
-        ((), "no node for WinnerTakeAll"),
+        ((), "add --without-competition"),
         (("--seed", "8"), "no finished stdp cell of seed 8"),
         (("--epoch", "3"), "no checkpoint after epoch 3"),
         (("--without-competition", "--px", "4"), "a larger px"),

@@ -67,6 +67,16 @@ def test_the_split_of_a_seed_holds_every_digit_once():
     assert counts.min() > 170
 
 
+def test_the_results_of_other_settings_are_not_written_over(run, capsys):
+    out, _ = run
+    before = (out / "results.csv").read_bytes()
+    assert unsupervised_digits.main(["--seeds", "0", "--n-cells", "5", "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "holds another run" in error
+    assert "n_cells: 100 there, 5 asked" in error
+    assert (out / "results.csv").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
