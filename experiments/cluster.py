@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 import uuid
@@ -188,6 +189,12 @@ def _check_scheduler(address: str) -> None:
             f"({' '.join(str(error).split()) or type(error).__name__}): start one with "
             "'dask scheduler' and give the address it prints, tcp://HOST:PORT"
         ) from error
+    if not workers:
+        print(
+            f"the Dask scheduler at {address} has no worker yet: cells begin when one comes",
+            file=sys.stderr,
+            flush=True,
+        )
     threads = max((worker["nthreads"] for worker in workers), default=1)
     if threads > 1:
         raise ValueError(

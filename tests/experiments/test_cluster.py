@@ -15,6 +15,7 @@ from crash_loop import SETTINGS as SMALL
 from dask_loopback import Loopback, at_most, kill, terminate_self
 
 from neurosim.experiments import report
+from neurosim.experiments.cluster import _check_scheduler
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.events import read_log
 from neurosim.experiments.execute import Losses
@@ -216,3 +217,11 @@ def test_a_cell_lost_in_the_same_epoch_is_given_up():
         losses.heard(task, {"event": "epoch", "epoch": epoch})
         assert losses.count(task, "SIGKILL")["event"] == "lost"
     assert losses.count(task, "SIGKILL")["event"] == "failed"
+
+
+def test_a_scheduler_without_workers_says_what_is_waited_for(capsys):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty:
+        _check_scheduler(empty.scheduler_address)
+    assert "has no worker yet: cells begin when one comes" in capsys.readouterr().err
