@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -61,6 +63,31 @@ def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]
         for name in sorted({*there, *asked})
         if there.get(name) != asked.get(name)
     ]
+
+
+def require_same(
+    record: Path,
+    asked: Mapping[str, Any],
+    complete: Callable[[Any], Mapping[str, Any]] = dict,
+) -> None:
+    """Refuse a folder whose JSON record, if there is one, is of other settings.
+
+    Args:
+        complete: from what the record holds to all settings, defaults filled in.
+
+    Raises:
+        ValueError: the record is damaged, or holds what is named otherwise than asked.
+    """
+    if not record.is_file():
+        return
+    try:
+        there = complete(json.loads(record.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{record} is damaged: give another --out") from error
+    if other := differences(there, asked):
+        raise ValueError(
+            f"{record.parent} holds another run ({'; '.join(other)}): give another --out"
+        )
 
 
 def exit_status(

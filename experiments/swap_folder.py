@@ -12,7 +12,7 @@ import pandas as pd
 from neurosim.experiments.config import ENCODER_NAMES
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import reference_table
-from neurosim.experiments.failures import differences
+from neurosim.experiments.failures import require_same
 from neurosim.experiments.options import require_folder
 from neurosim.experiments.swap_config import EncoderSwap, with_defaults
 from neurosim.experiments.swap_part import SwapImages, pixel_baseline, table_of
@@ -42,15 +42,7 @@ class SwapFolder:
         }
         require_folder(self.path)
         record = self.path / "swap.json"
-        if record.is_file():
-            try:
-                there = with_defaults(json.loads(record.read_text(encoding="utf-8")))
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"{record} is damaged: give another --out") from error
-            if other := differences(there, asked):
-                raise ValueError(
-                    f"{self.path} holds another run ({'; '.join(other)}): give another --out"
-                )
+        require_same(record, asked, with_defaults)
         write_text(record, json.dumps(asked, indent=2) + "\n")
 
     def _part(self, encoder: str, seed: int) -> Path:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.failures import differences, exit_status
+from neurosim.experiments.failures import exit_status, require_same
 from neurosim.experiments.options import Layer, Parser, add_options, build, option
 from neurosim.experiments.threads import one_thread
 
@@ -109,16 +109,7 @@ def _asked(settings: Settings) -> str:
     """
     asked = {**asdict(settings), "seeds": list(settings.seeds)}
     del asked["out"]
-    record = settings.out / "asked.json"
-    if record.is_file():
-        try:
-            there = json.loads(record.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{record} is damaged: give another --out") from error
-        if other := differences(there, asked):
-            raise ValueError(
-                f"{settings.out} holds another run ({'; '.join(other)}): give another --out"
-            )
+    require_same(settings.out / "asked.json", asked)
     return json.dumps(asked, indent=2) + "\n"
 
 
