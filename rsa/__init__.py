@@ -52,8 +52,6 @@ if TYPE_CHECKING:
     from neurosim.rsa.rdm import RDM as RDM
     from neurosim.rsa.rdm import UndefinedPatternWarning as UndefinedPatternWarning
     from neurosim.rsa.rdm import compute_rdm as compute_rdm
-    from neurosim.rsa.rdm import to_condensed as to_condensed
-    from neurosim.rsa.rdm import to_square as to_square
     from neurosim.rsa.rdm_files import load_rdms as load_rdms
     from neurosim.rsa.reweighting import feature_components as feature_components
     from neurosim.rsa.reweighting import reweighted_rsa as reweighted_rsa
@@ -63,6 +61,8 @@ if TYPE_CHECKING:
     from neurosim.rsa.spike_distances import VanRossum as VanRossum
     from neurosim.rsa.spike_distances import VictorPurpura as VictorPurpura
     from neurosim.rsa.spike_rates import PoissonKL as PoissonKL
+    from neurosim.rsa.squares import to_condensed as to_condensed
+    from neurosim.rsa.squares import to_square as to_square
     from neurosim.rsa.things import image_paths as image_paths
     from neurosim.rsa.things import load_npy_rdms as load_npy_rdms
     from neurosim.rsa.things import load_things_fmri as load_things_fmri
@@ -98,7 +98,8 @@ _HOME = {
     "noise": ("group_reliability", "noise_ceiling", "split_half_reliability"),
     "paired": ("sign_flip_floor", "sign_flip_test"),
     "permutation": ("LabelNull", "permute_labels"),
-    "rdm": ("RDM", "UndefinedPatternWarning", "compute_rdm", "to_condensed", "to_square"),
+    "rdm": ("RDM", "UndefinedPatternWarning", "compute_rdm"),
+    "squares": ("to_condensed", "to_square"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -13,14 +13,8 @@ from neurosim.rsa._checks import check_count, check_rng
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import compare_rdms
-from neurosim.rsa.rdm import (
-    RDMInput,
-    as_pair_mask,
-    as_rows,
-    check_same_stimuli,
-    n_stimuli_of,
-    stimuli_of,
-)
+from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, check_same_stimuli, stimuli_of
+from neurosim.rsa.squares import n_stimuli_of
 
 Ints = NDArray[np.int64]
 

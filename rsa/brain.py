@@ -15,14 +15,8 @@ from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import PreparedRDMs
 from neurosim.rsa.noise import Order, group_reliability, mean_rdm, noise_ceiling
-from neurosim.rsa.rdm import (
-    RDMInput,
-    as_pair_mask,
-    check_names,
-    n_stimuli_of,
-    pair_indices,
-    to_condensed,
-)
+from neurosim.rsa.rdm import RDMInput, as_pair_mask, check_names
+from neurosim.rsa.squares import condensed_rdms, n_stimuli_of, pair_indices
 
 Convention = Literal["subject_mean", "mean_rdm"]
 
@@ -56,7 +50,7 @@ class BrainRDMs:
     def __post_init__(self) -> None:
         array: NDArray[Any] = np.asarray(self.rdms)
         if array.ndim == 4:
-            array = to_condensed(array)
+            array = condensed_rdms(array, "brain RDMs")
         if array.ndim != 3 or 0 in array.shape:
             raise ValueError(
                 "brain RDMs are (n_subjects, n_rois, n_pairs), or (..., n_stimuli, n_stimuli); "

@@ -174,16 +174,10 @@ def _by_missing(rows: Rows) -> list[tuple[Places, Flags | None]]:
     groups: dict[bytes, tuple[list[int], Flags | None]] = {}
     for i, row in enumerate(rows):
         # A sum is NaN if any entry is: one quick pass for the usual, complete row.
-        present = None if np.isfinite(row.sum()) else _present(row, i)
+        present = None if np.isfinite(row.sum()) else ~np.isnan(row)
         key = b"" if present is None else np.packbits(present).tobytes()
         groups.setdefault(key, ([], present))[0].append(i)
     return [(np.array(index), present) for index, present in groups.values()]
-
-
-def _present(row: Rows, i: int) -> Flags:
-    if np.isinf(row).any():
-        raise ValueError(f"RDM #{i} holds infinite dissimilarities; NaN marks a missing pair")
-    return ~np.isnan(row)
 
 
 def _joint(*flags: Flags | None) -> Flags | None:

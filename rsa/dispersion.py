@@ -15,15 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.compare import compare_rdms
-from neurosim.rsa.rdm import (
-    RDMInput,
-    as_pair_mask,
-    as_rows,
-    check_same_stimuli,
-    n_stimuli_of,
-    pair_indices,
-    stimuli_of,
-)
+from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, check_same_stimuli, stimuli_of
+from neurosim.rsa.squares import n_stimuli_of, pair_indices
 
 
 @final

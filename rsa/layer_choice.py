@@ -12,7 +12,8 @@ from neurosim.rsa._checks import check_count, check_rng
 from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
-from neurosim.rsa.rdm import RDMInput, n_stimuli_of, pair_indices
+from neurosim.rsa.rdm import RDMInput
+from neurosim.rsa.squares import n_stimuli_of, pair_indices
 
 
 @final

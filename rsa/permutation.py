@@ -14,7 +14,8 @@ from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import compare_rdms
 from neurosim.rsa.paired import ALTERNATIVES, Alternative
-from neurosim.rsa.rdm import RDMInput, n_stimuli_of, pair_indices, stimuli_of, to_square
+from neurosim.rsa.rdm import RDMInput, stimuli_of
+from neurosim.rsa.squares import n_stimuli_of, pair_indices, to_square
 
 Ints = NDArray[np.int64]
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.rsa.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of, to_square
+from neurosim.rsa.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of
+from neurosim.rsa.squares import to_square
 
 if TYPE_CHECKING:
     import pandas as pd

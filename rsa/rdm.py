@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -18,73 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.dissimilarities import find_dissimilarity
 from neurosim.rsa.distances import Dissimilarity
+from neurosim.rsa.squares import (
+    condensed_rdms,
+    is_one_square,
+    n_stimuli_of,
+    pair_indices,
+    to_square,
+)
 
 
 class UndefinedPatternWarning(UserWarning):
     """Some patterns have no dissimilarity to any other (constant or missing)."""
-
-
-def n_stimuli_of(n_pairs: int) -> int:
-    """The number of stimuli whose upper triangle has ``n_pairs`` entries."""
-    n = (1 + isqrt(1 + 8 * n_pairs)) // 2
-    if n_pairs < 1 or n * (n - 1) // 2 != n_pairs:
-        raise ValueError(
-            f"{n_pairs} is not a number of pairs n (n - 1) / 2 of any number of stimuli; "
-            "give the upper triangle without its diagonal, or a square matrix"
-        )
-    return n
-
-
-def to_square(condensed: ArrayLike) -> NDArray[np.float64]:
-    """(..., n_pairs) condensed -> (..., n_stimuli, n_stimuli), zero diagonal."""
-    rows = np.asarray(condensed, dtype=np.float64)
-    n = n_stimuli_of(rows.shape[-1])
-    upper = np.triu_indices(n, 1)
-    square = np.zeros((*rows.shape[:-1], n, n))
-    square[..., upper[0], upper[1]] = rows
-    square[..., upper[1], upper[0]] = rows
-    return square
-
-
-def _refuse_half_missing(matrix: NDArray[np.floating], what: str) -> None:
-    """NaN on one side of the diagonal alone: which of the two is meant is not for us to say."""
-    absent = np.isnan(matrix)
-    odd = np.argwhere(absent & ~np.swapaxes(absent, -1, -2))
-    if len(odd):
-        i, j = odd[0][-2:]
-        raise ValueError(
-            f"{what}: entry ({i}, {j}) is NaN and ({j}, {i}) is not, in {len(odd)} pairs; a "
-            "missing pair is NaN on both sides of the diagonal: put NaN or the value on both"
-        )
-
-
-def to_condensed(square: ArrayLike) -> NDArray[np.float64]:
-    """(..., n, n) symmetric -> (..., n_pairs); asymmetry is refused, the diagonal is not read."""
-    matrix = np.asarray(square, dtype=np.float64)
-    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] < 2:
-        raise ValueError(f"a square RDM is (..., n, n) with n >= 2; got shape {matrix.shape}")
-    upper = np.triu_indices(matrix.shape[-1], 1)
-    above = matrix[..., upper[0], upper[1]]
-    below = matrix[..., upper[1], upper[0]]
-    # Tools that store float32 triangles computed separately differ by rounding only.
-    if not np.allclose(above, below, rtol=1e-5, atol=1e-7, equal_nan=True):
-        _refuse_half_missing(matrix, "the square matrix")
-        worst = float(np.nanmax(np.abs(above - below)))
-        raise ValueError(
-            f"the square matrix is not symmetric (largest difference {worst:.3g}); "
-            "an RDM is symmetric: give (D + D.T) / 2 if that is what is meant"
-        )
-    return above
-
-
-def pair_indices(stimuli: ArrayLike, n_stimuli: int) -> NDArray[np.intp]:
-    """Where the pairs of these stimuli (distinct positions, in this order) stand in the
-    condensed vector of all ``n_stimuli``."""
-    order = np.asarray(stimuli, dtype=np.intp)
-    upper = np.triu_indices(len(order), 1)
-    low = np.minimum(order[upper[0]], order[upper[1]])
-    high = np.maximum(order[upper[0]], order[upper[1]])
-    return low * (2 * n_stimuli - low - 1) // 2 + high - low - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,33 +180,57 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
     """One or many RDMs in any accepted form -> (n_rdms, n_pairs), float32 or float64.
 
     Accepted: an ``RDM``; a sequence of them; a condensed vector; a square matrix; a stack of
-    either. A two-dimensional array is read as one square RDM when it is square and symmetric
-    with a zero (or NaN) diagonal, else as a stack of condensed vectors.
+    either. Square ones are symmetric with a zero (or NaN) diagonal, both within rounding of
+    their own scale: ``1 - np.corrcoef(x)`` and float32 distances pass, similarities do not.
+
+    Raises:
+        ValueError: similarities, asymmetry, infinite values, a column (n_pairs, 1).
     """
     if isinstance(rdms, RDM):
+        _refuse_infinite(rdms.dissimilarities[None], what)
         return rdms.dissimilarities[None]
     if isinstance(rdms, (list, tuple)) and rdms and all(isinstance(r, RDM) for r in rdms):
         lengths = {r.n_pairs for r in rdms}
         if len(lengths) > 1:
             raise ValueError(f"{what} have different numbers of pairs: {sorted(lengths)}")
         stimuli_of(rdms, what)
-        return np.stack([r.dissimilarities for r in rdms])
+        stacked = np.stack([r.dissimilarities for r in rdms])
+        _refuse_infinite(stacked, what)
+        return stacked
     array = np.asarray(rdms)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what} must be numbers or RDM objects; got dtype {array.dtype}")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    if array.ndim == 3 or (array.ndim == 2 and _is_one_square(array, what)):
-        array = np.atleast_2d(to_condensed(array))
+    if array.ndim == 3 or (array.ndim == 2 and is_one_square(array)):
+        array = np.atleast_2d(condensed_rdms(array, what))
     elif array.ndim == 1:
         array = array[None]
+    elif array.ndim == 2 and array.shape[1] == 1 < len(array):
+        raise ValueError(
+            f"{what}: a column {array.shape} could be one RDM with one value per line, or "
+            f"{len(array)} RDMs of two stimuli, which have no order to compare; give x.ravel() for "
+            "the one RDM"
+        )
     if array.ndim != 2 or array.shape[0] == 0:
         raise ValueError(
             f"{what} must be a condensed vector, a square matrix, a stack of either or RDM "
             f"objects; got shape {array.shape}"
         )
     n_stimuli_of(array.shape[1])
+    _refuse_infinite(array, what)
     return array
+
+
+def _refuse_infinite(rows: NDArray[np.floating], what: str) -> None:
+    """A sum is finite only where all entries are: one quick pass for the usual row."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspect = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))
+    for i in suspect:
+        if np.isinf(rows[i]).any():
+            raise ValueError(
+                f"{what} #{i} holds infinite dissimilarities; NaN marks a missing pair"
+            )
 
 
 def stimuli_of(rdms: Any, what: str = "rdms") -> tuple[str, ...] | None:
@@ -301,31 +268,6 @@ def as_one(rdm: RDMInput, what: str) -> NDArray[np.floating]:
     if len(rows) != 1:
         raise ValueError(f"{what} is one RDM; got {len(rows)}")
     return rows[0]
-
-
-def _is_one_square(array: NDArray[np.floating], what: str) -> bool:
-    """Whether a matrix is one square RDM; else it is a stack of condensed vectors.
-
-    One that is nearly an RDM is neither: as a stack it would be read without a word.
-    """
-    if array.shape[0] != array.shape[1]:
-        return False
-    diagonal = np.diagonal(array)
-    no_distance = bool(np.all((diagonal == 0) | np.isnan(diagonal)))
-    symmetric = np.allclose(array, array.T, rtol=1e-5, atol=1e-7, equal_nan=True)
-    if symmetric and not no_distance:
-        raise ValueError(
-            f"{what}: a symmetric matrix {array.shape} whose diagonal is not zero holds "
-            "similarities, or is no RDM; give 1 - similarity, or to_condensed(matrix) if its upper "
-            "triangle holds dissimilarities"
-        )
-    if no_distance and len(array) > 2 and not symmetric:
-        _refuse_half_missing(array, what)
-        raise ValueError(
-            f"{what}: a matrix {array.shape} with a zero diagonal that is not symmetric is no RDM; "
-            "give (D + D.T) / 2 if that is what is meant"
-        )
-    return symmetric
 
 
 def as_pair_mask(mask: ArrayLike | None, n_pairs: int) -> NDArray[np.bool_] | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.rsa.rdm import n_stimuli_of, to_square
+from neurosim.rsa.squares import n_stimuli_of, to_square
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

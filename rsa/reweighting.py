@@ -12,14 +12,8 @@ from neurosim.rsa._checks import check_rng
 from neurosim.rsa.bootstrap import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
-from neurosim.rsa.rdm import (
-    RDMInput,
-    as_one,
-    check_same_stimuli,
-    n_stimuli_of,
-    stimuli_of,
-    to_condensed,
-)
+from neurosim.rsa.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of
+from neurosim.rsa.squares import n_stimuli_of, to_condensed
 
 
 @final

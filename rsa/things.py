@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.rsa.brain import BrainRDMs
-from neurosim.rsa.rdm import compute_quietly, to_condensed
+from neurosim.rsa.rdm import compute_quietly
+from neurosim.rsa.squares import to_condensed
 from neurosim.rsa.things_files import (
     SubjectFiles,
     ThingsFileError,

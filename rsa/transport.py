@@ -12,7 +12,8 @@ import numpy as np
 
 from neurosim.rsa.comparator import Array, Comparator, Flags, Ints, Rows
 from neurosim.rsa.geometry import no_resampling, refuse_partial
-from neurosim.rsa.rdm import RDMInput, as_one, to_square
+from neurosim.rsa.rdm import RDMInput, as_one
+from neurosim.rsa.squares import to_square
 
 
 @final
