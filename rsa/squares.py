@@ -113,10 +113,11 @@ def pair_indices(stimuli: ArrayLike, n_stimuli: int) -> NDArray[np.intp]:
     return low * (2 * n_stimuli - low - 1) // 2 + high - low - 1
 
 
-def _triangles(matrix: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _triangles(matrix: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(..., n_pairs) above and below the diagonal, pair by pair."""
     first, second = np.triu_indices(matrix.shape[-1], 1)
-    return matrix[..., first, second], matrix[..., second, first]
+    square = np.asarray(matrix, dtype=np.float64)
+    return square[..., first, second], square[..., second, first]
 
 
 def _symmetric(above: NDArray[np.floating], below: NDArray[np.floating]) -> bool:
