@@ -74,12 +74,12 @@ def run(settings: Settings) -> str:
     from neurosim.storage import write_text, write_tree
 
     asked = _asked(settings)
+    networks = [network(settings, seed) for seed in settings.seeds]  # refuses bad settings
     splits = [digits.load(settings.image_px, settings.n_train, seed) for seed in settings.seeds]
     rows: list[dict[str, Any]] = []
     weights: dict[str, Any] = {}
     with tqdm(total=len(splits) * settings.epochs, unit="epoch", disable=None) as progress:
-        for seed, data in zip(settings.seeds, splits, strict=True):
-            net = network(settings, seed)
+        for seed, net, data in zip(settings.seeds, networks, splits, strict=True):
             rows += evaluate("untrained", net, data, seed)[0]
             rows += [pixel_probe(data, seed)]
             train(net, settings, data.x_train, seed, progress)

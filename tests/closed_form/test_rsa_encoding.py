@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import needs
 import numpy as np
 import pytest
 
-pytest.importorskip("himalaya")
 from neurosim.rsa import encode
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _extra() -> None:
+    needs.extra("encoding", "himalaya")
+
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 12))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import needs
 import numpy as np
 import pytest
 
@@ -62,7 +63,7 @@ def test_shape_distance_obeys_the_triangle_inequality() -> None:
 
 
 def test_gromov_wasserstein_finds_a_hidden_relabelling() -> None:
-    pytest.importorskip("ot")
+    needs.extra("transport", "ot")
     euclid = compute_rdm(X, "euclidean")
     order = RNG.permutation(N)
     found = gromov_wasserstein(euclid, compute_rdm(X[order], "euclidean"))
@@ -74,7 +75,7 @@ def test_gromov_wasserstein_finds_a_hidden_relabelling() -> None:
 
 
 def test_gromov_wasserstein_cost_is_the_quadruple_sum() -> None:
-    pytest.importorskip("ot")
+    needs.extra("transport", "ot")
     found = gromov_wasserstein(DX, DY)
     a, b = (d.square() / np.sqrt(np.mean(d.square() ** 2)) for d in (DX, DY))
     difference = (a[:, None, :, None] - b[None, :, None, :]) ** 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import made_data
+import needs
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,44 +26,37 @@ from neurosim.experiments.data import (
     load_training_images,
 )
 
-DATA = os.environ.get("NEUROSIM_DATA")
 NEEDS_NOTHING = {"demo"}
 
 
 @cache
 def training(name: str) -> TrainingImages:
-    if name not in NEEDS_NOTHING and not DATA:
-        pytest.skip("NEUROSIM_DATA is not set")
-    try:
-        return load_training_images(name, progress=False)
-    except MissingDataError as error:
-        pytest.skip(str(error))
+    return load_training_images(name, folder_of(name), progress=False)
 
 
 SCRATCH = TemporaryDirectory()
+FILES = {"brain92": "brain92.npz", "cifar10": "cifar10_12k.npz",
+         "cifar10-12k": "cifar10_12k.npz", "cifar10-mini": "cifar10_mini.npz"}  # fmt: skip
 
 
 @cache
 def folder_of(name: str) -> Path | None:
-    """The data directory; for THINGS one whose folder links to the SYNTHETIC fixture."""
-    if not name.startswith("things"):
+    """Where the data lie: NEUROSIM_DATA where it has them, else made in the same layout."""
+    if name in NEEDS_NOTHING:
         return None
+    if name in FILES and (needs.DATA / FILES[name]).exists():
+        return needs.DATA
+    if not name.startswith("things"):
+        return made_data.brain92() if name == "brain92" else made_data.cifar10()
     folder = Path(SCRATCH.name)
     if not (folder / "things").exists():
-        (folder / "things").mkdir()
-        for part in ("betas_csv", "object_images"):
-            (folder / "things" / part).symlink_to(Path(str(DATA), "things_fixture", part))
+        (folder / "things").symlink_to(made_data.things())
     return folder
 
 
 @cache
 def stimuli(name: str) -> StimulusSet:
-    if name not in NEEDS_NOTHING and not DATA:
-        pytest.skip("NEUROSIM_DATA is not set")
-    try:
-        return load_stimuli(name, folder_of(name), progress=False)
-    except MissingDataError as error:
-        pytest.skip(str(error))
+    return load_stimuli(name, folder_of(name), progress=False)
 
 
 @pytest.mark.parametrize("name", TRAINING_SETS)
@@ -90,7 +84,7 @@ def test_no_test_image_is_a_training_image(name: str) -> None:
 @pytest.mark.parametrize("name", TRAINING_SETS)
 def test_loading_again_gives_the_same_bytes(name: str) -> None:
     first = training(name)
-    assert load_training_images(name, progress=False).sha256 == first.sha256
+    assert load_training_images(name, folder_of(name), progress=False).sha256 == first.sha256
 
 
 @cache

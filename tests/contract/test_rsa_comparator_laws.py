@@ -23,7 +23,8 @@ EVERY = [
     pytest.param(
         m,
         marks=pytest.mark.skipif(
-            m == POT and importlib.util.find_spec("ot") is None, reason="needs POT"
+            m == POT and importlib.util.find_spec("ot") is None,
+            reason="POT is not installed (extra transport)",
         ),
     )
     for m in sorted(COMPARATORS)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import needs
 import numpy as np
 import pandas as pd
 import pytest
+from made_data import things
 
 from neurosim.rsa.things import (
     THINGS_ROIS,
@@ -21,19 +22,13 @@ from neurosim.rsa.things import (
 )
 from neurosim.rsa.things_files import ThingsFileError
 
-DATA = Path(os.environ.get("NEUROSIM_DATA", ".")) / "things_fixture"
-pytestmark = pytest.mark.skipif(
-    "NEUROSIM_DATA" not in os.environ or not DATA.is_dir(),
-    reason="needs NEUROSIM_DATA with things_fixture",
-)
-
 
 @pytest.fixture
 def betas(tmp_path: Path) -> Path:
     """A writable copy of subject 1 and 2, as figshare names them."""
     folder = tmp_path / "betas_csv"
     folder.mkdir()
-    for path in sorted((DATA / "betas_csv").glob("sub-0[12]*")):
+    for path in sorted((things() / "betas_csv").glob("sub-0[12]*")):
         shutil.copyfile(path, folder / path.name)
     return folder
 
@@ -54,9 +49,11 @@ def as_openneuro(source: Path, target: Path, separator: str) -> Path:
     return target
 
 
-def by_hand(subject: int, roi: str, stimuli: str, zscore: str) -> np.ndarray:
+def by_hand(
+    subject: int, roi: str, stimuli: str, zscore: str, root: Path | None = None
+) -> np.ndarray:
     """The RDM straight from the definition, through pandas and numpy only."""
-    folder = DATA / "betas_csv"
+    folder = (root or things()) / "betas_csv"
     with h5py.File(folder / f"sub-0{subject}_ResponseData.h5") as file:
         x = file["ResponseData/block0_values"][...]
     trials = pd.read_csv(folder / f"sub-0{subject}_StimulusMetadata.csv")
@@ -86,7 +83,7 @@ def by_hand(subject: int, roi: str, stimuli: str, zscore: str) -> np.ndarray:
 @pytest.mark.parametrize("zscore", ["all-trials", "within-run", "none"])
 @pytest.mark.parametrize("stimuli", ["first-exemplar", "concept-mean", "test-images"])
 def test_rdms_are_those_of_the_definition(stimuli: str, zscore: str) -> None:
-    brain = load_things_fmri(DATA, stimuli=stimuli, zscore=zscore)
+    brain = load_things_fmri(things(), stimuli=stimuli, zscore=zscore)
     assert brain.subjects == ("sub-01", "sub-02", "sub-03")
     assert brain.rois == ("V1", "V2", "V3", "V4", "LOC", "IT")
     for s, roi in [(0, "V1"), (1, "LOC"), (2, "IT")]:
@@ -96,16 +93,26 @@ def test_rdms_are_those_of_the_definition(stimuli: str, zscore: str) -> None:
     assert len(brain.stimuli) == {"test-images": 5}.get(stimuli, 20)
 
 
+@needs.data("things_fixture")
+def test_a_file_that_pandas_wrote_is_read() -> None:
+    """The files above are written with h5py; the published ones with DataFrame.to_hdf."""
+    path = needs.DATA / "things_fixture"
+    for stimuli in ("first-exemplar", "test-images"):
+        brain = load_things_fmri(path, stimuli=stimuli)
+        expected = by_hand(2, "LOC", stimuli, "all-trials", path)
+        np.testing.assert_allclose(brain.of_roi("LOC")[1], expected, rtol=2e-7, atol=2e-7)
+
+
 def test_stimuli_are_named_exactly_and_alphabetical_by_concept() -> None:
-    first = load_things_fmri(DATA, subjects=["sub-02"])
+    first = load_things_fmri(things(), subjects=["sub-02"])
     assert first.stimuli[11] == "ice_cream_01s.jpg"
     assert list(first.stimuli) == sorted(first.stimuli)
-    assert "washing_machine" in load_things_fmri(DATA, stimuli="concept-mean").stimuli
-    assert load_things_fmri(DATA, stimuli="test-images").stimuli[0] == "ant_14s.jpg"
-    paths = image_paths(DATA / "object_images", first.stimuli)
+    assert "washing_machine" in load_things_fmri(things(), stimuli="concept-mean").stimuli
+    assert load_things_fmri(things(), stimuli="test-images").stimuli[0] == "ant_14s.jpg"
+    paths = image_paths(things() / "object_images", first.stimuli)
     assert paths[11].parent.name == "ice_cream"
     with pytest.raises(FileNotFoundError, match="dog_99s"):
-        image_paths(DATA / "object_images", ["dog_01s.jpg", "dog_99s.jpg"])
+        image_paths(things() / "object_images", ["dog_01s.jpg", "dog_99s.jpg"])
 
 
 @pytest.mark.parametrize("separator", [",", "\t"])
@@ -134,8 +141,8 @@ def test_blocks_of_voxels_join(betas: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_pairs_of_one_run_are_masked() -> None:
-    brain = load_things_fmri(DATA, exclude_same_run=True)
-    trials = pd.read_csv(DATA / "betas_csv/sub-01_StimulusMetadata.csv").set_index("stimulus")
+    brain = load_things_fmri(things(), exclude_same_run=True)
+    trials = pd.read_csv(things() / "betas_csv/sub-01_StimulusMetadata.csv").set_index("stimulus")
     k = 0
     assert brain.pair_mask is not None
     for i, a in enumerate(brain.stimuli):
@@ -320,17 +327,17 @@ def test_a_subject_whose_responses_are_missing_is_not_dropped(betas: Path) -> No
 )
 def test_names_of_subjects_and_rois_are_sequences(options: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
-        load_things_fmri(DATA, **options)  # type: ignore[arg-type]
+        load_things_fmri(things(), **options)  # type: ignore[arg-type]
 
 
 def test_the_square_rdms_of_the_published_comparison(tmp_path: Path) -> None:
-    brain = load_things_fmri(DATA)
+    brain = load_things_fmri(things())
     from neurosim.rsa import to_square
 
     for s, subject in enumerate(brain.subjects):
         for r, roi in enumerate(brain.rois):
             np.save(tmp_path / f"fmri_rdm_{roi}_{subject}.npy", to_square(brain.rdms[s, r]))
-    names = stimulus_names(DATA / "betas_csv/sub-02_StimulusMetadata.csv")
+    names = stimulus_names(things() / "betas_csv/sub-02_StimulusMetadata.csv")
     read = load_npy_rdms(tmp_path, names)
     assert read.stimuli == brain.stimuli
     order = [read.rois.index(roi) for roi in brain.rois]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import nbclient
+import nbformat
 import numpy as np
 import pytest
 
@@ -63,9 +65,6 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
 
 def test_the_tutorial_runs_and_leaves_no_outputs_behind() -> None:
     """Every cell runs; what it prints and shows is what a reader is promised."""
-    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed (extra test)")
-    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed (extra test)")
-    pytest.importorskip("ipykernel", reason="ipykernel is not installed (extra test)")
     notebook = nbformat.read(TUTORIAL, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(not cell.outputs for cell in code), "the notebook is committed without outputs"

@@ -6,11 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import needs
 import pytest
-
-pytest.importorskip("distributed", reason="needs the extra cluster")
-pytest.importorskip("dask_jobqueue", reason="needs the extra cluster")
-
 from crash_loop import SETTINGS as SMALL
 from dask_loopback import Loopback, at_most, kill, terminate_self
 
@@ -23,6 +20,13 @@ from neurosim.experiments.job_queue import JobQueue
 from neurosim.experiments.locks import is_locked
 from neurosim.experiments.tasks import CellTask
 from neurosim.experiments.training_dynamics import main
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _extra() -> None:
+    for module in ("distributed", "dask_jobqueue"):
+        needs.extra("cluster", module)
+
 
 SETTINGS = [*SMALL, "--epochs", "8", "--checkpoints", "0", "4", "8"]
 #: Seconds that a test may take on a busy machine before it is taken to hang.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import made_data
+import needs
 import numpy as np
 import pytest
 from data_loopback import Server, serving
@@ -31,10 +32,6 @@ from neurosim.experiments.data import (
 from neurosim.experiments.data_files import Access
 from neurosim.experiments.downloads import RemoteFile
 
-DATA = Path(os.environ.get("NEUROSIM_DATA") or "/nonexistent")
-needs_mini = pytest.mark.skipif(
-    not (DATA / "cifar10_mini.npz").exists(), reason="needs cifar10_mini.npz in NEUROSIM_DATA"
-)
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 N = 20  # records of a member
 
@@ -241,9 +238,9 @@ def test_a_label_beyond_the_classes_is_refused(tmp_path: Path, wrong: list[int])
         load_training_images("cifar10-mini", tmp_path)
 
 
-@needs_mini
+@needs.data("cifar10_mini.npz")
 def test_the_mini_set_is_real_and_balanced() -> None:
-    images = load_training_images("cifar10-mini", DATA)
+    images = load_training_images("cifar10-mini", needs.DATA)
     np.testing.assert_array_equal(np.bincount(images.y_train), 100)
     np.testing.assert_array_equal(np.bincount(images.y_test), 50)
     assert images.class_names == tuple(NAMES)
@@ -252,12 +249,7 @@ def test_the_mini_set_is_real_and_balanced() -> None:
     np.testing.assert_allclose(mean, [0.4914, 0.4822, 0.4465], atol=0.01)
 
 
-@pytest.mark.skipif(
-    not (DATA / "cifar10_12k.npz").exists(), reason="needs cifar10_12k.npz in NEUROSIM_DATA"
-)
 def test_cifar10_falls_to_its_part_when_that_is_what_is_there() -> None:
-    if (DATA / FULL).exists():
-        pytest.skip("the whole set is there")
-    by_name = load_training_images("cifar10", DATA)
-    assert by_name.sha256 == load_training_images("cifar10-12k", DATA).sha256
+    by_name = load_training_images("cifar10", made_data.cifar10())
+    assert by_name.sha256 == load_training_images("cifar10-12k", made_data.cifar10()).sha256
     assert (len(by_name.x_train), len(by_name.x_test)) == (10_000, 2_000)

@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_data import things
 from PIL import Image
 
 from neurosim.experiments.data import BrokenDataError, MissingDataError, load_stimuli
 from neurosim.rsa import load_things_fmri
 
-FIXTURE = Path(os.environ.get("NEUROSIM_DATA", "."), "things_fixture")
-pytestmark = pytest.mark.skipif(
-    "NEUROSIM_DATA" not in os.environ or not FIXTURE.is_dir(),
-    reason="needs NEUROSIM_DATA with things_fixture",
-)
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A data directory whose folder things links to the betas and holds its own images."""
-    things = tmp_path / "things"
-    things.mkdir()
-    (things / "betas_csv").symlink_to(FIXTURE / "betas_csv")
-    shutil.copytree(FIXTURE / "object_images", things / "object_images")
+    folder = tmp_path / "things"
+    folder.mkdir()
+    (folder / "betas_csv").symlink_to(things() / "betas_csv")
+    shutil.copytree(things() / "object_images", folder / "object_images")
     return tmp_path
 
 
 def test_images_and_rdms_are_of_the_same_stimuli_in_the_same_order(data: Path) -> None:
     found = load_stimuli("things", data, progress=False)
-    expected = load_things_fmri(FIXTURE)
+    expected = load_things_fmri(things())
     assert found.brain.stimuli == expected.stimuli
     np.testing.assert_array_equal(found.brain.rdms, expected.rdms)
     assert found.category[11] == "ice_cream"
     for name, image in zip(found.brain.stimuli, found.images, strict=True):
-        path = FIXTURE / "object_images" / name.rsplit("_", 1)[0] / name
+        path = things() / "object_images" / name.rsplit("_", 1)[0] / name
         np.testing.assert_array_equal(image, np.asarray(Image.open(path)))
     test = load_stimuli("things-test", data, progress=False)
-    assert test.brain.stimuli == load_things_fmri(FIXTURE, stimuli="test-images").stimuli
+    assert test.brain.stimuli == load_things_fmri(things(), stimuli="test-images").stimuli
 
 
 def test_rdms_are_made_once_and_then_serve_without_the_betas(data: Path) -> None:
@@ -67,7 +61,7 @@ def test_images_of_any_size_and_grey_ones_come_at_one_size(data: Path) -> None:
 
 def test_other_pixels_are_another_set(data: Path) -> None:
     before = load_stimuli("things", data, progress=False).sha256
-    shutil.copyfile(FIXTURE / "object_images/dog/dog_02s.jpg",
+    shutil.copyfile(things() / "object_images/dog/dog_02s.jpg",
                     data / "things/object_images/dog/dog_01s.jpg")  # fmt: skip
     assert load_stimuli("things", data, progress=False).sha256 != before
 
@@ -86,7 +80,7 @@ def test_what_is_missing_is_named_with_where_to_get_it(data: Path, tmp_path: Pat
         load_stimuli("things", data, progress=False)
     (data / "things/betas_csv").unlink()
     (data / "things/betas_csv").mkdir()
-    shutil.copy(FIXTURE / "betas_csv/sub-01_ResponseData.h5", data / "things/betas_csv")
+    shutil.copy(things() / "betas_csv/sub-01_ResponseData.h5", data / "things/betas_csv")
     with pytest.raises(MissingDataError, match="no table sub-01_StimulusMetadata"):
         load_stimuli("things", data, progress=False)
 
@@ -96,7 +90,7 @@ def test_damage_is_told_before_work_starts(data: Path) -> None:
     with pytest.raises(BrokenDataError, match=r"key_01s\.jpg cannot be read as an image"):
         load_stimuli("things", data, progress=False).at_px(32)
     (data / "things/betas_csv").unlink()
-    shutil.copytree(FIXTURE / "betas_csv", data / "things/betas_csv")
+    shutil.copytree(things() / "betas_csv", data / "things/betas_csv")
     (data / "things/things-first-exemplar.h5").unlink()
     table = data / "things/betas_csv/sub-02_StimulusMetadata.csv"
     table.write_text(table.read_text().replace("train", "catch"))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
+import made_data
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,8 +26,6 @@ from neurosim.experiments.published_things import (
     trajectory,
 )
 from neurosim.experiments.report_published import published_tables
-
-FIXTURE = Path(os.environ.get("NEUROSIM_DATA", "."), "things_fixture")
 
 
 @pytest.fixture(scope="module")
@@ -174,15 +171,14 @@ def test_the_audit_counts_signs_and_leaves_invalid_ones_out(table):
 
 # Some of its photographs are of one colour.
 @pytest.mark.filterwarnings("ignore::neurosim.rsa.UndefinedPatternWarning")
-@pytest.mark.skipif(not FIXTURE.is_dir(), reason="needs NEUROSIM_DATA with things_fixture")
 def test_a_small_run_of_the_preset_paper_stands_beside_them(tmp_path, monkeypatch):
     """The SYNTHETIC fixture in the layout of THINGS: every file and sentence, no real number."""
     from neurosim.experiments.training_dynamics import main
 
-    things = tmp_path / "data" / "things"
-    things.mkdir(parents=True)
-    (things / "betas_csv").symlink_to(FIXTURE / "betas_csv")
-    (things / "object_images").symlink_to(FIXTURE / "object_images")
+    folder = tmp_path / "data" / "things"
+    folder.mkdir(parents=True)
+    for part in ("betas_csv", "object_images"):
+        (folder / part).symlink_to(made_data.things() / part)
     # The other figures and pictures have tests of their own.
     monkeypatch.setattr(figures, "FIGURES", {})
     page = {}

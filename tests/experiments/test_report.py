@@ -10,6 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
+import needs
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,7 +31,6 @@ RUN = [
     "--rules", "untrained", "bp", "stdp", "--workers", "1",
 ]  # fmt: skip
 #: Set where a missing browser is an error, as in CI.
-REQUIRED = "NEUROSIM_BROWSER"
 _BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
@@ -248,18 +248,9 @@ def test_filters_share_a_scale_and_grey_is_zero() -> None:
 
 
 def _browser() -> str:
+    needs.extra("dev", "playwright")
     found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
-    missing = "" if found else f"no browser (looked for {', '.join(_BROWSERS)})"
-    try:
-        import playwright  # noqa: F401
-    except ImportError:
-        missing = "playwright is not installed (extra dev)"
-    if missing and os.environ.get(REQUIRED):
-        pytest.fail(f"{missing}, and {REQUIRED} is set: install it")
-    if missing:
-        pytest.skip(missing)
-    assert found
-    return found
+    return found or needs.missing(f"no browser (looked for {', '.join(_BROWSERS)})")
 
 
 def test_a_browser_shows_all_of_it_and_asks_nobody(finished: Path) -> None:

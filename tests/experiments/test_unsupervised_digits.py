@@ -16,7 +16,6 @@ from neurosim.storage import read_tree
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """One pass over 600 digits, 200 held out: folder and what was printed."""
-    pytest.importorskip("sklearn")
     out = tmp_path_factory.mktemp("digits")
     settings = unsupervised_digits.Settings(
         # As many spikes as by default, in half the ticks.
@@ -54,7 +53,6 @@ def test_receptive_fields_and_weights_are_there(run):
 
 
 def test_the_split_of_a_seed_holds_every_digit_once():
-    pytest.importorskip("sklearn")
     data = digits.load(8, 1400, seed=4)
     assert data.x_train.shape == (1400, 8, 8)
     assert data.x_test.shape == (397, 8, 8)
@@ -89,7 +87,9 @@ def test_the_results_of_other_settings_are_not_written_over(run, capsys):
         (["--epoch", "1"], "did you mean --epochs"),
     ],
 )
-def test_bad_options_are_answered_in_one_line(options, words, capsys, tmp_path):
+def test_bad_options_are_answered_in_one_line(options, words, capsys, tmp_path, monkeypatch):
+    """Before the digits are loaded, thus without scikit-learn too."""
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     out = tmp_path / "out"
     assert unsupervised_digits.main([*options, "--out", str(out)]) == 2
     error = capsys.readouterr().err.splitlines()[-1]

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
+import needs
 import numpy as np
 import pytest
 
 from neurosim.rsa import RDM, BrainRDMs, bootstrap_stimuli, compute_rdm, reference_rdms
 
-FILE = Path(os.environ.get("NEUROSIM_DATA", ".")) / "brain92.npz"
-pytestmark = pytest.mark.skipif(
-    "NEUROSIM_DATA" not in os.environ or not FILE.is_file(),
-    reason="needs NEUROSIM_DATA with brain92.npz",
-)
+pytestmark = needs.data("brain92.npz")
 
 
 @pytest.fixture(scope="module")
 def data() -> dict[str, np.ndarray]:
-    with np.load(FILE, allow_pickle=False) as file:
+    with np.load(needs.DATA / "brain92.npz", allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 

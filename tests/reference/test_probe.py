@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import needs
 import pytest
 import torch
 
@@ -42,7 +43,7 @@ def test_leave_one_out_errors_are_those_of_refitting(penalty, monkeypatch):
 
 def test_scores_are_scikit_learns():
     """sklearn's Ridge at the penalty chosen, on features it never saw; 1e-8: float64 solves."""
-    linear_model = pytest.importorskip("sklearn.linear_model", reason="an extra: encoding")
+    linear_model = needs.extra("encoding", "sklearn.linear_model")
     x, labels = data()
     fitted = RidgeProbe.fit(x[:18], labels[:18], 3)
     z = ((x - fitted.mean) / fitted.sd).numpy()

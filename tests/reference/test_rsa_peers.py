@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import needs
 import numpy as np
 import pytest
 from scipy.stats import rankdata
@@ -25,7 +26,7 @@ B = np.round(np.stack([compute_rdm(RNG.normal(size=(N, D))).dissimilarities for 
 
 
 def rsatoolbox_dataset(patterns: np.ndarray, **descriptors: object):  # type: ignore[no-untyped-def]
-    rsatoolbox = pytest.importorskip("rsatoolbox")
+    rsatoolbox = needs.extra("dev", "rsatoolbox")
     given = {"stimulus": np.arange(len(patterns)), **descriptors}
     return rsatoolbox.data.Dataset(patterns, obs_descriptors=given)
 
@@ -41,7 +42,7 @@ def rsatoolbox_dataset(patterns: np.ndarray, **descriptors: object):  # type: ig
 )
 def test_rsatoolbox_dissimilarities(ours: str, theirs: str, per_feature: bool) -> None:
     """rsatoolbox divides its distances by the number of channels; ours are the plain sums."""
-    rsatoolbox = pytest.importorskip("rsatoolbox")
+    rsatoolbox = needs.extra("dev", "rsatoolbox")
     options, noise = {}, None
     if ours == "mahalanobis":
         noise = noise_precision(RNG.normal(size=(40, D)))
@@ -55,7 +56,7 @@ def test_rsatoolbox_dissimilarities(ours: str, theirs: str, per_feature: bool) -
 
 
 def test_rsatoolbox_crossnobis() -> None:
-    rsatoolbox = pytest.importorskip("rsatoolbox")
+    rsatoolbox = needs.extra("dev", "rsatoolbox")
     folds = RNG.normal(size=(N, 3, D))
     precision = noise_precision(RNG.normal(size=(40, D)))
     data = rsatoolbox_dataset(
@@ -84,7 +85,7 @@ def test_rsatoolbox_crossnobis() -> None:
     ],
 )
 def test_rsatoolbox_comparisons(ours: str, theirs: str) -> None:
-    rsatoolbox = pytest.importorskip("rsatoolbox")
+    rsatoolbox = needs.extra("dev", "rsatoolbox")
     a, b = rsatoolbox.rdm.RDMs(A), rsatoolbox.rdm.RDMs(B)
     np.testing.assert_allclose(
         compare_rdms(A, B, ours), rsatoolbox.rdm.compare(a, b, method=theirs), atol=1e-10
@@ -96,14 +97,14 @@ def test_rsatoolbox_comparisons(ours: str, theirs: str) -> None:
     [("spearman", "spearman"), ("rho-a", "rho-a"), ("pearson", "corr"), ("cosine", "cosine")],
 )
 def test_rsatoolbox_noise_ceiling(ours: str, theirs: str) -> None:
-    rsatoolbox = pytest.importorskip("rsatoolbox")
+    rsatoolbox = needs.extra("dev", "rsatoolbox")
     rows = A[0] + 0.3 * RNG.normal(size=(6, A.shape[1]))
     expected = rsatoolbox.inference.boot_noise_ceiling(rsatoolbox.rdm.RDMs(rows), method=theirs)
     np.testing.assert_allclose(noise_ceiling(rows, ours), expected, atol=1e-10)
 
 
 def test_rsatoolbox_objects_there_and_back() -> None:
-    pytest.importorskip("rsatoolbox")
+    needs.extra("dev", "rsatoolbox")
     from neurosim.rsa.interop import brain_from_rsatoolbox, rdms_from_rsatoolbox, to_rsatoolbox
 
     rdms = RNG.gamma(2.0, size=(2, 3, N * (N - 1) // 2)).astype(np.float32)
@@ -125,7 +126,7 @@ def test_rsatoolbox_objects_there_and_back() -> None:
 
 @pytest.mark.parametrize("method", ["pearson", "spearman"])
 def test_pingouin_partial_correlations(method: str) -> None:
-    pingouin = pytest.importorskip("pingouin")
+    pingouin = needs.extra("dev", "pingouin")
     import pandas as pd
 
     rows = np.concatenate([A[:2], B[:2]])
@@ -143,7 +144,7 @@ def test_pingouin_partial_correlations(method: str) -> None:
 
 
 def test_pingouin_effect_sizes() -> None:
-    pingouin = pytest.importorskip("pingouin")
+    pingouin = needs.extra("dev", "pingouin")
     a, b = RNG.normal(0.5, 1, 9), RNG.normal(0.0, 2, 9)
     assert cohens_d(a, b, "pooled") == pytest.approx(
         pingouin.compute_effsize(a, b, eftype="cohen"), abs=1e-10
@@ -157,7 +158,7 @@ def test_pingouin_effect_sizes() -> None:
 
 @pytest.mark.parametrize("method", ["spearman", "pearson", "kendall-tau-a"])
 def test_mne_rsa_scores(method: str) -> None:
-    mne_rsa = pytest.importorskip("mne_rsa")
+    mne_rsa = needs.extra("dev", "mne_rsa")
     for row in B:
         theirs = mne_rsa.rsa(A[0], row, metric=method)
         assert compare_rdms(A[0], row, method)[0, 0] == pytest.approx(theirs, abs=1e-10)
@@ -167,7 +168,7 @@ def test_mne_rsa_scores(method: str) -> None:
     ("method", "theirs"), [("pearson", "partial"), ("spearman", "partial-spearman")]
 )
 def test_mne_rsa_partial_scores(method: str, theirs: str) -> None:
-    mne_rsa = pytest.importorskip("mne_rsa")
+    mne_rsa = needs.extra("dev", "mne_rsa")
     expected = mne_rsa.rsa(A[0], [B[0], B[1]], metric=theirs)
     ours = [
         partial_correlation(A[0], B[0], B[1], method)[0, 0],
@@ -177,7 +178,7 @@ def test_mne_rsa_partial_scores(method: str, theirs: str) -> None:
 
 
 def test_scikit_learn_ledoit_wolf() -> None:
-    covariance = pytest.importorskip("sklearn.covariance")
+    covariance = needs.extra("encoding", "sklearn.covariance")
     residuals = RNG.normal(size=(30, D)) @ RNG.normal(size=(D, D))
     expected = np.linalg.inv(covariance.LedoitWolf().fit(residuals).covariance_)
     np.testing.assert_allclose(noise_precision(residuals), expected, rtol=1e-8)
