@@ -10,7 +10,6 @@ run.figures["figure_5_decomposition"]  # matplotlib
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurosim.choices import nearest
 from neurosim.experiments.config import PRESETS, Comparison, Execution, with_checkpoints
 from neurosim.experiments.threads import one_thread
 
@@ -133,8 +133,8 @@ def compare(
     known = [field.name for field in dataclasses.fields(Comparison)]
     for name in settings:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            near = nearest(name, known)
+            hint = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
             raise TypeError(f"no setting {name!r}: {hint}")
     start = PRESETS[preset]
     # A notebook's sequences: range(5), an array of seeds.

@@ -24,6 +24,7 @@ from neurosim.models.normalisation import Running, StatisticsOf
 from neurosim.models.policies import POLICIES, Calibration
 from neurosim.models.readouts import UNITS, patterns, projected_pixels
 from neurosim.rsa import RDM, alignment_table, compute_rdm, reference_rdms
+from neurosim.targets import read_off
 
 __all__ = [
     "NO_NORMALISATION", "PROJECTED_PIXELS", "SCORED_LAYERS", "ChangedStateError", "Evaluation",
@@ -171,5 +172,5 @@ def test_accuracy(learner: Learner, images: Tensor, labels: Tensor) -> float:
     """Share of held-out images classified rightly, with the statistics of training."""
     n_correct = 0
     for x, y in zip(images.split(256), labels.split(256), strict=True):
-        n_correct += int((learner.represent(x)["head"].argmax(1) == y).sum())
+        n_correct += read_off(learner.represent(x)["head"], y)[1]
     return n_correct / len(labels)

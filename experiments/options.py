@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import re
 import sys
 import typing
@@ -22,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from neurosim.choices import Choices
+from neurosim.choices import Choices, nearest
 
 T = TypeVar("T")
 _DOCUMENT_END = "...\n"
@@ -56,8 +55,9 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             # What follows an unknown option is its value.
             word = next((word for word in unknown if word.startswith("-")), unknown[0])
-            near = difflib.get_close_matches(word.split("=")[0], self._option_string_actions, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
+            options = [name for name in self._option_string_actions if name.startswith("--")]
+            near = nearest(word.split("=")[0], options)
+            hint = f" (did you mean {near}?)" if near else ""
             self.error(f"unknown {'option' if word[0] == '-' else 'argument'} {word!r}{hint}")
         return found
 

@@ -26,6 +26,7 @@ from neurosim.solvers import Ticks
 from neurosim.spiking.encoders import AbstractEncoder, Poisson
 from neurosim.spiking.neurons import ResetToZero, SnntorchLIF, VoltageCell
 from neurosim.synapses import Dense
+from neurosim.targets import require_classes
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LocalSignal, Settled, State
 
@@ -312,8 +313,10 @@ class ClassOfCell:
         """Read from spike counts ``(n_images, n_cells)`` and their labels ``(n_images,)``.
 
         Raises:
-            ValueError: a class without an image: its mean rate is unknown.
+            ValueError: a class without an image, whose mean rate is unknown; labels that are not
+                one class index per image.
         """
+        require_classes(labels, len(counts), n_classes, "labels")
         shown = torch.bincount(labels, minlength=n_classes)
         if (shown == 0).any():
             absent = torch.nonzero(shown == 0).flatten().tolist()
@@ -325,5 +328,10 @@ class ClassOfCell:
 
     def predict(self, counts: Tensor) -> Tensor:
         """The class whose cells fire most on average, ``(n_images,)``; ties to the first."""
+        if counts.dim() != 2 or counts.shape[1] != len(self.classes):
+            raise ValueError(
+                f"counts must be (n_images, {len(self.classes)}), one per cell, got "
+                f"{tuple(counts.shape)}"
+            )
         cells = torch.stack([self.classes == k for k in range(self.n_classes)], 1).to(counts)
         return (counts @ cells / cells.sum(0).clamp(min=1)).argmax(1)

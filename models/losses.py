@@ -10,13 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.targets import require_classes, require_same_shape, require_scores
+
 
 class AbstractLoss(ABC):
     """A loss; the output error is its negative gradient, the mean over the batch taken."""
 
     @abstractmethod
     def value(self, output: Tensor, target: Tensor) -> Tensor:
-        """The loss, a scalar: mean over the batch."""
+        """The loss, a scalar: mean over the batch.
+
+        Raises:
+            ValueError, TypeError: a target that does not fit the output, instead of broadcasting.
+        """
 
     def error(self, output: Tensor, target: Tensor) -> Tensor:
         """``-d loss / d output``, the shape of output."""
@@ -32,13 +38,14 @@ class CrossEntropy(AbstractLoss):
     """Softmax cross-entropy with class indices ``(batch,)``."""
 
     def value(self, output: Tensor, target: Tensor) -> Tensor:
-        return F.cross_entropy(output, target)
+        scores = require_scores(output)
+        return F.cross_entropy(scores, require_classes(target, len(scores), scores.shape[1]))
 
 
 @final
 @dataclass(frozen=True)
 class SquaredError(AbstractLoss):
-    """``1/2 sum_i (y_i - t_i)^2``, targets ``(batch, n_out)``."""
+    """``1/2 sum_i (y_i - t_i)^2``, targets in the shape of the output."""
 
     def value(self, output: Tensor, target: Tensor) -> Tensor:
-        return 0.5 * (output - target).square().sum() / len(output)
+        return 0.5 * (output - require_same_shape(target, output)).square().sum() / len(output)

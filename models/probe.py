@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.targets import require_classes
+
 #: Penalties in units of the mean eigenvalue of the Gram matrix.
 PENALTIES = tuple(10.0**k for k in range(-4, 5))
 
@@ -47,7 +49,7 @@ class RidgeProbe:
         sd = x.std(0, correction=0)
         sd = torch.where(sd > 0, sd, torch.inf)
         x = (x - mean) / sd
-        target = F.one_hot(labels, n_classes).double()
+        target = F.one_hot(require_classes(labels, len(x), n_classes, "labels"), n_classes).double()
         offset = target.mean(0)
         # Features outnumber images: the dual problem is the small one.
         spectrum, basis = torch.linalg.eigh(x @ x.T)
@@ -68,7 +70,9 @@ class RidgeProbe:
 
     def accuracy(self, x: Tensor, labels: Tensor) -> float:
         """Share of images whose largest score is their class."""
-        return float((self.scores(x).argmax(1) == labels).double().mean())
+        scores = self.scores(x)
+        known = require_classes(labels, len(x), scores.shape[1], "labels")
+        return float((scores.argmax(1) == known).double().mean())
 
 
 def _loo_error(

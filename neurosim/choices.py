@@ -3,10 +3,43 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, or None.
+
+    Upper case and the punctuation around and between words do not count. A name that begins or
+    contains the other (``tau_plus`` of ``tau_plus_ms``) is nearer than one with similar letters
+    (``a_plus``); among several the shortest is. Otherwise six letters in ten have to agree.
+
+    >>> nearest("tau_plus", ["a_plus", "tau_plus_ms"])
+    'tau_plus_ms'
+    """
+    plain = {each: _plain(each) for each in known}
+    given = _plain(name)
+    for inside, least in ((str.startswith, 2), (str.__contains__, 3)):
+        holding = [
+            each
+            for each, other in plain.items()
+            if min(map(len, (given, other))) >= least and inside(*sorted((given, other), key=_long))
+        ]
+        if holding:
+            return min(holding, key=lambda each: abs(len(plain[each]) - len(given)))
+    similar = difflib.get_close_matches(given, plain.values(), n=1)
+    return next((each for each, other in plain.items() if other in similar), None)
+
+
+def _long(text: str) -> int:
+    return -len(text)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "_", name.lower()).strip("_")
 
 
 class Choices(Mapping[str, T], Generic[T]):
@@ -26,8 +59,8 @@ class Choices(Mapping[str, T], Generic[T]):
             return self._entries[name]
         except KeyError:
             pass
-        near = difflib.get_close_matches(str(name), self._entries, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near = nearest(str(name), self._entries)
+        hint = f" (did you mean {near!r}?)" if near else ""
         raise ValueError(
             f"unknown {self.kind} {name!r}{hint}: the known ones are {', '.join(self._entries)}"
         )

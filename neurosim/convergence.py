@@ -1,11 +1,13 @@
 """When to stop a relaxation. A criterion always says why it stopped.
 
 Each criterion has a horizon: no solve runs for ever, and a solve that met its horizon says so
-instead of passing for settled.
+instead of passing for settled. No criterion is met by a state that is not finite, nor by a step
+that raises an energy which the flow descends: those are ``Diverged``.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,6 +19,16 @@ from neurosim.types import State, rms
 def _positive(name: str, value: float) -> None:
     if not value > 0:
         raise ValueError(f"{name} must be positive, got {value}")
+
+
+class Diverged(ArithmeticError):
+    """A relaxation that runs away from its fixed point."""
+
+    def __init__(self, what: str, n_steps: int) -> None:
+        super().__init__(
+            f"diverged: {what} after {n_steps} steps: use a smaller dt, or look for an input, a "
+            "weight or a precision that is too large or not finite"
+        )
 
 
 class AbstractCriterion(ABC):
@@ -67,6 +79,9 @@ class Steady(AbstractCriterion):
 
     def reason(self, n_steps, state, velocity, energies) -> str | None:
         speed = rms(velocity)
+        if not math.isfinite(speed):
+            # Infinity would be steady where the state is infinite too.
+            raise Diverged(f"the rms velocity is {speed}", n_steps)
         if speed <= self.atol + self.rtol * rms(state):
             return f"steady: rms velocity {speed:.2g} after {n_steps} steps"
         return self.horizon(n_steps)
@@ -74,7 +89,13 @@ class Steady(AbstractCriterion):
 
 @dataclass(frozen=True)
 class EnergyPlateau(AbstractCriterion):
-    """Stops when one step lowers the energy by no more than rtol of its value."""
+    """Stops when one step changes the energy by no more than rtol of its value.
+
+    A step that raises it by more than that is too long for the flow, which only descends.
+
+    Raises:
+        Diverged: the energy rose.
+    """
 
     needs: ClassVar[type[AbstractDynamics]] = AbstractEnergy
 
@@ -88,6 +109,8 @@ class EnergyPlateau(AbstractCriterion):
     def reason(self, n_steps, state, velocity, energies) -> str | None:
         if len(energies) > 1:
             before, now = energies[-2:]
+            if now - before > self.rtol * abs(before):
+                raise Diverged(f"the energy rose from {before:.6g} to {now:.6g}", n_steps)
             if before - now <= self.rtol * abs(before):
                 return f"plateau: energy {now:.6g} after {n_steps} steps"
         return self.horizon(n_steps)

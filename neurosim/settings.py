@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any, Self
+
+from neurosim.choices import nearest
 
 
 class KnownSettings:
@@ -25,7 +26,7 @@ class KnownSettings:
 
 def unknown_setting(of: str, name: str, known: list[str]) -> str:
     """The sentence that answers an unknown setting."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    near = nearest(name, known)
+    hint = f" (did you mean {near!r}?)" if near else ""
     takes = ", ".join(known) or "none"
     return f"{of} has no setting {name!r}{hint}: it takes {takes}"

@@ -7,13 +7,14 @@ form, ``Ticks`` every tick.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
-from neurosim.convergence import AbstractCriterion, Horizon, Steady
+from neurosim.convergence import AbstractCriterion, Diverged, Horizon, Steady
 from neurosim.dynamics import (
     AbstractClocked,
     AbstractClosedForm,
@@ -107,6 +108,8 @@ class _Explicit(AbstractSolver):
         while True:
             if isinstance(dynamics, AbstractEnergy):
                 energies += (float(dynamics.energy(point, state)),)
+                if not math.isfinite(energies[-1]):
+                    raise Diverged(f"the energy is {energies[-1]}", n_steps)
             if n_steps >= self.until.max_steps:
                 # The last state's velocity is not asked for: a horizon needs none.
                 reason = self.until.horizon(n_steps)
@@ -114,6 +117,7 @@ class _Explicit(AbstractSolver):
                 velocity = dynamics.flow(point, state)
                 reason = self.until.reason(n_steps, state, velocity, energies)
             if reason is not None:
+                require_finite(state, n_steps)
                 yield Settled(state, n_steps, reason, energies)
                 return
             state, dt = self._step(dynamics, point, state, velocity, dt)
@@ -124,6 +128,17 @@ class _Explicit(AbstractSolver):
         self, dynamics: AbstractFlow, point: Any, state: State, velocity: State, dt: float
     ) -> tuple[State, float]:
         """The state after one step from ``state``, and the length of the next step."""
+
+
+def require_finite(state: State, n_steps: int) -> None:
+    """Refuse to hand on a state that is not finite.
+
+    Raises:
+        Diverged: naming the part of the state.
+    """
+    for name, group in state.items():
+        if not all(bool(tensor.isfinite().all()) for tensor in group):
+            raise Diverged(f"the state {name!r} holds values that are not finite", n_steps)
 
 
 def _along(state: State, dt: float, velocity: State) -> State:

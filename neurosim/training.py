@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from neurosim.choices import Choices
+from neurosim.convergence import Diverged
 from neurosim.plasticity import Frozen
 from neurosim.rule import LearningRule, Outcome, run_batch
+from neurosim.targets import read_off
 from neurosim.types import Drive, NetworkLike, in_float64
 
 #: Optimisers of torch by name. ``adam`` couples weight decay with the gradient, ``adamw`` does
@@ -131,13 +133,21 @@ class Trainer:
         """One batch: settle, observe, change the weights.
 
         Raises:
-            ArithmeticError: a change is not finite; the weights are left as they were.
+            ArithmeticError: a change is not finite, or activity diverged while it settled (see
+                ``Diverged``); the weights are left as they were.
         """
         outcomes = []
         for part, named, optimiser in zip(
             self.parts, self._parameters, self._optimisers, strict=True
         ):
             outcome = run_batch(part.rule, part.net, Drive(x, target, generator))
+            if outcome.settled.climbed:
+                first, last = (outcome.settled.energies[i] for i in (0, -1))
+                raise Diverged(
+                    f"rule {part.rule.name!r}, step {self.step_index}: the energy rose from "
+                    f"{first:.6g} to {last:.6g}",
+                    outcome.settled.n_steps,
+                )
             if optimiser is not None:
                 self._apply(part, named, optimiser, outcome.changes)
             outcomes.append(outcome)
@@ -212,9 +222,7 @@ def without_learning(part: Part) -> Part:
 
 
 def _log(outcomes: list[Outcome], target: Tensor) -> BatchLog:
-    logits = outcomes[-1].output
-    loss = float(torch.nn.functional.cross_entropy(logits, target))
-    n_correct = int((logits.argmax(1) == target).sum())
+    loss, n_correct = read_off(outcomes[-1].output, target)
     return BatchLog(loss, n_correct, len(target), tuple(outcomes))
 
 

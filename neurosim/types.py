@@ -24,7 +24,8 @@ class Drive:
     """What is held fixed while the activity settles.
 
     x: input, ``(batch, *features)``.
-    target: class indices, ``(batch,)`` int64, or None where nothing is clamped at the output.
+    target: class indices, ``(batch,)`` int64, or what the loss of the dynamics takes; None where
+        nothing is clamped at the output.
     generator: source of dropout masks and spikes; None draws nothing and refuses to.
     learning: True for the training-time response (batch statistics, dropout), False for the
         evaluation-time response (running statistics, no dropout).
@@ -39,7 +40,7 @@ class Drive:
         if self.target is not None and len(self.target) != len(self.x):
             raise ValueError(
                 f"the drive has {len(self.x)} inputs but {len(self.target)} targets: "
-                "give one target an input"
+                "give one target per input"
             )
 
 
@@ -76,6 +77,14 @@ class Settled:
     n_steps: int
     reason: str
     energies: tuple[float, ...] = ()
+
+    @property
+    def climbed(self) -> bool:
+        """Whether the solve ended above the energy it began with, which a flow only descends: its
+        steps were too long. By more than .1 %, which no float32 sum over a batch errs by."""
+        return len(self.energies) > 1 and not (
+            self.energies[-1] <= self.energies[0] + 1e-3 * abs(self.energies[0])
+        )
 
 
 @runtime_checkable

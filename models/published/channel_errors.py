@@ -37,7 +37,7 @@ from neurosim.models.normalisation import (
 )
 from neurosim.models.pc_hybrid import RecognitionSynapse
 from neurosim.plasticity import AbstractPlasticity, Changes
-from neurosim.solvers import AbstractSolver
+from neurosim.solvers import AbstractSolver, require_finite
 from neurosim.synapses import Conv2d
 from neurosim.types import Drive, LayerLike, LocalSignal, Settled, State, map_state
 
@@ -212,6 +212,7 @@ class RectifiedEuler(AbstractSolver):
             state = map_state(
                 lambda s, v: torch.relu(s + self.dt * v), state, dynamics.flow(point, state)
             )
+        require_finite(state, self.n_steps)
         yield Settled(state, self.n_steps, f"horizon: {self.n_steps} steps")
 
 

@@ -175,17 +175,18 @@ class Triplet(AbstractTraceTiming):
     and tau_y. ``interaction`` "all" adds 1 to a trace at each spike, "nearest" sets it to 1.
 
     Pfister & Gerstner 2006 (10.1523/JNEUROSCI.1425-06.2006). The defaults are their visual
-    cortex, all-to-all, full; ``visual_cortex`` and ``hippocampus`` give every published set.
+    cortex, all-to-all, minimal, as ``TIMINGS["triplet"]``; ``visual_cortex`` and ``hippocampus``
+    give every published set.
     """
 
-    a2_plus: float = 5e-10
-    a3_plus: float = 6.2e-3
-    a2_minus: float = 7e-3
-    a3_minus: float = 2.3e-4
+    a2_plus: float = 0.0
+    a3_plus: float = 6.5e-3
+    a2_minus: float = 7.1e-3
+    a3_minus: float = 0.0
     tau_plus_ms: float = 16.8
     tau_minus_ms: float = 33.7
     tau_x_ms: float = 101.0
-    tau_y_ms: float = 125.0
+    tau_y_ms: float = 114.0
     interaction: str = "all"
     coincidence: str = "none"
     dependence: AbstractWeightDependence = ADDITIVE

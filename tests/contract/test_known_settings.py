@@ -34,6 +34,8 @@ def test_every_named_object_answers_an_unknown_setting(kind, name):
     ("build", "message"),
     [
         (lambda: AllPairs(a_pluss=1.0), "AllPairs has no setting 'a_pluss' .did you mean 'a_plus'"),
+        (lambda: AllPairs(tau_plus=10.0), "did you mean 'tau_plus_ms'"),
+        (lambda: AllPairs(TAU_MINUS=10.0), "did you mean 'tau_minus_ms'"),
         (lambda: TIMINGS["triplet"](tau_x=1.0), "did you mean 'tau_x_ms'"),
         (lambda: Triplet.hippocampus("all", dependance=1), "did you mean 'dependence'"),
         (lambda: ENCODERS["poisson"](max_rate=1.0), "did you mean 'max_rate_hz'"),
@@ -59,6 +61,16 @@ def test_settings_by_name_stand_in_place_of_the_published_ones():
     assert TIMINGS["nearest-pair-centred"](a_plus=0.5).scheme == "presynaptic-centred"
     fit = Triplet.visual_cortex(coincidence="both")
     assert fit == Triplet(0.0, 6.5e-3, 7.1e-3, 0.0, tau_y_ms=114.0, coincidence="both")
+
+
+def test_a_name_and_its_class_are_one_rule():
+    """A class built without arguments equals the entry of the registry that has its plain name, the
+    shortest of those that build the class."""
+    for registry in REGISTRIES.values():
+        built = {name: entry() for name, entry in registry.items()}
+        for kind in {type(each) for each in built.values()}:
+            plain = min((n for n, each in built.items() if type(each) is kind), key=len)
+            assert built[plain] == kind()
 
 
 def test_declared_objects_pickle_and_copy():
