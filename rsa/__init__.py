@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from neurosim.rsa.alignment import alignment_table as alignment_table
     from neurosim.rsa.bootstrap import Bootstrap as Bootstrap
-    from neurosim.rsa.bootstrap import bootstrap_crossed as bootstrap_crossed
     from neurosim.rsa.bootstrap import bootstrap_means as bootstrap_means
     from neurosim.rsa.bootstrap import bootstrap_stimuli as bootstrap_stimuli
     from neurosim.rsa.brain import BrainRDMs as BrainRDMs
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from neurosim.rsa.control import partial_correlation as partial_correlation
     from neurosim.rsa.control import semipartial_correlation as semipartial_correlation
     from neurosim.rsa.control import variance_partitioning as variance_partitioning
+    from neurosim.rsa.crossed import CrossedBootstrap as CrossedBootstrap
+    from neurosim.rsa.crossed import bootstrap_crossed as bootstrap_crossed
     from neurosim.rsa.dispersion import generalised_procrustes as generalised_procrustes
     from neurosim.rsa.dispersion import halves_by_dispersion as halves_by_dispersion
     from neurosim.rsa.dissimilarities import DISSIMILARITIES as DISSIMILARITIES
@@ -71,11 +72,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "alignment": ("alignment_table",),
-    "bootstrap": ("Bootstrap", "bootstrap_crossed", "bootstrap_means", "bootstrap_stimuli"),
+    "bootstrap": ("Bootstrap", "bootstrap_means", "bootstrap_stimuli"),
     "brain": ("BrainRDMs",),
     "comparator": ("Comparator",),
     "comparators": ("COMPARATORS",),
     "compare": ("PreparedRDMs", "compare_patterns", "compare_rdms", "prepare_rdms"),
+    "crossed": ("CrossedBootstrap", "bootstrap_crossed"),
     "control": ("partial_correlation", "semipartial_correlation", "variance_partitioning"),
     "dispersion": ("generalised_procrustes", "halves_by_dispersion"),
     "dissimilarities": ("DISSIMILARITIES",),

@@ -1,4 +1,4 @@
-"""Bootstrap over stimuli, over subjects and seeds, and over all of them at once."""
+"""Bootstrap over stimuli, and over the axes of a table of scores."""
 
 from __future__ import annotations
 
@@ -116,53 +116,15 @@ def bootstrap_means(
     return Bootstrap(np.asarray(table.mean(axis=axes)), np.stack(samples))
 
 
-def bootstrap_crossed(
-    seed_rdms: RDMInput,
-    subject_rdms: RDMInput,
-    method: str | Comparator = "spearman",
-    *,
-    over: Sequence[str] = ("stimuli", "seeds", "subjects"),
-    n_samples: int = 1000,
-    rng: np.random.Generator,
-    pair_mask: ArrayLike | None = None,
-) -> Bootstrap:
-    """The mean score over seeds and subjects, resampling any of stimuli, seeds, subjects at once.
-
-    The spread then stands for generalisation to new stimuli, new seeds and new subjects
-    together. Crossed resampling counts the measurement noise once for each crossed factor, so
-    the interval errs on the wide side (Schuett et al. 2023, doi:10.7554/eLife.82566).
-
-    Args:
-        seed_rdms: (n_seeds, n_pairs) one model's RDMs; subject_rdms: (n_subjects, n_pairs).
-    """
-    check_rng(rng)
-    check_count("n_samples", n_samples)
-    known = ("stimuli", "seeds", "subjects")
-    if not over or set(over) - set(known):
-        raise ValueError(f"over names what is resampled, of {', '.join(known)}; got {tuple(over)}")
-    axes = tuple(axis for axis, name in enumerate(("seeds", "subjects")) if name in over)
-    if "stimuli" in over:
-        each = bootstrap_stimuli(
-            seed_rdms, subject_rdms, method, n_samples=n_samples, rng=rng, pair_mask=pair_mask
-        )
-        tables, observed = each.samples, each.observed
-    else:
-        observed = compare_rdms(seed_rdms, subject_rdms, method, pair_mask)
-        tables = np.broadcast_to(observed, (n_samples, *observed.shape))
-    means = [float(_resampled_mean(table, axes, rng, (0, 1))) for table in tables]
-    return Bootstrap(np.asarray(observed.mean()), np.array(means))
-
-
 def _resampled_mean(
     table: Array,
     axes: tuple[int, ...],
     rng: np.random.Generator,
-    averaged: tuple[int, ...] | None = None,
 ) -> Array:
     for axis in axes:
         n = table.shape[axis]
         table = np.take(table, rng.integers(0, n, n), axis=axis)
-    return np.asarray(table.mean(axis=axes if averaged is None else averaged))
+    return np.asarray(table.mean(axis=axes))
 
 
 def common_pairs(

@@ -7,7 +7,6 @@ import pytest
 
 from neurosim.rsa import (
     adjust_p,
-    bootstrap_crossed,
     bootstrap_means,
     bootstrap_stimuli,
     choose_layer,
@@ -198,23 +197,6 @@ def test_bootstrap_over_axes_has_the_textbook_standard_error() -> None:
     np.testing.assert_allclose(boot.standard_error(), expected, rtol=0.05)  # 4,000 draws: 1 %
     with pytest.raises(ValueError, match="NaN"):
         bootstrap_means([[np.nan]], [0], rng=RNG)
-
-
-def test_crossed_bootstrap_is_wider_than_each_of_its_factors() -> None:
-    rng = np.random.default_rng(8)
-    signal = rng.normal(size=(30, 6))
-    seeds = [compute_rdm(signal + rng.normal(size=(30, 6))) for _ in range(4)]
-    subjects = [compute_rdm(signal + rng.normal(size=(30, 6))) for _ in range(4)]
-    width = {
-        over: bootstrap_crossed(
-            seeds, subjects, over=over, n_samples=300, rng=np.random.default_rng(9)
-        ).standard_error()
-        for over in [("stimuli",), ("seeds",), ("subjects",), ("stimuli", "seeds", "subjects")]
-    }
-    everything = width.pop(("stimuli", "seeds", "subjects"))
-    assert all(everything > w for w in width.values())
-    with pytest.raises(ValueError, match="stimuli, seeds, subjects"):
-        bootstrap_crossed(seeds, subjects, over=("voxels",), rng=rng)
 
 
 def test_split_half_reliability_steps_up_by_spearman_brown() -> None:

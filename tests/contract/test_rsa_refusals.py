@@ -57,7 +57,7 @@ OF_TWO_SIDES = {
     "prepare_rdms": lambda x, y: prepare_rdms(y).compare(x),
     "bootstrap_stimuli": lambda x, y: bootstrap_stimuli(x, y, n_samples=2, rng=rng()),
     "bootstrap_crossed": lambda x, y: bootstrap_crossed(
-        x, y, over=("seeds",), n_samples=2, rng=rng()
+        [x], y, over=("stimuli",), n_samples=2, rng=rng()
     ),
     "permute_labels": lambda x, y: permute_labels(x, y, n_permutations=2, rng=rng()),
     "choose_layer": lambda x, y: choose_layer(x, y, n_splits=1, rng=rng()),
@@ -108,7 +108,7 @@ SCORES = np.ones((3, 2))
         (lambda: bootstrap_stimuli(A, B, n_samples=-2, rng=rng()), "n_samples is at least 1; got"),
         (lambda: bootstrap_stimuli(A, B, n_samples=2.5, rng=rng()), "n_samples is a whole number"),  # type: ignore[arg-type]
         (lambda: bootstrap_stimuli(A, B, indices=np.empty((0, N), int)), "indices are"),
-        (lambda: bootstrap_crossed(A, B, n_samples=0, rng=rng()), "n_samples is at least 1"),
+        (lambda: bootstrap_crossed([A], B, n_samples=0, rng=rng()), "n_samples is at least 1"),
         (lambda: bootstrap_means(SCORES, [0], n_samples=0, rng=rng()), "n_samples is at least 1"),
         (lambda: bootstrap_means(SCORES, [0], rng=1), "rng is a generator"),  # type: ignore[arg-type]
         (lambda: bootstrap_means(SCORES, [0, 0], rng=rng()), "resampled once each"),

@@ -6,7 +6,14 @@ import needs
 import numpy as np
 import pytest
 
-from neurosim.rsa import RDM, BrainRDMs, bootstrap_stimuli, compute_rdm, reference_rdms
+from neurosim.rsa import (
+    RDM,
+    BrainRDMs,
+    bootstrap_crossed,
+    bootstrap_stimuli,
+    compute_rdm,
+    reference_rdms,
+)
 
 pytestmark = needs.data("brain92.npz")
 
@@ -77,3 +84,16 @@ def test_gabor_prefers_evc_and_animacy_prefers_it(
     low, high = np.percentile(evc_over_it, [2.5, 97.5], axis=0)
     assert low[0] > 0, (low, high)
     assert high[1] < 0, (low, high)
+
+
+def test_the_error_of_gabor_with_subjects_and_stimuli_as_random(
+    brain: BrainRDMs, references: dict[str, RDM]
+) -> None:
+    """.032 to .037 in EVC by an independent computation; with subjects held fixed it is .023."""
+    subjects = brain.of_roi("EVC")
+    rng = np.random.default_rng(0)
+    gabor = [[references["gabor"]]]
+    both = bootstrap_crossed(gabor, subjects, over=("stimuli", "subjects"), rng=rng)
+    assert 0.032 < both.standard_error()[0] < 0.037
+    alone = bootstrap_crossed(gabor, subjects, over=("stimuli",), rng=rng)
+    assert alone.standard_error()[0] == pytest.approx(0.023, abs=0.002)
