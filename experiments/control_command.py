@@ -36,7 +36,7 @@ class GridOptions:
     readouts: tuple[str, ...] = option((), "readouts of the conv layers")
     epochs: tuple[int, ...] = option((), "checkpoints to score; by default the last")
     n_calibration: int = option(N_CALIBRATION, "clean training images of the calibrated policies")
-    resamples: int = option(500, "bootstrap resamples of stimuli; 0 for no intervals")
+    resamples: int = option(500, "bootstrap resamples; 0 for no intervals")
     splits: int = option(10, "halvings for the held-out choice of a layer; 0 for none")
     layer: str = option("FC1", "layer of the figure and the printed table")
 
@@ -164,7 +164,7 @@ class ControlCommand:
         )
         tables = {"scores": table}
         if grid.n_resamples:
-            tables["decomposition"] = decomposition_table(scores, stimuli.brain.rois)
+            tables["decomposition"] = decomposition_table(scores, stimuli.brain)
         if grid.n_splits:
             tables["layer_choice"] = choice_table(scores, table, options.layer)
         for name, found in tables.items():

@@ -66,9 +66,9 @@ def page(
 
 _TRIPLE = "Each entry: initialised / statistics-only / trained, means over seeds."
 _NOTE = (
-    "Spearman ρ, `subject_mean`, means over seeds. Bounds: 95 % percentile intervals of a "
-    "bootstrap over stimuli and seeds. Normalisation part: statistics-only − initialised; "
-    "learning part: trained − statistics-only."
+    "Spearman ρ, `subject_mean`, means over seeds. Bounds: 95 % intervals over new stimuli, "
+    "subjects and seeds (crossed bootstrap, corrected; Schuett et al. 2023). Normalisation part: "
+    "statistics-only − initialised; learning part: trained − statistics-only."
 )
 
 
@@ -84,7 +84,7 @@ def _asked(asked: Mapping[str, Any], models: pd.DataFrame) -> list[str]:
             f"{', '.join(map(str, run['seeds']))}; stimuli {run['stimuli']}; training size "
             f"{run['training_px']} px, normalisation {run['norm']}, labels {run['labels']}, "
             f"profile {run['profile']}. {grid['n_calibration']} calibration images, "
-            f"{grid['n_resamples']} stimulus resamples, {grid['n_splits']} halvings.",
+            f"{grid['n_resamples']} resamples, {grid['n_splits']} halvings.",
         ]
         if asked["simulated"]:
             lines += ["", "**SIMULATED data: nothing here is about brains.**"]

@@ -34,7 +34,7 @@ from neurosim.experiments.threads import one_thread
 from neurosim.storage import DamagedFileError, read_tree, write_tree
 
 #: Changes when scores are computed otherwise, so that files of before are not taken up.
-_FORMAT = "neurosim-controls-2"
+_FORMAT = "neurosim-controls-3"
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from neurosim.experiments.results import MIN_DIRECTION_CHANGE, MIN_DISPLACEMENT
-from neurosim.experiments.state_scores import Scores
+from neurosim.experiments.state_scores import DRAWN, Scores, present_subjects
 from neurosim.experiments.stored import INITIALISED, STATISTICS_ONLY, TRAINED, State
+from neurosim.rsa import BrainRDMs, CrossedBootstrap
+from neurosim.rsa.crossed import draw_shares, mean_of_drawn, subsets
 
 #: What a network is and how it is looked at: the keys of a score.
 STATE = ["rule", "seed", "weights", "epoch"]
@@ -82,77 +84,87 @@ def choice_table(scores: Mapping[State, Scores], table: pd.DataFrame, layer: str
     return choices
 
 
-def decomposition_table(scores: Mapping[State, Scores], rois: Sequence[str]) -> pd.DataFrame:
-    """The change of each rule split in two, with intervals over seeds and stimuli.
+def decomposition_table(scores: Mapping[State, Scores], brain: BrainRDMs) -> pd.DataFrame:
+    """The change of each rule split in two, with intervals over stimuli, subjects and seeds.
 
     For one px, content, policy, readout, layer and ROI: ``initialised``, ``statistics_only`` and
     ``trained`` are means over seeds of rho (``subject_mean``); ``normalisation_part`` is
     statistics_only - initialised, ``learning_part`` trained - statistics_only and ``change`` their
-    sum. The bounds of each are the 95 % percentile interval of a bootstrap that draws stimuli
-    (the same for all networks) and seeds (all three networks of a seed together) with
-    replacement; with one seed it is over stimuli alone. ``*_seeds_up``: in how many seeds a part
-    is above zero.
+    sum. The bounds of each are the 95 % interval of ``rsa.CrossedBootstrap``: stimuli, subjects
+    and seeds are resampled (the same for all networks, so that parts are paired differences),
+    with the correction for crossed factors; what there is only one of is held fixed.
+    ``*_seeds_up``: in how many seeds a part is above zero.
     """
+    n_subjects = {roi: len(present_subjects(brain, roi)) for roi in brain.rois}
     rows = []
     for rule, by_seed in _by_rule(scores):
         seeds = list(by_seed)
-        draws = np.random.default_rng(_SEED_DRAWS)
-        looks = next(iter(by_seed.values()))[TRAINED].resampled
-        n_resamples = next(iter(by_seed.values()))[TRAINED].samples.shape[-1]
-        # (n_resamples, n_seeds): which seeds a resample holds, and how often.
-        picked = draws.integers(0, len(seeds), (n_resamples, len(seeds)))
+        first = next(iter(by_seed.values()))[TRAINED]
+        shares = draw_shares(
+            len(seeds), first.samples.shape[-1], np.random.default_rng(_SEED_DRAWS)
+        )
         observed = {seed: {w: _observed(s) for w, s in of.items()} for seed, of in by_seed.items()}
-        for i, look in enumerate(looks.to_dict("records")):
-            for r, roi in enumerate(rois):
+        for i, look in enumerate(first.resampled.to_dict("records")):
+            for r, roi in enumerate(brain.rois):
                 place = (*(look[name] for name in LOOK[:-1]), roi)
-                values = {
-                    w: np.array([observed[seed][w][place] for seed in seeds])
-                    for w in (INITIALISED, STATISTICS_ONLY, TRAINED)
-                }
-                samples = {
-                    w: np.stack([by_seed[seed][w].samples[i, r] for seed in seeds], axis=1)
-                    for w in values
+                values = np.array([[observed[seed][w][place] for seed in seeds] for w in _WEIGHTS])
+                samples = np.stack(
+                    [[by_seed[seed][w].samples[:, i, r] for seed in seeds] for w in _WEIGHTS]
+                )
+                sizes = {
+                    "stimuli": brain.n_stimuli,
+                    "seeds": len(seeds),
+                    "subjects": n_subjects[roi],
                 }
                 rows.append(
                     {"rule": rule, **look, "roi": roi, "n_seeds": len(seeds)}
-                    | _parts(values, samples, picked)
+                    | _parts(values, _crossed(values, samples, shares, sizes))
                 )
     return pd.DataFrame(rows)
 
 
-def _parts(
-    values: Mapping[str, np.ndarray], samples: Mapping[str, np.ndarray], picked: np.ndarray
-) -> dict[str, Any]:
-    def differences(of: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {
-            "normalisation_part": of[STATISTICS_ONLY] - of[INITIALISED],
-            "learning_part": of[TRAINED] - of[STATISTICS_ONLY],
-            "change": of[TRAINED] - of[INITIALISED],
-        }
+_WEIGHTS = (INITIALISED, STATISTICS_ONLY, TRAINED)
+#: Part -> the two states of the weights that it is the difference of.
+PARTS = {
+    "normalisation_part": (STATISTICS_ONLY, INITIALISED),
+    "learning_part": (TRAINED, STATISTICS_ONLY),
+    "change": (TRAINED, INITIALISED),
+}
 
-    def drawn(resampled: np.ndarray) -> tuple[float, float]:
-        return interval(np.take_along_axis(resampled, picked, axis=1).mean(axis=1))
 
+def _crossed(
+    values: np.ndarray, samples: np.ndarray, shares: np.ndarray, sizes: Mapping[str, int]
+) -> CrossedBootstrap:
+    """The bootstrap of the three states of the weights.
+
+    Args:
+        values: (3, n_seeds) observed; samples: (3, n_seeds, len(DRAWN), n_resamples);
+            shares: (n_resamples, n_seeds) of the drawn seeds.
+    """
+    several = {name: size for name, size in sizes.items() if size > 1}
+    found = {}
+    for drawn in subsets(several):
+        rest = drawn - {"seeds"}
+        # (n_resamples or 1, 3, n_seeds)
+        table = np.moveaxis(samples[:, :, DRAWN.index(rest)], -1, 0) if rest else values[None]
+        found[drawn] = mean_of_drawn(table, shares if "seeds" in drawn else None, 2)
+    return CrossedBootstrap(values.mean(axis=1), found, several)
+
+
+def _parts(values: np.ndarray, bootstrap: CrossedBootstrap) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for weights, level in values.items():
+    lower, upper = bootstrap.interval(LEVEL)
+    for w, weights in enumerate(_WEIGHTS):
         name = weights.replace("-", "_")
-        found[name] = float(level.mean())
-        found[f"{name}_lower"], found[f"{name}_upper"] = drawn(samples[weights])
-    resampled = differences(samples)
-    for name, part in differences(values).items():
-        found[name] = float(part.mean())
-        found[f"{name}_lower"], found[f"{name}_upper"] = drawn(resampled[name])
-        found[f"{name}_seeds_up"] = int((part > 0).sum())
+        found[name] = float(bootstrap.observed[w])
+        found[f"{name}_lower"], found[f"{name}_upper"] = float(lower[w]), float(upper[w])
+    for name, (of, less) in PARTS.items():
+        a, b = _WEIGHTS.index(of), _WEIGHTS.index(less)
+        part = bootstrap.difference(a, b)
+        found[name] = float(part.observed)
+        found[f"{name}_lower"], found[f"{name}_upper"] = map(float, part.interval(LEVEL))
+        found[f"{name}_seeds_up"] = int((values[a] > values[b]).sum())
     return found
-
-
-def interval(samples: np.ndarray) -> tuple[float, float]:
-    """Percentile interval of ``LEVEL``; NaN without samples."""
-    if not len(samples) or np.isnan(samples).all():
-        return np.nan, np.nan
-    tail = 50 * (1 - LEVEL)
-    lower, upper = np.nanpercentile(samples, [tail, 100 - tail])
-    return float(lower), float(upper)
 
 
 def _by_rule(

@@ -50,8 +50,8 @@ def sweep_in_words(result: Result) -> str:
 
 
 _INTERVALS = (
-    "Bounds: 95 % percentile interval over seeds and stimuli (decomposition.csv holds all); a "
-    "sign counts as certain where the interval leaves out 0."
+    "Bounds: 95 % interval over new stimuli, subjects and seeds (decomposition.csv holds all); "
+    "a sign counts as certain where the interval leaves out 0."
 )
 
 

@@ -30,6 +30,7 @@ from neurosim.rsa import (
     compute_rdm,
     partial_correlation,
 )
+from neurosim.rsa.crossed import draw_shares, mean_of_drawn, subsets
 
 #: Controls of the partial alignments, and the columns they go to.
 GIVEN: Mapping[str, tuple[str, ...]] = {
@@ -38,8 +39,10 @@ GIVEN: Mapping[str, tuple[str, ...]] = {
     "rho_given_gabor": ("gabor",),
     "rho_given_all": ("luminance", "pixels", "gabor"),
 }
-#: Seed of the stimuli resamples and halvings: the same for every network.
+#: Seed of the resamples and halvings: the same for every network.
 _RESAMPLING_SEED = 0
+#: What a resample of ``Scores.samples`` draws; training seeds are drawn where networks meet.
+DRAWN = tuple(subsets(("stimuli", "subjects")))
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,9 @@ class Scores:
     """What one network scores.
 
     table: a row for each px, content, normalisation, readout, layer, roi and convention.
-    resampled: a row for each px, content, normalisation, readout and layer; samples: (n_rows,
-        n_rois, n_resamples) of ``subject_mean``. choice: best layer, on all and on held-out
-        stimuli, among the maps of the first readout and the layers without space.
+    resampled: a row for each px, content, normalisation, readout and layer; samples:
+        (len(DRAWN), n_rows, n_rois, n_resamples) of ``subject_mean``, float32.
+    choice: best layer, on all and on held-out stimuli, among the maps of the first readout and the layers without space.
     """
 
     table: pd.DataFrame
@@ -125,7 +128,9 @@ def score(
     return Scores(
         pd.concat(tables, ignore_index=True),
         pd.concat(resampled, ignore_index=True) if resampled else pd.DataFrame(),
-        np.concatenate(samples) if samples else np.empty((0, brain.n_rois, 0), np.float32),
+        np.concatenate(samples, 1)
+        if samples
+        else np.empty((len(DRAWN), 0, brain.n_rois, 0), np.float32),
         pd.concat(choices, ignore_index=True) if choices else pd.DataFrame(),
     )
 
@@ -191,21 +196,25 @@ def present_subjects(brain: BrainRDMs, roi: str) -> np.ndarray:
 
 
 def _samples(rdms: Sequence[RDM], brain: BrainRDMs, n_resamples: int) -> np.ndarray:
-    """(n_rdms, n_rois, n_resamples) float32: mean over subjects under each stimuli resample."""
-    n = brain.n_stimuli
-    draws = np.random.default_rng(_RESAMPLING_SEED).integers(0, n, (n_resamples, n))
+    """(len(DRAWN), n_rdms, n_rois, n_resamples) float32: mean over subjects in each resample."""
+    n, rng = brain.n_stimuli, np.random.default_rng(_RESAMPLING_SEED)
+    draws = rng.integers(0, n, (n_resamples, n))
     vectors = np.stack([rdm.dissimilarities for rdm in rdms])
     whole = ~np.isnan(vectors).any(axis=1)
     groups = [np.flatnonzero(whole), *np.flatnonzero(~whole)[:, None]]
-    samples = np.empty((len(rdms), brain.n_rois, n_resamples), dtype=np.float32)
+    samples = np.empty((len(DRAWN), len(rdms), brain.n_rois, n_resamples), dtype=np.float32)
     for r, roi in enumerate(brain.rois):
         subjects = present_subjects(brain, roi)
+        shares = draw_shares(len(subjects), n_resamples, rng)
         for group in groups:
             if len(group):
                 found = bootstrap_stimuli(
                     vectors[group], subjects, indices=draws, pair_mask=brain.pair_mask
                 )
-                samples[group, r] = found.samples.mean(axis=2).T
+                for d, drawn in enumerate(DRAWN):
+                    scores = found.samples if "stimuli" in drawn else found.observed[None]
+                    picked = shares if "subjects" in drawn else None
+                    samples[d, group, r] = mean_of_drawn(scores, picked, 2).T
     return samples
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from neurosim.experiments import control_run, figure_bands, report
 from neurosim.experiments.control_command import GridOptions, Result, WorkOptions
-from neurosim.experiments.control_tables import decomposition_table, interval
+from neurosim.experiments.control_tables import decomposition_table
 from neurosim.experiments.control_words import sign_sentence
 from neurosim.experiments.data import load_stimuli
 from neurosim.experiments.evaluate import reference_table
@@ -17,8 +18,9 @@ from neurosim.experiments.normalisation_cross import COMMAND as CROSS
 from neurosim.experiments.resolution_sweep import COMMAND as SWEEP
 from neurosim.experiments.state_scores import Scores
 from neurosim.experiments.stimulus_content import check_content, shown
-from neurosim.experiments.stored import StoredRun
+from neurosim.experiments.stored import State, StoredRun
 from neurosim.experiments.training_dynamics import main
+from neurosim.rsa import BrainRDMs
 
 OPTIONS = {"resamples": 20, "splits": 1, "n_calibration": 16}
 KEYS = ["rule", "seed", "weights", "epoch", "readout", "layer", "roi", "convention"]
@@ -188,31 +190,62 @@ def known_scores(shift: float, rng: np.random.Generator, n: int = 400) -> Scores
     look = {"px": 32, "content": "native", "normalisation": "running", "readout": "units",
             "layer": "FC1"}  # fmt: skip
     row = {**look, "roi": "V1", "convention": "subject_mean", "rho": shift}
-    samples = shift + rng.normal(0, 0.01, (1, 1, n)).astype(np.float32)
+    stimuli, subjects = rng.normal(0, 0.01, (2, n))
+    # In the order of DRAWN: stimuli, subjects, both.
+    samples = shift + np.stack([stimuli, subjects, stimuli + subjects])[:, None, None]
     return Scores(pd.DataFrame([row]), pd.DataFrame([look]), samples, pd.DataFrame())
 
 
-def test_parts_and_their_intervals_are_those_of_the_seeds():
-    """Parts are exact means; noise shared by the networks cancels, the seeds' own does not."""
-    from neurosim.experiments.stored import State
+BRAIN = BrainRDMs(
+    np.random.default_rng(0).random((4, 1, 45), np.float32),
+    tuple("abcd"),
+    ("V1",),
+    tuple("ABCDEFGHIJ"),
+)
 
-    found = {}
-    for seed, (a, b, c) in {1: (0.2, 0.1, 0.05), 2: (0.2, 0.1, 0.15)}.items():
-        for weights, epoch, value in (("initialised", 0, a), ("statistics-only", 5, b),
-                                      ("trained", 5, c)):  # fmt: skip
-            state = State("bp", seed, weights, epoch, Path("x"))
-            found[state] = known_scores(value, np.random.default_rng(seed))
-    (row,) = decomposition_table(found, ["V1"]).to_dict("records")
+
+def three_states(of_seed: dict[int, tuple[float, float, float]]) -> dict[State, Scores]:
+    """Initialised, statistics-only and trained networks; noise is shared within a seed."""
+    return {
+        State("bp", seed, weights, epoch, Path("x")): known_scores(value, np.random.default_rng(7))
+        for seed, values in of_seed.items()
+        for (weights, epoch), value in zip(
+            (("initialised", 0), ("statistics-only", 5), ("trained", 5)), values, strict=True
+        )
+    }
+
+
+def test_parts_and_their_intervals_are_those_of_the_seeds():
+    """Parts are exact means. Noise of stimuli and subjects that the networks share cancels; the
+    seeds' own does not: standard error of the learning parts -.05, .05, 0, .04 over sqrt(4),
+    Student's t with 3 degrees of freedom (400 draws: 4 %)."""
+    parts = (-0.05, 0.05, 0.0, 0.04)
+    found = three_states({s: (0.2, 0.1, 0.1 + part) for s, part in enumerate(parts)})
+    (row,) = decomposition_table(found, BRAIN).to_dict("records")
     assert row["normalisation_part"] == pytest.approx(-0.1)
-    assert row["learning_part"] == pytest.approx(0.0)
-    assert row["change"] == pytest.approx(-0.1)
-    assert row["normalisation_part_lower"] == pytest.approx(-0.1, abs=1e-6)
-    assert row["normalisation_part_upper"] == pytest.approx(-0.1, abs=1e-6)
-    # Two seeds at -.05 and .05, drawn with replacement: a quarter of the draws at either end.
-    assert row["learning_part_lower"] == pytest.approx(-0.05, abs=1e-6)
-    assert row["learning_part_upper"] == pytest.approx(0.05, abs=1e-6)
-    assert row["learning_part_seeds_up"] == 1
-    assert np.isnan(interval(np.empty(0))).all()
+    assert row["learning_part"] == pytest.approx(0.01)
+    assert row["change"] == pytest.approx(-0.09)
+    for bound in ("lower", "upper"):
+        assert row[f"normalisation_part_{bound}"] == pytest.approx(-0.1, abs=1e-6)
+    half = stats.t.ppf(0.975, 3) * np.std(parts, ddof=0) / 2
+    assert row["learning_part_upper"] - 0.01 == pytest.approx(half, rel=0.15)
+    assert 0.01 - row["learning_part_lower"] == pytest.approx(half, rel=0.15)
+    assert row["learning_part_seeds_up"] == 2
+
+
+def test_new_subjects_and_new_stimuli_are_in_the_interval_of_a_score():
+    """Both were .01: t (3 subjects' degrees of freedom) times .0141, and .0115 for one alone."""
+    found = three_states(dict.fromkeys(range(6), (0.2, 0.1, 0.1)))
+    (row,) = decomposition_table(found, BRAIN).to_dict("records")
+    half = (row["trained_upper"] - row["trained_lower"]) / 2
+    # Stimuli n = 10 and subjects n = 4 with their small-sample factors, held below the plain sum.
+    assert half == pytest.approx(stats.t.ppf(0.975, 3) * 0.01 * np.sqrt(2), rel=0.1)
+
+
+def test_what_there_is_one_of_is_held_fixed():
+    (row,) = decomposition_table(three_states({1: (0.2, 0.1, 0.15)}), BRAIN).to_dict("records")
+    assert row["learning_part_lower"] == pytest.approx(0.05, abs=1e-6)
+    assert row["trained_upper"] > 0.15
 
 
 def test_a_sign_counts_only_where_the_interval_leaves_out_zero():
