@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neurosim.choices import Choices
+from neurosim.spiking.lgn import CIFAR_SD
 from neurosim.streams import generator
 
-#: Mean and standard deviation of CIFAR-10's training images, RGB in [0, 1].
+#: Mean of CIFAR-10's training images, RGB in [0, 1]; the front end knows the ``CIFAR_SD``.
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR_SD = (0.247, 0.243, 0.261)
 #: Largest shift of a random crop, px.
 CROP_PADDING_PX = 4
 

@@ -12,7 +12,7 @@ from neurosim.experiments.events import Event
 #: What a cell costs per epoch, relative to others, until its own time is known.
 RELATIVE_COST = {
     "untrained": 0.8, "frozen-conv": 1.0, "bp": 1.6, "fa": 1.6, "dfa": 1.6, "sign-symmetric": 1.6,
-    "kolen-pollack": 1.8, "pc-supervised": 6.0, "pc": 9.0, "stdp": 5.0,
+    "kolen-pollack": 1.8, "pc-supervised": 6.0, "pc": 9.0, "stdp": 5.0, "frozen-stdp": 3.0,
 }  # fmt: skip
 
 

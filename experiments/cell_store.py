@@ -20,6 +20,7 @@ import pandas as pd
 from neurosim.experiments.config import Comparison, with_defaults
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.failures import differences
+from neurosim.experiments.revisions import refuse_older, revision_of
 from neurosim.storage import DamagedFileError, read_tree, set_aside, write_tree
 
 Tree = Mapping[str, Any]
@@ -148,17 +149,22 @@ def cell_identity(
         "seed": seed,
         "training_sha256": images.sha256,
         "stimuli_sha256": stimuli.sha256,
+        "revision": revision_of(settings, rule),
     }
     return json.dumps(identity, sort_keys=True)
 
 
 def check_identity(path: Path, there: Tree, asked: Tree) -> None:
-    """Refuse a file of another cell.
+    """Refuse a file of another cell, or of an earlier revision of its rule.
 
     Raises:
         ValueError: naming every difference.
     """
-    if other := differences(with_defaults(there), asked):
+    there = {"revision": 1, **with_defaults(there)}
+    other = differences(there, asked)
+    if [words.split(":")[0] for words in other] == ["revision"]:
+        refuse_older(path, [asked["rule"]])
+    if other:
         raise ValueError(
             f"{path} is of another run ({'; '.join(other)}): move it away or give another --out"
         )

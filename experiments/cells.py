@@ -26,6 +26,7 @@ from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
 from neurosim.experiments.events import Report
 from neurosim.experiments.profiles import profile_of
+from neurosim.models.catalogue import CONTROL_OF
 from neurosim.models.learner import Learner, SharedStart
 from neurosim.streams import generator
 from neurosim.training import BatchLog, Trainer, movement
@@ -240,7 +241,9 @@ class Cell:
         return build_learner(self.settings, self.rule, self.seed, self.data.n_classes, self.device)
 
     def _train_epoch(self, track: Track, epoch: int) -> EpochLog:
-        log, noise = EpochLog(), generator(self.seed, f"noise/{self.rule}", epoch)
+        # A control sees the noise of its rule: only the change of weights tells them apart.
+        stream = f"noise/{CONTROL_OF.get(self.rule, self.rule)}"
+        log, noise = EpochLog(), generator(self.seed, stream, epoch)
         batches = epoch_batches(
             self.data.x_train,
             self.data.y_train,

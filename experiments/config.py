@@ -19,8 +19,10 @@ from neurosim.experiments.options import Layer, option
 #: Names as in the catalogue and the other registries; a test holds the two together.
 RULE_NAMES = (
     "untrained", "bp", "fa", "dfa", "sign-symmetric", "kolen-pollack",
-    "pc", "pc-supervised", "stdp", "frozen-conv",
+    "pc", "pc-supervised", "stdp", "frozen-conv", "frozen-stdp",
 )  # fmt: skip
+#: Those whose convolutions spike.
+SPIKING_RULES = ("stdp", "frozen-stdp")
 DEFAULT_RULES = ("untrained", "bp", "fa", "pc", "stdp")
 POLICY_NAMES = (
     "identity", "running", "calibrated", "calibrated-at-px", "augmented-accumulated",
@@ -138,7 +140,7 @@ class Comparison:
                     f"the profile {self.profile} has no switch {name} to leave off: "
                     "give --profile published"
                 )
-        if "stdp" in self.rules and "stdp_channel_means" in self.switches():
+        if set(SPIKING_RULES) & set(self.rules) and "stdp_channel_means" in self.switches():
             for name in ("cell", "encoder", "timing", "weight_dependence"):
                 value = getattr(self, name)
                 if value != getattr(type(self), name):

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from neurosim.experiments.config import Comparison
+from neurosim.experiments.config import SPIKING_RULES, Comparison
 from neurosim.experiments.state_scores import Grid, Scores, score
 from neurosim.experiments.stored import State, StoredRun
 from neurosim.experiments.threads import one_thread
@@ -72,7 +72,7 @@ def score_run(
         if not _is_there(path)
     }
     # Spiking networks take longest: the last to start should be short ones.
-    queue = sorted(tasks.values(), key=lambda task: task.state.rule != "stdp")
+    queue = sorted(tasks.values(), key=lambda task: task.state.rule not in SPIKING_RULES)
     _work(queue, workers, len(set(files.values())), progress)
     read = lru_cache(maxsize=None)(_read)
     return {state: read(path) for state, path in files.items()}

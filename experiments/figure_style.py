@@ -73,6 +73,9 @@ RULE_STYLES = {
     "kolen-pollack": RuleStyle("Kolen-Pollack", "#cc79a7", "<", "learned feedback"),
     "pc-supervised": RuleStyle("PC supervised", "#00543d", ">", "supervised predictive coding"),
     "frozen-conv": RuleStyle("frozen conv", "#3c3c3c", "h", "only FC1 and head learn"),
+    "frozen-stdp": RuleStyle(
+        "frozen STDP", "#a6a6a6", "d", "the spiking network of STDP; only FC1 and head learn"
+    ),
 }
 _SPARE_COLOURS = ("#882255", "#332288", "#44aa99", "#999933")
 _SPARE_MARKERS = ("p", "8", "d", "H")

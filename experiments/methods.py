@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from neurosim.experiments.config import Comparison
+from neurosim.experiments.config import SPIKING_RULES, Comparison
 from neurosim.models.learner import Learner
 
 _POLICIES = {
@@ -117,10 +117,15 @@ def methods(
         "rules start from the same weights and see the same images in the same order with the "
         "same augmentation."
     )
-    if "stdp" in rules:
+    if set(SPIKING_RULES) & set(rules):
         training += (
             f" Spiking layers are {settings.cell} cells fed by the encoder {settings.encoder}; "
             "they have firing thresholds in the place of normalisation."
+        )
+    if "frozen-stdp" in rules:
+        training += (
+            " The control frozen-stdp is the network of stdp with its synapses held: thresholds "
+            "adapt, and the same readout is trained on it."
         )
     evaluation = (
         f"After epochs {_listed(settings.checkpoints)} every network was shown {brain.n_stimuli} "

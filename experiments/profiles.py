@@ -14,7 +14,7 @@ from neurosim.experiments.batches import AUGMENTATIONS, Augmentation
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.extraction import AbstractExtraction, Pure
 from neurosim.experiments.readings import Reading
-from neurosim.models.catalogue import RULES
+from neurosim.models.catalogue import CONTROL_OF, RULES, with_frozen_body
 from neurosim.models.learner import Learner, LearnerBuilder, SharedStart
 
 
@@ -48,8 +48,10 @@ class Profile:
 
     def learner(self, rule: str, start: SharedStart, schedule: str) -> Learner:
         """The learner of a rule as it starts."""
-        built = self.builders[rule](self.start(start, rule))
-        return self.finish(built.with_schedule(schedule))
+        learns = CONTROL_OF.get(rule, rule)
+        built = self.builders[learns](self.start(start, learns))
+        learner = self.finish(built.with_schedule(schedule))
+        return learner if learns == rule else with_frozen_body(rule, learner)
 
 
 def profile_of(settings: Comparison) -> Profile:

@@ -235,8 +235,8 @@ def summary(
 
 #: Rules whose readout layers (FC1, head) learn by another rule, in the words of a footnote.
 READOUT_NOTE = (
-    "pc, stdp, frozen-conv: only Conv1 to Conv3 learn by the rule (or not at all); FC1 and head "
-    "are a readout trained by backpropagation on their detached output."
+    "pc, stdp, frozen-conv, frozen-stdp: only Conv1 to Conv3 learn by the rule (or not at "
+    "all); FC1 and head are a readout trained by backpropagation on their detached output."
 )
 
 
@@ -250,8 +250,8 @@ MEASURED_NOTE = (
 def describe(n_seeds: int) -> str:
     """The sentences that go with the numbers of a summary."""
     lines = [
-        "normalisation part: the same passes at learning rate 0, minus untrained (for stdp: the "
-        "adaptation of thresholds); learning part: the rest.",
+        "normalisation part: the same passes at learning rate 0, minus untrained (for stdp and "
+        "frozen-stdp: the adaptation of thresholds); learning part: the rest.",
         READOUT_NOTE,
         MEASURED_NOTE,
     ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from neurosim.experiments.config import Comparison, Execution, with_defaults
 from neurosim.experiments.failures import InUseError, differences
 from neurosim.experiments.locks import is_locked, locked
+from neurosim.experiments.revisions import REVISIONS, older, refuse_older, revision_of
 from neurosim.storage import remove_leftovers, write_text
 
 if TYPE_CHECKING:
@@ -130,22 +131,26 @@ class RunFolder:
         that were ever asked for.
 
         Raises:
-            ValueError: the folder holds a run with other settings or data; the message shows the
-                differences.
+            ValueError: the folder holds a run with other settings or data, or a rule that is asked
+                for in an earlier revision; the message shows the differences.
         """
         record = self.check(settings, images, stimuli)
         rules, seeds = list(settings.rules), list(settings.seeds)
         codes = [code_sha256()]
+        revisions = {rule: revision_of(settings, rule) for rule in rules}
         if (kept := self._kept()) is not None:
             rules = list(dict.fromkeys([*kept["rules"], *rules]))
             seeds = list(dict.fromkeys([*kept["seeds"], *seeds]))
             codes = list(dict.fromkeys([*kept.get("code_sha256", []), *codes]))
+            first = dict.fromkeys(kept["rules"], 1) | kept.get("revisions", {})
+            revisions = {**revisions, **first}
         provenance = {
             "code_sha256": codes,
             "python": platform.python_version(),
             "versions": {name: version(name) for name in _VERSIONED},
             "rules": rules,
             "seeds": seeds,
+            "revisions": revisions,
         }
         write_text(self.record, json.dumps({**record, **provenance}, indent=2) + "\n")
 
@@ -194,6 +199,8 @@ class RunFolder:
                 f"{self.path} holds a run with other settings ({'; '.join(other)}): "
                 "give another --out, or the settings of that run to resume it"
             )
+        if set(settings.rules) & set(REVISIONS):
+            refuse_older(self.path, older(settings, kept.get("revisions", {}), kept["rules"]))
         return asked
 
     def cells_of(self, settings: Comparison) -> list[Path]:

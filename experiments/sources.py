@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from neurosim.experiments.config import SPIKING_RULES
+
 RULE_SOURCES: Mapping[str, tuple[str, ...]] = {
     "bp": (
         "Rumelhart, Hinton & Williams (1986). Learning representations by back-propagating "
@@ -80,7 +82,7 @@ METHOD_SOURCES = (
 def sources_of(rules: Iterable[str], training: str, stimuli: str, cell: str) -> list[str]:
     """What a run with these rules and data has to cite, each entry once."""
     found = [source for rule in rules for source in RULE_SOURCES.get(rule, ())]
-    if "stdp" in rules:
+    if set(SPIKING_RULES) & set(rules):
         found += [text for name, text in CELL_SOURCES.items() if cell.startswith(name)]
     for data in (training, stimuli):
         found += [text for name, text in DATA_SOURCES.items() if data.startswith(name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 
 from neurosim.experiments.cells import read_table
 from neurosim.experiments.config import Comparison
+from neurosim.experiments.revisions import revision_of
 from neurosim.experiments.run_record import RunRecord
 from neurosim.storage import DamagedFileError, read_tree
 
@@ -67,7 +69,7 @@ class StoredRun:
     """What a run folder holds.
 
     settings: of the run, with all rules and seeds of its finished cells.
-    cells: (rule, seed) -> file, finished ones only; unfinished: names of the others.
+    cells: (rule, seed) -> file, finished ones of today's revision; unfinished: names of the others.
     data: SHA-256 of training images and stimuli.
     """
 
@@ -89,12 +91,20 @@ class StoredRun:
         finished: dict[tuple[str, int], Path] = {}
         unfinished = []
         for (rule, seed), file in record.cells().items():
-            if file.is_file() and read_tree(file, only=("finished",)).get("finished"):
+            tree = read_tree(file, only=("finished", "identity")) if file.is_file() else {}
+            revision = json.loads(tree.get("identity", "{}")).get("revision", 1)
+            if tree.get("finished") and revision != revision_of(record.settings, rule):
+                # Its networks would be shown images through another front end than they had.
+                unfinished.append(f"{rule} seed {seed} (of an earlier revision)")
+            elif tree.get("finished"):
                 finished[rule, seed] = file
             else:
                 unfinished.append(f"{rule} seed {seed}")
         if not finished:
-            raise ValueError(f"no cell of {path} is finished: run the comparison to its end first")
+            raise ValueError(
+                f"no cell of {path} is finished ({', '.join(unfinished)}): run the comparison to "
+                "its end first"
+            )
         held = replace(
             record.settings,
             rules=tuple(dict.fromkeys(rule for rule, _ in finished)),

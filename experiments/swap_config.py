@@ -92,7 +92,7 @@ class EncoderSwap:
 
 def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
     """What is on record of a run, with the defaults of settings that were added since."""
-    return {**EncoderSwap().run_settings(), **record}
+    return {**EncoderSwap().run_settings(), "revision": "1", **record}
 
 
 DT_MS = 5.0

@@ -14,6 +14,7 @@ from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import reference_table
 from neurosim.experiments.failures import require_same
 from neurosim.experiments.options import require_folder
+from neurosim.experiments.revisions import SPIKING
 from neurosim.experiments.swap_config import EncoderSwap, with_defaults
 from neurosim.experiments.swap_part import SwapImages, pixel_baseline, table_of
 from neurosim.storage import read_tree, whole_or_nothing, write_text, write_tree
@@ -39,6 +40,7 @@ class SwapFolder:
             **settings.run_settings(),
             "training_sha256": images.sha256,
             "stimuli_sha256": stimuli.sha256,
+            "revision": f"{SPIKING.number}: {SPIKING.reason}",
         }
         require_folder(self.path)
         record = self.path / "swap.json"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from neurosim.experiments.config import SPIKING_RULES
 from neurosim.experiments.figure_data import REFERENCE, Headline, View
 from neurosim.experiments.figure_style import p_value, rule_style
 from neurosim.experiments.results import (
@@ -123,7 +124,7 @@ def split(headline: Headline, view: View) -> list[Verdict]:
             continue
         mean = parts[["start", "rho", "normalisation_part", "learning_part", "change"]].mean()
         epoch, where = int(parts["epoch"].iloc[0]), f"{view.roi}, {view.layer}, {headline.px} px"
-        statistics = "threshold" if rule == "stdp" else "normalisation"
+        statistics = "threshold" if rule in SPIKING_RULES else "normalisation"
         moved = (
             f"{where}: {label} goes from {number(mean['start'])} to {number(mean['rho'])} by "
             f"epoch {epoch} ({change(mean['change'])})."

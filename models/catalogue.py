@@ -36,7 +36,7 @@ from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
 from neurosim.spiking.encoders import ENCODERS
 from neurosim.spiking.neurons import CELLS
-from neurosim.training import Optimiser, Part
+from neurosim.training import Optimiser, Part, without_learning
 
 #: As in Leutenegger 2026 (arXiv 2605.30556): coupled decay, cosine to 0, changes clipped to norm 1.
 BP_OPTIMISER = Optimiser("adam", lr=1e-3, weight_decay=1e-4, clip_norm=1.0)
@@ -142,6 +142,24 @@ def _frozen_conv(start: SharedStart) -> Learner:
     return Learner("frozen-conv", (body, readout_part(net)))
 
 
+#: Control -> the rule that it is the control of, whose start and random streams it shares.
+CONTROL_OF = {"frozen-stdp": "stdp"}
+
+
+def with_frozen_body(name: str, learner: Learner) -> Learner:
+    """The control of ``learner``: the change of weights of its first part is absent, and nothing
+    else. Homeostasis adapts thresholds as in statistics-only passes; the readout trains."""
+    body, *readout = learner.parts
+    body = without_learning(body)
+    body = replace(body, rule=replace(body.rule, name=name))
+    return replace(learner, name=name, parts=(body, *readout))
+
+
+def _frozen_stdp(start: SharedStart) -> Learner:
+    """The control of STDP's accuracy and alignment: its network without its learning."""
+    return with_frozen_body("frozen-stdp", _stdp(start))
+
+
 RULES: Choices[LearnerBuilder] = Choices(
     "learning rule",
     {
@@ -155,5 +173,6 @@ RULES: Choices[LearnerBuilder] = Choices(
         "pc-supervised": _pc_supervised,
         "stdp": _stdp,
         "frozen-conv": _frozen_conv,
+        "frozen-stdp": _frozen_stdp,
     },
 )

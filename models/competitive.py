@@ -289,7 +289,8 @@ class CompetitiveNetwork(nn.Module):
         for chunk in x.split(size):
             images = []
             for image in chunk.split(1):
-                noise = torch.Generator(x.device).manual_seed(self.evaluation_seed)
+                # On the CPU: the same noise on every device.
+                noise = torch.Generator().manual_seed(self.evaluation_seed)
                 images.append(
                     dynamics.encoder.encode(image, dynamics.n_ticks(), dynamics.dt_ms, noise)
                 )

@@ -42,8 +42,8 @@ class SnntorchRate(RateEncoder):
         from snntorch import spikegen
 
         p = x * self.per_tick(dt_ms)
-        with _global_generator_of(generator, x.device):
-            return _in_layout_of(x, spikegen.rate(p, num_steps=n_ticks))
+        with _global_generator_of(generator):
+            return _in_layout_of(x, spikegen.rate(p.cpu(), num_steps=n_ticks))
 
 
 @final
@@ -91,7 +91,7 @@ class NorsePoisson(RateEncoder):
 
         self.per_tick(dt_ms)
         # norse's dt is in seconds.
-        spikes = poisson_encode(x, n_ticks, self.max_rate_hz, dt_ms / 1000, generator)
+        spikes = poisson_encode(x.cpu(), n_ticks, self.max_rate_hz, dt_ms / 1000, generator)
         return _in_layout_of(x, spikes)
 
 
@@ -139,10 +139,10 @@ def _in_layout_of(x: Tensor, spikes: Tensor) -> Tensor:
 
 
 @contextmanager
-def _global_generator_of(generator: torch.Generator | None, device: torch.device) -> Iterator[None]:
+def _global_generator_of(generator: torch.Generator | None) -> Iterator[None]:
+    """PyTorch's generator of the CPU, on which all draws are made: the same on every device."""
     assert generator is not None
     seed = int(torch.randint(1 << 62, (), generator=generator, device=generator.device))
-    devices = [] if device.type == "cpu" else [device]
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

@@ -18,8 +18,19 @@ from torch import Tensor
 
 from neurosim.settings import KnownSettings
 
-#: Rows: luminance, red against green, blue against yellow; columns: R, G, B.
-OPPONENT = ((1 / 3, 1 / 3, 1 / 3), (1.0, -1.0, 0.0), (-0.5, -0.5, 1.0))
+#: Standard deviation of CIFAR-10's training images, R, G, B in [0, 1]: images are divided by it.
+CIFAR_SD = (0.247, 0.243, 0.261)
+#: Rows: luminance, red against green, blue against yellow, in intensities from 0 to 1; columns:
+#: R, G, B as images hold them, divided by ``CIFAR_SD``. What is grey in the picture (R = G = B) is
+#: then constant in both colour planes.
+OPPONENT = tuple(
+    tuple(weight * sd for weight, sd in zip(row, CIFAR_SD, strict=True))
+    for row in ((1 / 3, 1 / 3, 1 / 3), (1.0, -1.0, 0.0), (-0.5, -0.5, 1.0))
+)
+#: Contrast (standard deviation, the picture from 0 to 1) up to which a plane counts as uniform.
+#: Ten times above what rounding in float32 leaves of a grey photograph in the colour planes, below
+#: what one grey level of 255 in a single pixel gives in an image of 224 px.
+UNIFORM = 1e-6
 
 
 class AbstractFrontEnd(KnownSettings, ABC):
@@ -43,12 +54,20 @@ class LGN(AbstractFrontEnd):
         luminance:  G(centre) * L - G(surround) * L
         colour:     G(centre) * C - colour_surround G(colour_sigma) * C
 
-    Each of the three is divided by its standard deviation over the image (contrast gain
-    control), rectified into on and off, and ``saturation_sd`` standard deviations become
-    intensity 1. Channels: lum+, rg+, by+, lum-, rg-, by-.
+    ``L`` and ``C`` are taken relative to their mean over the image (the eye adapts to the light
+    there is), so that ``colour_surround`` below 1 passes slow changes of colour and no colour that
+    is everywhere the same. Each of the three is divided by its standard deviation over the image
+    (contrast gain control), rectified into on and off, and ``saturation_sd`` standard deviations
+    become intensity 1. Where there is no contrast to divide by (``UNIFORM``) a channel is silent:
+    a uniform image in all, a grey one in the colour channels.
+    Channels: lum+, rg+, by+, lum-, rg-, by-.
 
     Sigmas are in pixels of the image given. Images are CIFAR-normalised RGB; any size above
     ``3 * max(sigma)`` px.
+
+    Raises:
+        TypeError: images that are not of floating point.
+        ValueError: images of another shape, too small, or with NaN or infinity.
     """
 
     centre_px: float = 0.6
@@ -68,8 +87,16 @@ class LGN(AbstractFrontEnd):
         return 6
 
     def __call__(self, images: Tensor) -> Tensor:
+        if not images.is_floating_point():
+            raise TypeError(
+                f"images must be CIFAR-normalised RGB in floating point, got {images.dtype}: "
+                "divide bytes by 255, subtract the mean and divide by the standard deviation first"
+            )
         if images.dim() != 4 or images.shape[1] != 3:
-            raise ValueError(f"images must be (batch, 3, height, width), got {tuple(images.shape)}")
+            raise ValueError(
+                f"images must be (batch, 3, height, width), got {tuple(images.shape)}: repeat a "
+                "grey plane three times before it is normalised"
+            )
         reach = max(_radius(s) for s in (self.centre_px, self.surround_px, self.colour_sigma_px))
         if min(images.shape[-2:]) <= reach:
             raise ValueError(
@@ -78,6 +105,7 @@ class LGN(AbstractFrontEnd):
             )
         opponent = images.new_tensor(OPPONENT)
         planes = torch.einsum("ij,bjhw->bihw", opponent, images)
+        planes = planes - planes.mean((2, 3), keepdim=True)
         centre = blur(planes, self.centre_px)
         around = torch.cat(
             [
@@ -88,8 +116,11 @@ class LGN(AbstractFrontEnd):
         )
         signal = centre - around
         spread = signal.std((2, 3), keepdim=True, correction=0)
-        # A uniform image has no contrast to divide by and stays silent in that channel.
-        signal = signal / spread.clamp(min=torch.finfo(signal.dtype).eps ** 0.5)
+        if not bool(spread.isfinite().all()):
+            raise ValueError("images must be finite, got NaN or infinity: check how they were made")
+        # Relative to the largest value where that is far from what normalised images hold.
+        rounding = torch.finfo(images.dtype).eps * images.abs().amax((1, 2, 3)).view(-1, 1, 1, 1)
+        signal = torch.where(spread > rounding.clamp(min=UNIFORM), signal / spread, 0.0)
         intensity = torch.cat([signal, -signal], 1).div_(self.saturation_sd).clamp_(0, 1)
         return intensity.contiguous(memory_format=torch.channels_last)
 

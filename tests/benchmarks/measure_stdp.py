@@ -172,7 +172,7 @@ def main() -> None:
             part.net.dynamics = replace(dynamics, competition=NoCompetition())
             for layer in part.net.layers:
                 layer.target_rate = 0.06
-            part.net.calibrate(data[0][:64], n_rounds=20)
+            part.net.calibrate(data[0][:64])
             line(f"{seed} no competition", part.net, start, data, args.probe_images)
         part = build()
         start, trainer = initial_weights(part.net), Trainer([part, readout(shared)], n_steps)

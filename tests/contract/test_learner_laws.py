@@ -10,7 +10,7 @@ import torch
 from neurosim.experiments import config
 from neurosim.experiments.batches import AUGMENTATIONS, LABELS, epoch_batches
 from neurosim.models.bounded_stdp import RULE_DEPENDENCES
-from neurosim.models.catalogue import RULES
+from neurosim.models.catalogue import CONTROL_OF, RULES
 from neurosim.models.learner import Learner, SharedStart
 from neurosim.models.normalisation import NORMS, Batch, Running
 from neurosim.models.policies import POLICIES, Calibration
@@ -79,7 +79,7 @@ def test_all_rules_of_a_seed_start_from_the_same_weights(rule):
     own = fresh(rule).tensors()
     # The spiking network rewrites Conv1 from RGB to LGN channels; its other weights are shared.
     names = ["Conv2.weight", "Conv3.weight", "FC1.weight", "FC1.bias", "head.weight"]
-    names += [] if rule == "stdp" else ["Conv1.weight", "Conv1.bias"]
+    names += [] if rule in config.SPIKING_RULES else ["Conv1.weight", "Conv1.bias"]
     assert all(torch.equal(own[name], shared[name]) for name in names)
 
 
@@ -121,7 +121,7 @@ def test_a_learning_rule_moves_every_weight_it_claims(rule):
     assert bool(claimed) == (rule != "untrained")
 
 
-@pytest.mark.parametrize("name", ["pc", "stdp", "frozen-conv"])
+@pytest.mark.parametrize("name", ["pc", "stdp", "frozen-conv", "frozen-stdp"])
 def test_no_error_of_the_readout_reaches_the_convolutions(name):
     """Other labels, same images: the convolutions (weights, gains, thresholds) end the same."""
     ends = []
@@ -205,6 +205,33 @@ def test_stdp_takes_cell_and_encoder_by_name():
     dynamics = learner.parts[0].rule.dynamics
     assert isinstance(dynamics.cell, CELLS["norse-lsnn"])
     assert isinstance(dynamics.encoder, ENCODERS["population"])
+
+
+@pytest.mark.parametrize("encoder", ["current", "poisson"])
+def test_a_frozen_control_is_its_rule_with_the_change_of_weights_absent(encoder):
+    """Its convolutions go through what those of the rule go through at learning rate 0, thresholds
+    included and to the bit; its readout learns as the rule's does."""
+    start = replace(START, image_px=16, encoder=encoder)
+    for control, rule in CONTROL_OF.items():
+        frozen, learner = RULES[control](start), RULES[rule](start)
+        assert frozen.fingerprint() == learner.fingerprint()
+        readout, theirs = frozen.parts[1], learner.parts[1]
+        assert readout.rule == theirs.rule
+        assert readout.optimiser == theirs.optimiser
+        assert frozen.rule_of("Conv1") == "none"
+        still, before = learner.without_learning(), copied(frozen)
+        for each in (frozen, still):
+            trainer = Trainer(each.parts, 10)
+            for index in range(3):
+                x, y = batch(index)
+                trainer.step(x[..., :16, :16], y, generator(7, "noise", index))
+        after = frozen.tensors()
+        for name, tensor in still.tensors().items():
+            if name.startswith("Conv"):
+                assert torch.equal(after[name], tensor), name
+                assert torch.equal(tensor, before[name]) == name.endswith("weight"), name
+            elif name.endswith("weight"):
+                assert not torch.equal(after[name], tensor), name
 
 
 def test_a_learner_refuses_tensors_of_another():

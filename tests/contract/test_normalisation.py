@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from neurosim.experiments.batches import LABELS, first_batches
+from neurosim.experiments.config import SPIKING_RULES
 from neurosim.models import readouts
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import SharedStart
@@ -89,7 +90,7 @@ def test_no_draw_depends_on_the_normalisation(norm):
 
 
 @pytest.mark.parametrize("norm", BN_FREE)
-@pytest.mark.parametrize("rule", [name for name in RULES if name != "stdp"])
+@pytest.mark.parametrize("rule", [name for name in RULES if name not in SPIKING_RULES])
 def test_every_rule_learns_without_batch_norm(rule, norm):
     """Weights stay finite, every claimed weight moves, and no feature depends on its batch.
 

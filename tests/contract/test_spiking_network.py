@@ -12,7 +12,7 @@ from neurosim.models.stdp import opponent_weight, spiking_network, stdp_part
 from neurosim.rule import run_batch
 from neurosim.spiking.competition import AbstractCompetition, NoCompetition, WinnerTakeAll
 from neurosim.spiking.encoders import ENCODERS
-from neurosim.spiking.lgn import LGN, OPPONENT, blur
+from neurosim.spiking.lgn import CIFAR_SD, LGN, OPPONENT, blur
 from neurosim.spiking.neurons import CELLS, SnntorchLIF
 from neurosim.training import without_learning
 from neurosim.types import Drive
@@ -118,7 +118,7 @@ def test_lgn_is_on_minus_off_of_a_difference_of_gaussians():
     x, lgn = images(2), LGN(saturation_sd=100.0)
     on, off = lgn(x).split(3, 1)
     assert torch.equal(torch.minimum(on, off), torch.zeros_like(on))
-    luminance = x.mean(1, keepdim=True)
+    luminance = torch.einsum("j,bjhw->bhw", torch.tensor(CIFAR_SD), x).unsqueeze(1)
     difference = blur(luminance, 0.6) - blur(luminance, 1.6)
     difference = difference / difference.std((2, 3), keepdim=True, correction=0) / 100
     assert ((on - off)[:, :1] - difference).abs().max() < 1e-5
@@ -135,6 +135,9 @@ def test_opponent_filters_answer_as_the_rgb_filters_do():
     rgb = torch.randn((4, 3, 3, 3), generator=generator())
     x = torch.randn((2, 3, 8, 8), generator=generator(1))
     planes = torch.einsum("ij,bjhw->bihw", torch.tensor(OPPONENT), x)
+    # Of the picture, whatever its channels are divided by: grey is neither red nor blue.
+    grey = torch.tensor(OPPONENT) / torch.tensor(CIFAR_SD) @ torch.ones(3)
+    torch.testing.assert_close(grey, torch.tensor([1.0, 0.0, 0.0]))
     weight = opponent_weight(rgb)
     ours = torch.conv2d(torch.cat([planes.relu(), (-planes).relu()], 1), weight)
     theirs = torch.conv2d(x, rgb)
@@ -261,5 +264,5 @@ def test_a_threshold_that_is_not_positive_is_refused(bad):
 def test_images_that_are_no_numbers_are_refused(net):
     x = images(2)
     x[0, 0, 3, 3] = float("nan")
-    with pytest.raises(ValueError, match=r"intensities must lie in \[0, 1\], got NaN"):
+    with pytest.raises(ValueError, match="images must be finite, got NaN or infinity"):
         net.represent(x)
