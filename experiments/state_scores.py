@@ -86,7 +86,8 @@ class Scores:
     table: a row for each px, content, normalisation, readout, layer, roi and convention.
     resampled: a row for each px, content, normalisation, readout and layer; samples:
         (len(DRAWN), n_rows, n_rois, n_resamples) of ``subject_mean``, float32.
-    choice: best layer, on all and on held-out stimuli, among the maps of the first readout and the layers without space.
+    choice: best layer, on all and on held-out stimuli, among the maps of the first readout and
+        the layers without space.
     """
 
     table: pd.DataFrame
