@@ -202,7 +202,7 @@ def bootstrap_crossed(
     else:
         table = compare_rdms(rows, brains, method, pair_mask)
     table = table.reshape(shape)
-    shares = {
+    shares: dict[str, Array] = {
         name: draw_shares(sizes[name], n_samples, rng)
         for name in ("seeds", "subjects")
         if name in sizes
