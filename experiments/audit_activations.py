@@ -24,12 +24,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from neurosim.experiments.audit import Check, Finding, audit, write_audit
+from neurosim.rsa.numpy_files import NumpyFileError, open_npz
 
 _ACTIVATIONS, _ALONE, _WEIGHTS = "activations/", "alone/", "weights/"
 _REQUIRED = {"rule": str, "seed": int, "epoch": int}
@@ -132,9 +132,9 @@ def _images(stimuli: Any, px: int) -> np.ndarray:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, BadZipFile, EOFError) as error:
+        with open_npz(path) as stored:
+            arrays = {name: array.read() for name, array in stored.items()}
+    except (OSError, NumpyFileError) as error:
         raise ValueError(f"{path} is no .npz file that can be read: {error}") from error
     missing = [name for name in _REQUIRED if name not in arrays]
     if missing or not any(name.startswith(_ACTIVATIONS) for name in arrays):

@@ -28,6 +28,7 @@ from neurosim.experiments.data_files import (
 )
 from neurosim.experiments.data_types import StimulusSet
 from neurosim.experiments.downloads import RemoteFile, fetch, present
+from neurosim.rsa.numpy_files import open_npz
 
 if TYPE_CHECKING:
     from neurosim.rsa import BrainRDMs
@@ -135,8 +136,8 @@ def convert(folder: Path) -> dict[str, np.ndarray]:
 
 
 def _net2brain(path: Path) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as archive:
-        return _condensed(archive["Net_RDM"])
+    with open_npz(path) as arrays:
+        return _condensed(arrays["Net_RDM"].read())
 
 
 def _condensed(squares: np.ndarray) -> np.ndarray:

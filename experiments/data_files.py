@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import IO
 import numpy as np
 
 from neurosim.experiments.data_types import BrokenDataError, MissingDataError, UnwritableError
+from neurosim.rsa.numpy_files import NumpyFileError, StoredArray, open_npz
 
 ENVIRONMENT = "NEUROSIM_DATA"
 
@@ -61,21 +60,16 @@ class Field:
         comma = "," if len(self.shape) == 1 else ""
         return f"dtype {_DTYPES[self.dtype]} and shape ({sizes}{comma})"
 
-    def fits_dtype(self, array: np.ndarray) -> bool:
-        kind = np.dtype(array.dtype).kind
+    def fits_dtype(self, dtype: np.dtype) -> bool:
         if self.dtype == "i":
-            return kind in "iu"
+            return dtype.kind in "iu"
         if self.dtype == "U":
-            return kind == "U"
-        return array.dtype == np.dtype(self.dtype)
+            return dtype.kind == "U"
+        return dtype == np.dtype(self.dtype)
 
 
 _DTYPES = {"u1": "uint8", "f4": "float32", "i": "any integer", "U": "text"}
 Layout = Mapping[str, Field]
-
-
-# What a damaged zip raises; RuntimeError if damage looks like encryption or a rare compression.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 
 
 def read_npz(path: Path, layout: Layout, remedy: str) -> dict[str, np.ndarray]:
@@ -83,50 +77,39 @@ def read_npz(path: Path, layout: Layout, remedy: str) -> dict[str, np.ndarray]:
 
     Raises BrokenDataError, which names the file, the field, what is allowed and `remedy`.
     """
-    with path.open("rb") as file:
-        archive = _archive(file, path, remedy)
-        absent = [key for key in layout if key not in archive.files]
-        if absent:
-            raise BrokenDataError(
-                f"{path} has no field {absent[0]!r} (it has "
-                f"{', '.join(map(repr, archive.files)) or 'none'}); {remedy}."
-            )
-        arrays = {key: _member(archive, key, path, remedy) for key in layout}
     lengths: dict[str, int] = {}
-    for key, field in layout.items():
-        _check(path, key, field, arrays[key], lengths, remedy)
+    try:
+        with open_npz(path) as stored:
+            absent = [key for key in layout if key not in stored]
+            if absent:
+                raise BrokenDataError(
+                    f"{path} has no field {absent[0]!r} (it has "
+                    f"{', '.join(map(repr, stored))}); {remedy}."
+                )
+            for key, field in layout.items():
+                if not stored[key].pickled:  # those say it themselves
+                    _check(path, key, field, stored[key], lengths, remedy)
+            arrays = {key: stored[key].read() for key in layout}
+    except NumpyFileError as error:
+        what = "is not a whole .npz file"
+        if error.array is not None:
+            what = f"field {error.array!r} cannot be read"
+        raise BrokenDataError(f"{path}: {what} ({error}); {remedy}.") from error
+    for key, array in arrays.items():
+        n_bad = int((~np.isfinite(array)).sum()) if array.dtype.kind == "f" else 0
+        if n_bad:
+            raise BrokenDataError(
+                f"{path}: field {key!r} has {n_bad} of {array.size} values that are not finite; "
+                f"{remedy}."
+            )
     return arrays
 
 
-def _archive(file: IO[bytes], path: Path, remedy: str) -> np.lib.npyio.NpzFile:
-    try:
-        loaded = np.load(file, allow_pickle=False)
-    except _DAMAGE as error:
-        raise BrokenDataError(
-            f"{path} is not a whole .npz file ({_one_line(error)}); {remedy}."
-        ) from error
-    if not isinstance(loaded, np.lib.npyio.NpzFile):
-        raise BrokenDataError(f"{path} is not an .npz file but a single array; {remedy}.")
-    return loaded
-
-
-def _member(archive: np.lib.npyio.NpzFile, key: str, path: Path, remedy: str) -> np.ndarray:
-    try:
-        return archive[key]
-    except _DAMAGE as error:
-        raise BrokenDataError(
-            f"{path}: field {key!r} cannot be read ({_one_line(error)}); {remedy}."
-        ) from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 def _check(
-    path: Path, key: str, field: Field, array: np.ndarray, lengths: dict[str, int], remedy: str
+    path: Path, key: str, field: Field, array: StoredArray, lengths: dict[str, int], remedy: str
 ) -> None:
-    fits = field.fits_dtype(array) and array.ndim == len(field.shape)
+    """What the header declares, before anything of the array is unpacked."""
+    fits = field.fits_dtype(array.dtype) and len(array.shape) == len(field.shape)
     for wanted, size in zip(field.shape, array.shape, strict=False):
         if isinstance(wanted, str):
             wanted = lengths.setdefault(wanted, size)
@@ -136,12 +119,6 @@ def _check(
         raise BrokenDataError(
             f"{path}: field {key!r} has dtype {array.dtype} and shape {array.shape}; it has to "
             f"have {field}{f' with {known}' if known else ''}; {remedy}."
-        )
-    n_bad = int((~np.isfinite(array)).sum()) if array.dtype.kind == "f" else 0
-    if n_bad:
-        raise BrokenDataError(
-            f"{path}: field {key!r} has {n_bad} of {array.size} values that are not finite; "
-            f"{remedy}."
         )
 
 

@@ -120,7 +120,7 @@ def read_tree(path: Path, only: Sequence[str] | None = None) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     try:
-        with h5py.File(path, "r") as file:
+        with _open(path) as file:
             _check_digests(file, only)
             return _read(file, only)
     except MemoryError:
@@ -132,6 +132,32 @@ def read_tree(path: Path, only: Sequence[str] | None = None) -> dict[str, Any]:
             f"{path} cannot be read ({' '.join(str(error).split())}): it is damaged or truncated; "
             "move it away and run again to compute it anew"
         ) from error
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.File]:
+    """The one door to HDF5 files here: no entry shows what lies elsewhere or has no end.
+
+    ``write_tree`` makes neither links, virtual datasets nor external storage, which show the
+    content of another place as if it were this file's; a file that has them is not one of ours.
+    """
+    with h5py.File(path, "r") as file:
+        _refuse_foreign(file, ())
+        yield file
+
+
+def _refuse_foreign(group: h5py.Group, above: tuple[int, ...]) -> None:
+    address = h5py.h5o.get_info(group.id).addr
+    if address in above:
+        raise ValueError(f"its group {group.name!r} holds itself")
+    for key in group:
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            raise ValueError(f"its entry {key!r} is a link to another place")
+        item = group[key]
+        if isinstance(item, h5py.Group):
+            _refuse_foreign(item, (*above, address))
+        elif isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
+            raise ValueError(f"its entry {key!r} keeps its data in another file")
 
 
 def _check_digests(file: h5py.File, only: Sequence[str] | None) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 
 from neurosim.rsa._files import write_whole
 from neurosim.rsa.brain import BrainRDMs
+from neurosim.rsa.hdf5_files import open_hdf5
+from neurosim.rsa.numpy_files import open_npz
 
 FORMAT = "neurosim.rsa.BrainRDMs/1"
 _HDF5 = (".h5", ".hdf5")
@@ -80,7 +82,7 @@ def _write_hdf5(path: Path, fields: dict[str, Any]) -> None:
 
 
 def _read_hdf5(path: str | os.PathLike[str]) -> dict[str, Any]:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         fields = dict(file.attrs)
         for name, data in file.items():
             if not isinstance(data, h5py.Dataset):
@@ -90,8 +92,8 @@ def _read_hdf5(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _read_npz(path: str | os.PathLike[str]) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    with open_npz(path) as arrays:
+        return {name: array.read() for name, array in arrays.items()}
 
 
 def _checked(fields: dict[str, Any], path: str | os.PathLike[str]) -> BrainRDMs:

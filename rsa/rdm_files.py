@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from neurosim.rsa.brain_files import BrainFileError, load_brain
+from neurosim.rsa.numpy_files import open_npz, read_npy
 from neurosim.rsa.rdm import RDM, as_rows
 
 
@@ -57,13 +58,13 @@ Content = tuple[dict[str, np.ndarray], tuple[str, ...] | None]
 
 
 def _read_npy(file: Path) -> Content:
-    return {"": np.load(file, allow_pickle=False)}, None
+    return {"": read_npy(file)}, None
 
 
 def _read_npz(file: Path) -> Content:
-    with np.load(file, allow_pickle=False) as arrays:
-        if "format" not in arrays.files:
-            return {name: arrays[name] for name in arrays.files}, None
+    with open_npz(file) as arrays:
+        if "format" not in arrays:
+            return {name: array.read() for name, array in arrays.items()}, None
     return _read_brain(file)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.rsa.brain import BrainRDMs
+from neurosim.rsa.numpy_files import NumpyFileError, read_npy
 from neurosim.rsa.rdm import compute_quietly
 from neurosim.rsa.squares import to_condensed
 from neurosim.rsa.things_files import (
@@ -303,10 +304,9 @@ def load_npy_rdms(
 
 
 def _read_square(path: Path, n: int) -> Array:
-    # np.load raises many undocumented types on damaged bytes.
     try:
-        square = np.load(path, allow_pickle=False)
-    except Exception as error:
+        square = read_npy(path)
+    except NumpyFileError as error:
         raise ThingsFileError(path, "file", f"is not a whole .npy file: {error}") from error
     if square.shape != (n, n) or square.dtype.kind != "f":
         raise ThingsFileError(

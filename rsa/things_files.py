@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, final
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+
+from neurosim.rsa.hdf5_files import ForeignDataError, open_hdf5
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -305,11 +307,13 @@ def open_responses(
     pandas wrote it as a fixed-format frame; its column labels are a pickle, which is not read.
     """
     path = files.responses
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise ThingsFileError(path, "file", f"is not a whole HDF5 file: {error}") from error
-    with file:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_hdf5(path, in_blocks=True))
+        except ForeignDataError as error:
+            raise ThingsFileError(path, "file", str(error)) from error
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise ThingsFileError(path, "file", f"is not a whole HDF5 file: {error}") from error
         group = _group(path, file)
         n_voxels = len(voxel_ids)
         with _reading(path, "block0_values"):
