@@ -1,4 +1,4 @@
-"""The one door to numpy's files: nothing is unpickled, and sizes are checked before they are read."""
+"""The one door to numpy's files: nothing is unpickled, and sizes are checked before reading."""
 
 from __future__ import annotations
 
@@ -81,8 +81,9 @@ def refuse_size(what: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None
     n_bytes, memory = math.prod(shape) * dtype.itemsize, _memory_bytes()
     if n_bytes > memory:
         raise ValueError(
-            f"{what} declares shape {shape} of {dtype}, {n_bytes / 2**30:.3g} GiB, and this machine "
-            f"has {memory / 2**30:.3g} GiB of memory; the file is damaged, or needs a larger machine"
+            f"{what} declares shape {shape} of {dtype}, {n_bytes / 2**30:.3g} GiB, and this "
+            f"machine has {memory / 2**30:.3g} GiB of memory: the file is damaged, or needs a "
+            "larger machine"
         )
 
 

@@ -109,7 +109,7 @@ def test_things_responses_with_foreign_data_are_refused(tmp_path: Path, poison: 
     poisoned(path, "ResponseData/block0_values", poison)
     files = SubjectFiles("sub-01", path, path, path)
     with (
-        pytest.raises(ThingsFileError, match="link|another file|virtual|itself"),
+        pytest.raises(ThingsFileError, match=r"link|another file|virtual|itself"),
         open_responses(files, 6, np.arange(4)),
     ):
         pass
@@ -200,5 +200,5 @@ def test_a_pickle_beside_numbers_leaves_them_readable(tmp_path: Path) -> None:
     with open_npz(tmp_path / "x.npz") as arrays:
         np.testing.assert_array_equal(arrays["rdm"].read(), SECRET)
         assert arrays["meta"].pickled
-        with pytest.raises(NumpyFileError, match="'meta'.*run code"):
+        with pytest.raises(NumpyFileError, match=r"'meta'.*run code"):
             arrays["meta"].read()
