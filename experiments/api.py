@@ -9,7 +9,6 @@ run.figures["figure_5_decomposition"]  # matplotlib
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.choices import nearest
+from neurosim.choices import nearest, shown
 from neurosim.experiments.config import PRESETS, Comparison, Execution, with_checkpoints
+from neurosim.experiments.options import Layer, build, in_python, names
 from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
@@ -127,31 +127,40 @@ def compare(
         TypeError: a setting that ``Comparison`` does not have; the nearest one is named.
         ValueError: a setting or data that cannot be used. CellsFailedError: some cells failed.
     """
-    from neurosim.experiments.comparison import run
-    from neurosim.experiments.options import Layer, build
-
-    known = [field.name for field in dataclasses.fields(Comparison)]
+    known = names(Comparison)
     for name in settings:
         if name not in known:
             near = nearest(name, known)
             hint = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
             raise TypeError(f"no setting {name!r}: {hint}")
+    where = {"workers": workers, "device": device, "download": download}
+    if data_dir is not None:
+        where["data_dir"] = str(data_dir)
+    if not isinstance(out, str | Path | None):
+        raise TypeError(f"out must be the path of a run folder, got {shown(out)}")
+    try:
+        folder = Path(out) if out is not None else Path("runs") / preset
+        _run(preset, settings, where, folder)
+    except (ValueError, OSError, RuntimeError) as error:
+        # The same sentences as those of the command line, in the words of this function.
+        if len(error.args) == 1 and isinstance(error.args[0], str):
+            error.args = (in_python(error.args[0], [*known, *where, "data_dir", "out", "preset"]),)
+        raise
+    return Run(folder)
+
+
+def _run(preset: str, settings: Mapping[str, Any], where: Mapping[str, Any], folder: Path) -> None:
+    from neurosim.experiments.comparison import run
+
     start = PRESETS[preset]
     # A notebook's sequences: range(5), an array of seeds.
     plain = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in settings.items()}
     plain = {n: list(v) if isinstance(v, range) else v for n, v in plain.items()}
     asked = with_checkpoints(Layer("given to compare()", plain), start.checkpoints)
     chosen = build(Comparison, start, asked)
-    where = {"workers": workers, "device": device, "download": download}
-    if data_dir is not None:
-        where["data_dir"] = str(data_dir)
     execution = build(Execution, Execution(), Layer("given to compare()", where))
-    if not isinstance(out, str | Path | None):
-        raise TypeError(f"out must be the path of a run folder, got {out!r}")
-    folder = Path(out) if out is not None else Path("runs") / preset
     one_thread()
     run(chosen, execution, folder)
-    return Run(folder)
 
 
 def open_run(path: Path | str, *, layer: str = LAYER) -> Run:

@@ -167,7 +167,7 @@ def run_cells(
         lines = "\n".join(f"  {cell.name}: {cell.error}" for cell in failed)
         raise CellsFailedError(
             f"{len(failed)} of {len(tasks)} cells failed; the others are finished and kept, "
-            f"run again to resume:\n{lines}"
+            f"run again to resume (whole tracebacks: {log.path}):\n{lines}"
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
-from neurosim.experiments.options import Layer, option
+from neurosim.experiments.options import Layer, option, path_text, require_seeds
 
 #: Names as in the catalogue and the other registries; a test holds the two together.
 RULE_NAMES = (
@@ -166,10 +166,7 @@ class Comparison:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        if not self.seeds or any(seed < 0 for seed in self.seeds):
-            raise ValueError(
-                f"seeds must be whole numbers from 0 up, at least one, got {list(self.seeds)}"
-            )
+        require_seeds("seeds", self.seeds)
         if self.n_train is not None and self.n_train < self.batch_size:
             raise ValueError(
                 f"n_train ({self.n_train}) is less than one batch ({self.batch_size}): "
@@ -255,6 +252,9 @@ class Execution:
             raise ValueError(f"--workers must be at least 1, got {self.workers}")
         if self.scheduler is not None and self.dask_jobqueue is not None:
             raise ValueError("--scheduler and --dask-jobqueue exclude each other: give one")
+        for path in (self.data_dir, self.dask_jobqueue, self.out):
+            if path is not None:
+                _ = path_text(path)
 
 
 PRESETS: Choices[Comparison] = Choices(

@@ -28,6 +28,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from neurosim.experiments.config import SPIKING_RULES, Comparison
+from neurosim.experiments.processes import program_kept_from_children
 from neurosim.experiments.state_scores import Grid, Scores, score
 from neurosim.experiments.stored import State, StoredRun
 from neurosim.experiments.threads import one_thread
@@ -178,7 +179,8 @@ def _in_workers(
         min(workers, len(queue)), mp_context=get_context("spawn"), initializer=_start_worker
     )
     try:
-        running = {pool.submit(score_task, task): task for task in queue}
+        with program_kept_from_children():
+            running = {pool.submit(score_task, task): task for task in queue}
         for future in as_completed(running):
             future.result()
             done(running[future])

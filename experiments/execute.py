@@ -13,12 +13,14 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process, resource_tracker, set_start_method
+from multiprocessing import parent_process, resource_tracker, set_start_method
 from multiprocessing.connection import Connection, wait
 from threading import Thread
 from typing import Any
 
 from neurosim.experiments.events import Event
+from neurosim.experiments.processes import process_context, program_kept_from_children
+from neurosim.experiments.reasons import reason
 from neurosim.experiments.tasks import CellTask, run_task
 from neurosim.experiments.threads import one_thread
 
@@ -26,6 +28,16 @@ Listener = Callable[[Event], None]
 
 #: A cell whose worker was lost so often without a new epoch is given up.
 MAX_LOSSES = 4
+_MEMORY = (
+    "the system ends what needs more memory than there is, so give fewer --workers or smaller "
+    "--evaluation-px, and run again to resume"
+)
+#: How a worker ended -> the likely cause, and what to do.
+_LOST = {
+    "SIGKILL": _MEMORY,
+    "its Dask workers died": _MEMORY,
+    "SIGSEGV": "compiled code failed; run it with --workers 1 to see where",
+}
 #: Seconds that an idle worker has to end by itself.
 _PATIENCE_S = 5.0
 
@@ -131,15 +143,15 @@ class Losses:
             return {"event": "lost", "why": why}
         return {
             "event": "failed",
-            "error": f"its worker was lost {MAX_LOSSES} times within one epoch ({why}): it may "
-            "need more memory than there is",
+            "error": f"its worker was lost {MAX_LOSSES} times within one epoch ({why}): "
+            + _LOST.get(why, "what it wrote to the terminal says why"),
         }
 
 
 def failure(error: BaseException) -> Event:
     """The event of a cell that ended in an error."""
     text = "".join(traceback.format_exception(error))
-    return {"event": "failed", "error": str(error) or type(error).__name__, "traceback": text}
+    return {"event": "failed", "error": reason(error), "traceback": text}
 
 
 def _listener_of(task: CellTask, listen: Listener) -> Listener:
@@ -150,12 +162,15 @@ class _Worker:
     """A process that runs one task at a time and answers with events."""
 
     def __init__(self) -> None:
-        # A fork server: its one thread forks safely, and imports torch once for all workers. macOS
-        # cannot fork what has loaded its frameworks.
-        context: Any = get_context("forkserver" if sys.platform == "linux" else "spawn")
+        context: Any = process_context()
         if sys.platform == "linux":
+            # It imports torch once for all workers.
             context.set_forkserver_preload(["neurosim.experiments.cells"])
-        with _one_thread_for_children(), _sigterm_kept_from_children():
+        with (
+            program_kept_from_children(),
+            _one_thread_for_children(),
+            _sigterm_kept_from_children(),
+        ):
             self.connection, theirs = context.Pipe()
             self.process = context.Process(target=_work, args=(theirs,), daemon=True)
             self.process.start()

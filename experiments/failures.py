@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from neurosim.choices import shown
+from neurosim.experiments.reasons import is_out_of_memory, reason
 
 
 class CellsFailedError(RuntimeError):
@@ -59,7 +66,7 @@ def terminable() -> Iterator[None]:
 def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """What a folder or file holds otherwise than asked, an entry in words each."""
     return [
-        f"{name}: {there.get(name)!r} there, {asked.get(name)!r} asked"
+        f"{name}: {shown(there.get(name))} there, {shown(asked.get(name))} asked"
         for name in sorted({*there, *asked})
         if there.get(name) != asked.get(name)
     ]
@@ -104,18 +111,41 @@ def exit_status(
         refused: what wrong input raises.
 
     Returns:
-        What ``work`` returns; 2 for wrong input, 1 where work failed, 130 for Ctrl-C, 143
-        for SIGTERM.
+        What ``work`` returns; 2 for wrong input, 1 where work failed or memory ran out, 130 for
+        Ctrl-C, 141 where nobody reads the output any more, 143 for SIGTERM.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding shows an escape for a letter that it lacks.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with terminable():
-            return work() or 0
-    except refused as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+            status = work() or 0
+            sys.stdout.flush()
+            return status
+    except BrokenPipeError as error:
+        _give_up_stdout()
+        return _told(error, 128 + signal.SIGPIPE)
     except (CellsFailedError, ClusterLostError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except refused as error:
+        return _told(error, 2)
+    except (MemoryError, RuntimeError) as error:
+        if not (is_out_of_memory(error) or isinstance(error, BrokenExecutor)):
+            raise
+        return _told(error, 1)
     except KeyboardInterrupt as error:
         print(f"interrupted: {interrupted}", file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT)
+
+
+def _told(error: Exception, status: int) -> int:
+    print(f"error: {reason(error)}", file=sys.stderr)
+    return status
+
+
+def _give_up_stdout() -> None:
+    """Nobody reads it any more: what is still in it would be one more error at the end."""
+    with contextlib.suppress(io.UnsupportedOperation), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import re
 import sys
 import typing
@@ -21,7 +22,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from neurosim.choices import Choices, nearest
+from neurosim.choices import Choices, nearest, shown
 
 T = TypeVar("T")
 _DOCUMENT_END = "...\n"
@@ -129,7 +130,8 @@ def build(cls: type[T], base: T, *layers: Layer) -> T:
     """``base`` with the settings of the layers in place, the last one on top.
 
     Raises:
-        ValueError: a value has the wrong type, or the class refuses it.
+        ValueError: a value has the wrong type, or the class refuses it; where all came from the
+            command line, the message names its options.
     """
     given = {
         field.name: _convert(field, kind, layer)
@@ -137,16 +139,86 @@ def build(cls: type[T], base: T, *layers: Layer) -> T:
         for field, kind in _fields(cls)
         if field.name in layer.values
     }
-    return dataclasses.replace(base, **given)  # type: ignore[type-var]
+    try:
+        return dataclasses.replace(base, **given)  # type: ignore[type-var]
+    except ValueError as error:
+        if not all(layer.text for layer in layers):
+            raise
+        raise ValueError(in_options(str(error), names(cls))) from None
+
+
+def in_options(message: str, known: Sequence[str]) -> str:
+    """A message about settings, in the words of the command line: ``n_train`` is ``--n-train``.
+
+    A name without an underscore may be a word; it is a setting where the message starts with it.
+    """
+    compound = "|".join(name for name in known if "_" in name)
+    return re.sub(
+        rf"^({'|'.join(known)})\b(?!_)" + (rf"|\b({compound})\b" if compound else ""),
+        lambda found: "--" + found[0].replace("_", "-"),
+        message,
+    )
+
+
+def in_python(message: str, known: Sequence[str]) -> str:
+    """A message of a command, in the words of Python: ``--data-dir`` is ``data_dir``.
+
+    Options that are not in ``known`` stay: they name a command that has no argument.
+    """
+
+    def argument(found: re.Match[str]) -> str:
+        name = found[1].replace("-", "_")
+        if name not in known:
+            return found[0]
+        return "`download=True`" if name == "download" else f"`{name}`"
+
+    return re.sub(r"(?<![\w-])--([a-z][a-z-]*[a-z])", argument, message)
+
+
+def path_text(path: Path) -> str:
+    """A path as text that every file and page can hold, also where the locale has no such letters.
+
+    Raises:
+        ValueError: its bytes are not UTF-8.
+    """
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeError:
+        # Undecodable bytes are surrogates in Python, which no file in UTF-8 can hold.
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise ValueError(
+            f"the name {shown} holds bytes that are not text in UTF-8: give a folder or file of "
+            "another name"
+        ) from None
 
 
 def require_folder(out: Path) -> None:
-    """Refuse an output folder that is a file, or would lie below one."""
+    """Refuse an output folder that is a file, would lie below one, or has no name in UTF-8."""
+    _ = path_text(out)
     for path in (out, *out.parents):
         if path.exists():
             if not path.is_dir():
                 raise ValueError(f"{path} is a file, not a folder: give another --out")
             return
+
+
+#: Tables hold seeds as 64-bit integers.
+LARGEST_SEED = 2**63 - 1
+
+
+def require_seeds(name: str, seeds: Sequence[int]) -> None:
+    """Refuse seeds that a result table cannot hold, twice the same, or none.
+
+    Raises:
+        ValueError: naming those that are wrong.
+    """
+    wrong = [seed for seed in seeds if not 0 <= seed <= LARGEST_SEED]
+    if wrong or not seeds or len(set(seeds)) != len(seeds):
+        told = ", ".join(map(str, wrong or seeds)) or "none"
+        raise ValueError(
+            f"{name} must be whole numbers from 0 to 2^63 - 1, at least one and each once, "
+            f"got {told}"
+        )
 
 
 def to_yaml(*settings: Any) -> str:
@@ -199,7 +271,7 @@ def _plain(*settings: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
                 value = field.metadata["none"]
             yield (
                 field,
-                str(value)
+                path_text(value)
                 if isinstance(value, Path)
                 else list(value)
                 if isinstance(value, tuple)
@@ -219,7 +291,7 @@ def _convert(field: dataclasses.Field, kind: Any, layer: Layer) -> Any:
         return msgspec.convert(value, kind, strict=not layer.text, dec_hook=_from_text)
     except msgspec.ValidationError:
         allowed = _in_words(kind) + (f" or {word!r}" if (word := field.metadata["none"]) else "")
-        raise ValueError(f"{field.name} {layer.source} is {value!r}: give {allowed}") from None
+        raise ValueError(f"{field.name} {layer.source} is {shown(value)}: give {allowed}") from None
 
 
 _WORDS = {

@@ -21,12 +21,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from typing import Any
 
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.events import read_log
 from neurosim.experiments.live_table import duration
+from neurosim.experiments.processes import process_context, program_kept_from_children
 from neurosim.experiments.run_folder import RunFolder
 from neurosim.experiments.tasks import CellTask, numerics
 
@@ -138,11 +138,12 @@ def plan(tasks: Sequence[CellTask], epochs_left: Callable[[CellTask], int], n_wo
     settings, load = tasks[0].settings, os.getloadavg()[0]
     of_rule = {task.rule: task for task in reversed(tasks)}
     log = read_log(RunFolder(tasks[0].folder).log)
-    context = get_context("forkserver" if sys.platform == "linux" else "spawn")
+    n = min(n_workers, len(of_rule))
     # A process a rule, so that each peak of memory is its own.
-    with ProcessPoolExecutor(
-        min(n_workers, len(of_rule)), mp_context=context, max_tasks_per_child=1
-    ) as pool:
+    with (
+        program_kept_from_children(),
+        ProcessPoolExecutor(n, mp_context=process_context(), max_tasks_per_child=1) as pool,
+    ):
         found = dict(zip(of_rule, pool.map(measure, of_rule.values()), strict=True))
     costs, sources = {}, {}
     for rule in settings.rules:

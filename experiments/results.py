@@ -62,8 +62,9 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
     """Write the table whole or not at all, with its types."""
-    with whole_or_nothing(path) as temporary:
-        table.to_parquet(temporary, engine="pyarrow", index=False)
+    # Through an open file: pyarrow takes no name that the locale has no letters for.
+    with whole_or_nothing(path) as temporary, temporary.open("wb") as file:
+        table.to_parquet(file, engine="pyarrow", index=False)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -19,7 +19,15 @@ from typing import Any
 
 from neurosim.choices import Choices
 from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import Layer, Parser, add_options, build, option, require_folder
+from neurosim.experiments.options import (
+    Layer,
+    Parser,
+    add_options,
+    build,
+    option,
+    require_folder,
+    require_seeds,
+)
 from neurosim.experiments.threads import one_thread
 
 DEFAULT_VARIANTS = ("all-pairs", "nearest-pair", "triplet-full", "triplet-nearest-full")
@@ -59,11 +67,9 @@ class Settings:
                 "less time holds hardly a spike"
             )
         require_folder(self.out)
-        if self.seed < 0 or self.n_trains < 1:
-            raise ValueError(
-                f"seed must be 0 or more and n_trains 1 or more, got {self.seed} and "
-                f"{self.n_trains}"
-            )
+        require_seeds("seed", (self.seed,))
+        if self.n_trains < 1:
+            raise ValueError(f"n_trains must be 1 or more, got {self.n_trains}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

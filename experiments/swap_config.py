@@ -10,7 +10,7 @@ from typing import Any
 
 from neurosim.choices import Choices
 from neurosim.experiments.config import CELL_NAMES, DEPENDENCE_NAMES, ENCODER_NAMES, TIMING_NAMES
-from neurosim.experiments.options import option
+from neurosim.experiments.options import option, require_seeds
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ class EncoderSwap:
                     f"{name} must name one or more entries, each once, got "
                     f"{', '.join(map(str, value)) or 'none'}"
                 )
-        if any(seed < 0 for seed in self.seeds):
-            raise ValueError(f"seeds must be whole numbers from 0 up, got {list(self.seeds)}")
+        require_seeds("seeds", self.seeds)
         for name, least in (("n_test", 1), ("epochs", 0), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

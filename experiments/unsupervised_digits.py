@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.failures import exit_status, require_same
-from neurosim.experiments.options import Layer, Parser, add_options, build, option
+from neurosim.experiments.options import Layer, Parser, add_options, build, option, require_seeds
 from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
@@ -43,10 +43,7 @@ class Settings:
         for name in ("epochs", "n_cells", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(
-                f"seeds must be different whole numbers from 0 up, got {list(self.seeds)}"
-            )
+        require_seeds("seeds", self.seeds)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -42,6 +42,24 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name.lower()).strip("_")
 
 
+#: Entries and letters that a message shows of a value.
+_LISTED, _LETTERS = 20, 200
+
+
+def shown(value: object) -> str:
+    """A value as a message names it: its repr, a long one or an array by type, size and start.
+
+    A whole array of pixels never enters a sentence.
+    """
+    shape = getattr(value, "shape", None)
+    if shape is not None and len(shape):
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > _LISTED:
+        return f"{type(value).__name__} of {len(value)} entries"
+    text = repr(value)
+    return text if len(text) <= _LETTERS else f"{text[:_LETTERS]}..."
+
+
 class Choices(Mapping[str, T], Generic[T]):
     """A registry that answers an unknown name with the known ones.
 
@@ -57,12 +75,13 @@ class Choices(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         try:
             return self._entries[name]
-        except KeyError:
+        except (KeyError, TypeError):
             pass
-        near = nearest(str(name), self._entries)
+        near = nearest(name, self._entries) if isinstance(name, str) else None
         hint = f" (did you mean {near!r}?)" if near else ""
         raise ValueError(
-            f"unknown {self.kind} {name!r}{hint}: the known ones are {', '.join(self._entries)}"
+            f"unknown {self.kind} {shown(name)}{hint}: the known ones are "
+            f"{', '.join(self._entries)}"
         )
 
     def __contains__(self, name: object) -> bool:

@@ -32,8 +32,24 @@ class DamagedFileError(ValueError):
 
 @contextmanager
 def whole_or_nothing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends without error."""
+    """A temporary path beside ``path`` that takes its place when the block ends without error.
+
+    Raises:
+        OSError: the system refuses (no space, no permission); its ``filename`` is ``path``.
+    """
     path = Path(path)
+    try:
+        with _replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        # A full disk names no file, and a temporary name means nothing to a reader.
+        if error.errno is None or not str(error.filename or ".part").endswith(".part"):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)

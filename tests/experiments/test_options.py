@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neurosim.experiments import config, training_dynamics
 from neurosim.experiments.config import PRESETS, Comparison, Execution, Start
-from neurosim.experiments.options import Layer, build, names, to_toml, to_yaml
+from neurosim.experiments.options import LARGEST_SEED, Layer, build, names, to_toml, to_yaml
 from neurosim.experiments.training_dynamics import Command, main
 
 
@@ -134,7 +134,7 @@ def test_several_missing_data_sets_are_one_sentence(tmp_path, capsys):
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    seeds=st.lists(st.integers(0, 2**63), min_size=1, unique=True),
+    seeds=st.lists(st.integers(0, LARGEST_SEED), min_size=1, unique=True),
     n_train=st.none() | st.integers(128, 10**9),
     folder=st.text(min_size=1),
 )

@@ -338,7 +338,7 @@ def test_a_run_folder_says_what_made_it(finished):
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--n-train", "99999"], "99999 training images"),
         (["--n-train", "10"], "less than one batch"),
-        (["--seeds", "-1"], "seeds must be whole numbers from 0 up"),
+        (["--seeds", "-1"], "seeds must be whole numbers from 0 to 2^63 - 1"),
         (["--device", "meta"], "unknown device 'meta'"),
         (["--workers", "0"], "--workers must be at least 1"),
         (["--device", "cuda:7"], "device 'cuda:7' cannot be used here"),
