@@ -64,6 +64,7 @@ def _command(argv: Sequence[str] | None) -> None:
 def run(settings: Settings) -> str:
     """Train every seed, write the files; returns the table that is printed."""
     import pandas as pd
+    import torch
     from tqdm import tqdm
 
     from neurosim.experiments import digits
@@ -71,7 +72,9 @@ def run(settings: Settings) -> str:
     from neurosim.storage import write_text, write_tree
 
     asked = _asked(settings)
-    networks = [network(settings, seed) for seed in settings.seeds]  # refuses bad settings
+    networks = [network(settings, seed) for seed in settings.seeds]
+    # A blank image: what cannot be encoded is refused before the digits are looked for.
+    networks[0].counts(torch.zeros(1, settings.image_px, settings.image_px))
     splits = [digits.load(settings.image_px, settings.n_train, seed) for seed in settings.seeds]
     rows: list[dict[str, Any]] = []
     weights: dict[str, Any] = {}

@@ -1,0 +1,63 @@
+"""Which test files fit a module: those that import it and say its names, or its importers'."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+#: Folder of the checkout -> its import name (setup.cfg, package_dir).
+PACKAGES = {"neurosim": "neurosim", "models": "neurosim.models", "rsa": "neurosim.rsa",
+            "experiments": "neurosim.experiments"}  # fmt: skip
+
+
+class Tests:
+    """The test files of a checkout, and how well each fits a module."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.tests = {path: path.read_text("utf-8") for path in root.glob("tests/*/test_*.py")}
+        modules = [path for folder in PACKAGES for path in (root / folder).rglob("*.py")]
+        self.names = {_module(root, path): _names(path) for path in modules}
+        self.imports = {_module(root, path): _imports(path.read_text("utf-8")) for path in modules}
+
+    def fitting(self, file: str, within: str, n: int) -> list[str]:
+        """The ``n`` test files that most likely notice a change of ``file`` inside ``within``."""
+        ring, seen = {_module(self.root, self.root / file)}, set[str]()
+        rings = [(4.0, {name for name in within.split(".") if len(name) > 3})]
+        for weight in (1.0, 0.6, 0.4, 0.3):  # the module, its importers, theirs, and theirs
+            rings.append((weight, set().union(*(self.names[name] for name in ring))))
+            seen |= ring
+            ring = {n for n, used in self.imports.items() if used & ring and self.names[n]} - seen
+        scores = {}
+        for test, text in self.tests.items():
+            words = set(re.findall(r"\w+", text))
+            score = sum(weight * min(6, len(names & words)) for weight, names in rings)
+            score += 1.5 * len(_stem(file) & _stem(test.name))
+            # Whole commands notice much, and take long.
+            score -= 3.0 * (test.parent.name == "experiments" != file.split("/")[0])
+            if score > 1:
+                scores[test.relative_to(self.root).as_posix()] = score
+        return sorted(scores, key=lambda test: (-scores[test], test))[:n]
+
+
+def _module(root: Path, path: Path) -> str:
+    folder, *rest = path.relative_to(root).with_suffix("").parts
+    return ".".join([PACKAGES[folder], *(part for part in rest if part != "__init__")])
+
+
+def _imports(text: str) -> set[str]:
+    """The modules of the package that a module imports; a package's own list of names is none."""
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    found = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+    return found | {str(node.module) for node in nodes}
+
+
+def _names(path: Path) -> set[str]:
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    tree = ast.parse(path.read_text("utf-8"))
+    return {n.name for n in tree.body if isinstance(n, kinds) and not n.name.startswith("_")}
+
+
+def _stem(file: str) -> set[str]:
+    return set(Path(file).stem.strip("_").split("_")) - {"test"}
