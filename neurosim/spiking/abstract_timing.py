@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -43,6 +44,16 @@ class AbstractTiming(KnownSettings, ABC):
     def causal(self, spikes: SpikeWindow, dt_ms: float) -> AbstractCausal:
         """The changes of one frame after the other, before the gains of the weight."""
 
+    @property
+    def tail_ms(self) -> float:
+        """How long after the last spike the weight may still change; 0 where it changes at spikes
+        alone, so that silent ticks can be left out.
+
+        By default 40 times all of the timing's times (fields that end in ``_ms``) together:
+        ``exp(-40)`` is far below rounding. A timing that knows better says so.
+        """
+        return _DECAYED * sum(_times_ms(self))
+
     def under(self, dependence: AbstractWeightDependence) -> Self:
         """The same timing under another weight dependence."""
         return dataclasses.replace(self, dependence=dependence)  # type: ignore[type-var]
@@ -55,6 +66,20 @@ class AbstractTiming(KnownSettings, ABC):
                 f"dependence must be a weight dependence such as Additive() or Guetig(mu=0.02), "
                 f"got {self.dependence!r}"
             )
+
+
+#: Time constants after which an exponential is over: exp(-40) = 4e-18.
+_DECAYED = 40.0
+
+
+def _times_ms(declared: Any) -> Iterator[float]:
+    """The times of a dataclass and of those it holds, but for endless ones, which never end."""
+    for field in dataclasses.fields(declared) if dataclasses.is_dataclass(declared) else ():
+        value = getattr(declared, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _times_ms(value)
+        elif field.name.endswith("_ms") and isinstance(value, numbers.Real):
+            yield float(value) if math.isfinite(value) else 0.0
 
 
 def require_numbers(timing: Any) -> None:

@@ -14,6 +14,7 @@ from functools import singledispatch
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.signal import lfilter
 
 from neurosim.spiking.timing import (
     AbstractTiming,
@@ -178,18 +179,20 @@ def changes(timing: AbstractTiming, pre: Ticks, post: Ticks, dt_ms: float) -> li
 
 @changes.register
 def _(timing: Clopath, pre: Ticks, post: Ticks, dt_ms: float) -> list[Changes]:
-    """The membrane by the time since the last spike, each filter as a sum over earlier ticks."""
-    both = np.concatenate([pre, post])
-    ticks = np.arange(both.min(), both.max() + 1)
-    u = np.array([_voltage(timing.voltage, post[post <= t], int(t), dt_ms) for t in ticks])
-    delay, rest = round(timing.delay_ms / dt_ms), timing.voltage.rest
-    # Ticks that a filter has seen: all that lie more than the delay back.
-    back = ticks[:, None] - delay - 1 - ticks[None, :]
+    """The membrane by the time since the last spike, until
+    not one part in 1e20 of a presynaptic spike is left: without one, nothing changes at all."""
+    if not len(pre):
+        return [(pre, np.zeros(0))]
+    rest, delay = timing.voltage.rest, round(timing.delay_ms / dt_ms)
+    gone = math.ceil(timing.tau_x_ms * math.log(1e20 * len(pre)) / dt_ms)
+    ticks = np.arange(min([*pre, *post]), pre.max() + gone + 1)
+    u = np.array([_voltage(timing.voltage, post[post <= t], t, dt_ms) for t in ticks.tolist()])
 
     def low_pass(tau_ms: float) -> NDArray[np.float64]:
+        # The ticks that a filter has seen lie more than the delay back.
         keep = math.exp(-dt_ms / tau_ms)
-        weights = np.where(back >= 0, (1 - keep) * keep ** np.maximum(back, 0), 0.0)
-        return rest + weights @ (u - rest)
+        seen = np.concatenate([np.zeros(delay + 1), u - rest])[: len(u)]
+        return rest + lfilter([1 - keep], [1, -keep], seen)
 
     def above(value: NDArray, threshold: float) -> NDArray[np.float64]:
         return np.where(value > threshold, value - threshold, 0.0)
@@ -252,10 +255,11 @@ def _amplitude(
 def _carried_out(timing: AbstractTiming, w: float, changes: list[tuple[NDArray, NDArray]]) -> float:
     """Add the changes in the order of their ticks, scaled and clipped by the weight."""
     dependence, now = timing.dependence, w
-    for tick in np.unique(np.concatenate([ticks for ticks, _ in changes])):
+    sums = [dict(zip(ticks.tolist(), at.tolist(), strict=True)) for ticks, at in changes]
+    for tick in sorted({tick for amounts in sums for tick in amounts}):
         step = 0.0
-        for ticks, amounts in changes:
-            amount = float(amounts[ticks == tick].sum())
+        for amounts in sums:
+            amount = amounts.get(tick, 0.0)
             gain = dependence.plus(now) if amount > 0 else dependence.minus(now)
             step += amount * float(gain)
         now = min(max(now + step, dependence.w_min), dependence.w_max)

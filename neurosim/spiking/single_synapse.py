@@ -15,12 +15,11 @@ from neurosim.spiking.reductions import SumOverBatch
 from neurosim.spiking.spike_window import SpikeWindow
 from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import AbstractTiming
-from neurosim.spiking.voltage_timing import Clopath
 from neurosim.synapses import Dense
 
 #: The most ticks between two spikes: beyond them neighbouring ticks are no longer told apart.
 _MOST_TICKS = 2**52
-#: The most ticks of a membrane that has a value at each.
+#: The most ticks from the first spike to the last of a timing that changes at each.
 _MOST_FRAMES = 600_000
 
 
@@ -38,8 +37,9 @@ def weight_change(
 
     Spike times are rounded to ticks of ``dt_ms``; silent ticks cost nothing, so hours may lie
     between two spikes (not under ``Clopath``, whose membrane has a value at every tick: a minute
-    at most). Under a weight dependence w evolves; additive timing does not read it. The first
-    call of a timing compiles its kernel, some seconds.
+    at most). All of the effect counts: the window ends when it has decayed (``timing.tail_ms``).
+    Under a weight dependence w evolves; additive timing does not read it. The first call of a
+    timing compiles its kernel, some seconds.
 
     Args:
         timing: any timing, with any weight dependence and third factor.
@@ -78,15 +78,17 @@ def weight_change(
         raise ValueError("reward goes with Rewarded(...), which this timing is not")
     at = _reward_ticks(reward_ms, dt_ms, rewarded)
     ticks = np.unique(np.concatenate([*trains, at]))
-    if isinstance(timing.timing if isinstance(timing, Rewarded) else timing, Clopath):
+    n_tail = math.ceil(timing.tail_ms / dt_ms)
+    if n_tail:
         n_frames = int(ticks[-1] - ticks[0]) + 1
         if n_frames > _MOST_FRAMES:
+            what = "a membrane" if timing.reads_voltage else "a change"
             raise ValueError(
-                f"Clopath computes a membrane at every tick, and there are {n_frames} from the "
-                f"first spike to the last (at most {_MOST_FRAMES}): use spikes closer together or "
-                "a longer dt_ms"
+                f"{type(timing).__name__} computes {what} at every tick, and there are {n_frames} "
+                f"from the first spike to the last (at most {_MOST_FRAMES}): use spikes closer "
+                "together or a longer dt_ms"
             )
-        ticks = np.arange(ticks[0], ticks[-1] + 1)
+        ticks = np.arange(ticks[0], ticks[-1] + n_tail + 1)
     pre, post = (
         torch.from_numpy(np.isin(ticks, train).astype(np.float64)).view(-1, 1, 1)
         for train in trains

@@ -63,6 +63,11 @@ class Rewarded(AbstractTiming):
         return self.timing.reads_voltage
 
     @property
+    def tail_ms(self) -> float:
+        """As the timing that marks: what marks are worth later is part of each mark."""
+        return self.timing.tail_ms
+
+    @property
     def dependence(self) -> AbstractWeightDependence:  # type: ignore[override]
         return self.timing.dependence
 

@@ -71,6 +71,11 @@ class AbstractTraceTiming(AbstractTiming):
 
         return Causal(self.rule, spikes.pre, spikes.post, spikes.clock(dt_ms))
 
+    @property
+    def tail_ms(self) -> float:
+        """0: traces are read at spikes."""
+        return 0.0
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.rule

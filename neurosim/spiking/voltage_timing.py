@@ -77,7 +77,9 @@ class Clopath(AbstractTiming):
     and u_plus its low-pass filters of ``tau_minus`` and ``tau_plus``, both read ``delay_ms`` late,
     so that a spike does not see itself. The membrane is ``spikes.voltage`` where given (in a
     network the cells' own, see ``Millivolts``), else what ``voltage`` makes of the postsynaptic
-    spikes. Filters start at rest, of a given membrane at theta_minus.
+    spikes. Filters start at rest, of a given membrane at theta_minus. The weight goes on changing
+    after the last spike while x_bar decays: ``weight_change`` waits for it, a network's
+    presentation ends when it ends.
 
     Clopath, Buesing, Vasilaki & Gerstner 2010 (10.1038/nn.2479), parameters of visual cortex;
     the delay is that of NEST's implementation (5 ms).
@@ -98,6 +100,11 @@ class Clopath(AbstractTiming):
     delay_ms: float = 5.0
     voltage: SpikeVoltage = SpikeVoltage()
     dependence: AbstractWeightDependence = ADDITIVE
+
+    @property
+    def tail_ms(self) -> float:
+        """Nothing potentiates once x_bar is gone, and nothing depresses between spikes."""
+        return 40 * self.tau_x_ms
 
     def __post_init__(self) -> None:
         super().__post_init__()
