@@ -52,7 +52,7 @@ def alignment_table(
     ``gromov-wasserstein``) smaller is closer, ``noise_lower`` is what no model can go below and
     ``mean_rdm`` has no bounds (NaN). ``table.attrs`` says which: ``method``, ``larger_is_closer``.
     ``n_pairs`` counts the pairs that the layer and all these subjects have, ``n_undefined`` the
-    silent or missing patterns of the layer, which are left out on both sides;
+    silent or missing patterns of the layer, which are left out on both sides and of the bounds;
     ``table.attrs["undefined"]`` has their names, a list for each layer that has any.
     """
     import pandas as pd
@@ -74,12 +74,13 @@ def alignment_table(
     layers = {name: _layer_rdm(name, given, brain, metric) for name, given in all_given.items()}
     models = np.stack([rdm.dissimilarities for rdm in layers.values()])
     names, rdms = list(layers), list(layers.values())
-    rows = []
+    rows: list[dict[str, object]] = []
     for convention in conventions:
         cells, bounded_as = _CELLS[convention]
-        bounds = brain.noise_bounds(comparator, bounded_as)
         for cell in cells(models, brain, comparator):
             rdm = rdms[cell.layer]
+            present = ~np.isnan(rdm.dissimilarities)
+            bounds = brain.noise_bounds(comparator, bounded_as, pairs=present)
             rows.append(
                 {
                     "layer": names[cell.layer],
@@ -176,5 +177,5 @@ def _n_pairs(rdm: RDM, brain: BrainRDMs, cell: _Cell) -> int:
     if brain.pair_mask is not None:
         used &= brain.pair_mask
     if not brain.is_complete():
-        used &= ~np.isnan(brain.rdms[cell.behind, cell.roi]).any(axis=0)
+        used &= ~np.isnan(brain.rdms[brain.has_roi()[:, cell.roi], cell.roi]).any(axis=0)
     return int(np.count_nonzero(used))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from neurosim.rsa._checks import check_count, check_rng
+from neurosim.rsa.common import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import compare_rdms
-from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, check_same_stimuli, stimuli_of
+from neurosim.rsa.rdm import RDMInput
 from neurosim.rsa.squares import n_stimuli_of
 
 Ints = NDArray[np.int64]
+
+
+class UndefinedResampleWarning(UserWarning):
+    """Some resamples have no score: too few different stimuli, or a constant side."""
 
 
 @final
@@ -24,37 +31,81 @@ Ints = NDArray[np.int64]
 class Bootstrap:
     """Scores of the data as they are and of every resample.
 
+    NaN where the data have no score. A resample without one (too few different stimuli were
+    drawn, or a side is constant among them) counts as no difference in ``p_value``; intervals
+    and standard errors leave it out, and are NaN where more are undefined than lie outside the
+    interval.
+
     Attributes:
         observed: (...) the score of the data.
         samples: (n_samples, ...) the scores of the resamples; all models share the resamples,
             so differences between models are paired.
+        n_units: where means over n units (seeds, subjects) are resampled, the least such n, else
+            None. Resampled means of n units are too narrow by sqrt((n - 1) / n) and have the
+            tails of a normal distribution: intervals and p-values allow for both (the expanded
+            percentile interval, Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
     """
 
     observed: Array
     samples: Array
+    n_units: int | None = None
+
+    def n_undefined(self) -> NDArray[np.intp]:
+        """(...) how many resamples have no score."""
+        return np.asarray(np.isnan(self.samples).sum(axis=0))
 
     def interval(self, level: float = 0.95) -> Array:
         """(2, ...) percentile interval."""
         if not 0 < level < 1:
             raise ValueError(f"the level of an interval lies between 0 and 1; got {level}")
-        tail = 50 * (1 - level)
-        return np.nanpercentile(self.samples, [tail, 100 - tail], axis=0)
+        tail = (1 - level) / 2
+        if self.n_units is not None:
+            # scipy.special and not scipy.stats, which takes a second to import
+            tail = float(ndtr(stdtrit(self.n_units - 1, tail) / self._narrowed()))
+        return self._over_samples(
+            lambda x: np.nanpercentile(x, [100 * tail, 100 - 100 * tail], axis=0), 2, 1 - level
+        )
 
     def standard_error(self) -> Array:
         """(...) standard deviation over the resamples (n - 1)."""
-        return np.asarray(np.nanstd(self.samples, axis=0, ddof=1))
+        error = self._over_samples(lambda x: np.nanstd(x, axis=0, ddof=1), 1, 0.05)[0]
+        return error if self.n_units is None else error / self._narrowed()
 
     def difference(self, a: int, b: int) -> Bootstrap:
         """Model ``a`` less model ``b`` (first axis), resample by resample."""
         return Bootstrap(
-            self.observed[a] - self.observed[b], self.samples[:, a] - self.samples[:, b]
+            self.observed[a] - self.observed[b],
+            self.samples[:, a] - self.samples[:, b],
+            self.n_units,
         )
 
     def p_value(self) -> Array:
         """(...) two-sided: how often the resamples lie on the other side of zero,
-        p = 2 (1 + min(count <= 0, count >= 0)) / (1 + n_samples), at most 1."""
-        other_side = np.minimum((self.samples <= 0).sum(axis=0), (self.samples >= 0).sum(axis=0))
-        return np.minimum(1.0, 2.0 * (1 + other_side) / (1 + len(self.samples)))
+        p = 2 (1 + min(count not > 0, count not < 0)) / (1 + n_samples), at most 1, never 0."""
+        # NaN is neither above nor below zero, and so counts on both sides.
+        not_above, not_below = (~side for side in (self.samples > 0, self.samples < 0))
+        other_side = np.minimum(not_above.sum(axis=0), not_below.sum(axis=0))
+        p = np.minimum(1.0, 2.0 * (1 + other_side) / (1 + len(self.samples)))
+        if self.n_units is not None:
+            p = 2.0 * stdtr(self.n_units - 1, ndtri(p / 2) * self._narrowed())
+        return np.where(np.isnan(self.observed), np.nan, p)
+
+    def _narrowed(self) -> float:
+        """The standard deviation of resampled means of n units, of that of the mean."""
+        assert self.n_units is not None
+        return float(np.sqrt((self.n_units - 1) / self.n_units))
+
+    def _over_samples(
+        self, statistic: Callable[[Array], Array], n_rows: int, most_undefined: float
+    ) -> Array:
+        """(n_rows, ...) of a statistic of samples, (n_samples, n) -> (n_rows, n)."""
+        flat = self.samples.reshape(len(self.samples), -1)
+        defined = np.isnan(flat).mean(axis=0) <= most_undefined
+        defined &= ~np.isnan(self.observed).reshape(-1)
+        found = np.full((n_rows, flat.shape[1]), np.nan)
+        if defined.any():
+            found[:, defined] = statistic(flat[:, defined])
+        return found.reshape(n_rows, *self.observed.shape)
 
 
 def bootstrap_stimuli(
@@ -75,17 +126,30 @@ def bootstrap_stimuli(
     Args:
         rng: draws the resamples; or
         indices: (n_samples, n_drawn) the resamples themselves.
-        pair_mask: True = use the pair. A pair that is NaN anywhere is left out for all.
+        pair_mask: True = use the pair. A pair that is NaN anywhere is left out for all; a row
+            that is NaN throughout (a subject without the ROI) has NaN scores.
+
+    With fewer than about 15 stimuli the intervals are too wide (they held the true score in all
+    of 400 simulated data sets of 10 stimuli, in 98 % at 20, in 95 to 97 % at 40).
 
     Raises:
         ValueError: neither or both of rng and indices; indices out of range.
     """
     comparator = find_comparator(method)
-    x, y, used = common_pairs(models, brains, pair_mask)
-    n_stimuli = n_stimuli_of(x.shape[1])
-    draws = _draws(n_stimuli, n_samples, rng, indices)
-    observed = compare_rdms(x, y, comparator, pair_mask=used)
-    return Bootstrap(observed, comparator.resample(x, y, draws, used))
+    pairs = common_pairs(models, brains, pair_mask)
+    draws = _draws(n_stimuli_of(len(pairs.used)), n_samples, rng, indices)
+    observed = compare_rdms(pairs.x, pairs.y, comparator, pair_mask=pairs.used)
+    samples = comparator.resample(pairs.x, pairs.y, draws, pairs.used)
+    undefined = np.isnan(samples[:, ~np.isnan(observed)]).any(axis=1).mean()
+    if undefined > 0:
+        warnings.warn(
+            f"{undefined:.1%} of the resamples have no score (too few different stimuli, or a side "
+            "is constant among those drawn); p-values count them as no difference, intervals leave "
+            "them out: take more stimuli",
+            UndefinedResampleWarning,
+            stacklevel=2,
+        )
+    return Bootstrap(pairs.spread(observed), pairs.spread(samples))
 
 
 def bootstrap_means(
@@ -112,8 +176,19 @@ def bootstrap_means(
     given, axes = axes, tuple(axis % table.ndim for axis in axes)
     if len(set(axes)) < len(axes):
         raise ValueError(f"axes are resampled once each; got {given}")
+    n_units = _fewest_units(table, axes)
     samples = [_resampled_mean(table, axes, rng) for _ in range(n_samples)]
-    return Bootstrap(np.asarray(table.mean(axis=axes)), np.stack(samples))
+    return Bootstrap(np.asarray(table.mean(axis=axes)), np.stack(samples), n_units)
+
+
+def _fewest_units(table: Array, axes: tuple[int, ...]) -> int:
+    fewest = min(table.shape[axis] for axis in axes)
+    if fewest < 2:
+        raise ValueError(
+            f"scores of shape {table.shape} have one unit on an axis that is resampled, and one "
+            "says nothing of how units differ; resample the other axes only"
+        )
+    return fewest
 
 
 def _resampled_mean(
@@ -125,29 +200,6 @@ def _resampled_mean(
         n = table.shape[axis]
         table = np.take(table, rng.integers(0, n, n), axis=axis)
     return np.asarray(table.mean(axis=axes))
-
-
-def common_pairs(
-    models: RDMInput, brains: RDMInput, pair_mask: ArrayLike | None
-) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Both sides as rows, and the pairs that every one of them has and the mask allows."""
-    x = np.asarray(as_rows(models, "models"), dtype=np.float64)
-    y = np.asarray(as_rows(brains, "brains"), dtype=np.float64)
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(
-            f"the models have {x.shape[1]} pairs, the brain RDMs {y.shape[1]}: "
-            "both must be of the same stimuli in the same order"
-        )
-    check_same_stimuli(
-        {"the brain RDMs": stimuli_of(brains, "brains"), "the models": stimuli_of(models, "models")}
-    )
-    mask = as_pair_mask(pair_mask, x.shape[1])
-    used = np.asarray(~(np.isnan(x).any(axis=0) | np.isnan(y).any(axis=0)))
-    if mask is not None:
-        used &= mask
-    if np.count_nonzero(used) < 2:
-        raise ValueError("fewer than two pairs are present in all RDMs; leave out the empty ones")
-    return x, y, used
 
 
 def _draws(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.comparator import Array, Comparator, constant_rows
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import PreparedRDMs
 from neurosim.rsa.noise import Order, group_reliability, mean_rdm, noise_ceiling
@@ -115,7 +115,8 @@ class BrainRDMs:
         return self._kept[key]
 
     def mean_rdm(self, roi: str) -> Array:
-        """(n_pairs,) average over the subjects who have the ROI; NaN where one lacks a pair."""
+        """(n_pairs,) plain average over the subjects who have the ROI; NaN where one lacks a pair.
+        Subjects whose scales differ more than tenfold are refused (``standardised``)."""
         return mean_rdm(self.of_roi(roi))
 
     def noise_bounds(
@@ -123,31 +124,38 @@ class BrainRDMs:
         method: str | Comparator = "spearman",
         convention: Convention = "subject_mean",
         order: Order = "rank_then_average",
+        pairs: NDArray[np.bool_] | None = None,
     ) -> Array:
-        """(n_rois, 2) lower and upper bound of each ROI, on the masked pairs.
+        """(n_rois, 2) lower and upper bound of each ROI, on the pairs that all its subjects have
+        and the mask allows: those on which scores are taken.
 
         - ``subject_mean`` (mean over subjects of rho): leave-one-subject-out, ``noise_ceiling``.
         - ``mean_rdm`` (rho with the subject-averaged RDM): with R = ``group_reliability``,
           lower = R, what the mean RDM of as many other subjects would score; upper = sqrt(R),
-          a model without noise (0 where R is not positive). For a distance there is no such
-          R: NaN.
+          a model without noise. Where no R is defined (a distance, Kendall's taus): NaN.
 
         For a distance smaller is closer; the lower bound is still the smaller number
         (``noise_ceiling``).
+
+        Args:
+            pairs: (n_pairs,) bool, only these, e.g. those that a model with silent stimuli has.
         """
         comparator = find_comparator(method)
-        key = ("bounds", (comparator, convention, order))
+        mask = self.pair_mask
+        if pairs is not None and not pairs.all():
+            mask = pairs if mask is None else mask & pairs
+        key = ("bounds", (comparator, convention, order, None if mask is None else mask.tobytes()))
         if key not in self._kept:
             bounds = np.empty((self.n_rois, 2))
             for i in range(self.n_rois):
                 rows = self.rdms[:, i]
                 if convention == "subject_mean":
-                    bounds[i] = noise_ceiling(rows, comparator, order, pair_mask=self.pair_mask)
-                elif convention == "mean_rdm" and not comparator.larger_is_closer:
+                    bounds[i] = noise_ceiling(rows, comparator, order, pair_mask=mask)
+                elif convention == "mean_rdm" and not comparator.adds_up:
                     bounds[i] = np.nan
                 elif convention == "mean_rdm":
-                    r = group_reliability(rows, comparator, pair_mask=self.pair_mask)
-                    bounds[i] = r, np.sqrt(np.maximum(r, 0.0))
+                    r = group_reliability(rows, comparator, pair_mask=mask)
+                    bounds[i] = r, np.sqrt(r)
                 else:
                     raise ValueError(
                         f"unknown convention {convention!r}; known: subject_mean, mean_rdm"
@@ -156,14 +164,35 @@ class BrainRDMs:
         return self._kept[key]
 
     def subject_scores(self, models: RDMInput, method: str | Comparator = "spearman") -> Array:
-        """(n_models, n_subjects, n_rois) score of each model RDM with each subject's RDM."""
-        rows = self.rdms.reshape(-1, self.n_pairs)
+        """(n_models, n_subjects, n_rois) score of each model RDM with each subject's RDM.
+
+        On the pairs that all subjects who have the ROI have, as the noise bounds and the mean RDM
+        are; leave out a subject who lacks many stimuli (``select``)."""
+        rows = self._shared().reshape(-1, self.n_pairs)
         scores = self._prepared("subject", rows, method).compare(models)
         return scores.reshape(-1, self.n_subjects, self.n_rois)
 
     def mean_rdm_scores(self, models: RDMInput, method: str | Comparator = "spearman") -> Array:
         """(n_models, n_rois) score of each model RDM with each ROI's subject-averaged RDM."""
         return self._prepared("mean_rdm", None, method).compare(models)
+
+    def _shared(self) -> NDArray[np.float32]:
+        """The RDMs, with NaN in the pairs that any subject who has the ROI lacks."""
+        if self.is_complete():
+            return self.rdms
+        lacked = (np.isnan(self.rdms) & self.has_roi()[:, :, None]).any(axis=0)
+        return np.where(lacked, np.float32(np.nan), self.rdms)
+
+    def standardised(self) -> BrainRDMs:
+        """Every subject's RDM of every ROI divided by its standard deviation over the pairs in
+        use, so that all weigh alike in ``mean_rdm``; constant ones stay as they are."""
+        mask = np.ones(self.n_pairs, bool) if self.pair_mask is None else self.pair_mask
+        rdms = self.rdms.astype(np.float64)
+        for row in rdms.reshape(-1, self.n_pairs):
+            kept = row[mask & ~np.isnan(row)]
+            if len(kept) and not constant_rows(kept[None].astype(np.float32))[0]:
+                row /= kept.std()
+        return replace(self, rdms=rdms.astype(np.float32))
 
     def _prepared(
         self, what: str, rows: NDArray[np.float32] | None, method: str | Comparator

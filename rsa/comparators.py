@@ -17,8 +17,8 @@ COMPARATORS: dict[str, Comparator] = {
     for c in (
         RankCorrelation("spearman"),
         RankCorrelation("rho-a", tie_corrected=False),
-        Pairwise("kendall-tau-a", tau_a),
-        Pairwise("kendall-tau-b", tau_b),
+        Pairwise("kendall-tau-a", tau_a, is_correlation=True, of_ranks=True),
+        Pairwise("kendall-tau-b", tau_b, is_correlation=True, of_ranks=True),
         InnerProduct("pearson", centred=True),
         InnerProduct("cosine", centred=False),
         Whitened("whitened-cosine", centred=False),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from neurosim.rsa.bootstrap import common_pairs
-from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.common import all_present
+from neurosim.rsa.comparator import Array, Comparator, constant_rows
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.correlations import InnerProduct, RankCorrelation
 from neurosim.rsa.rdm import RDMInput, as_one, as_rows, check_same_stimuli, stimuli_of
@@ -39,10 +39,11 @@ def partial_correlation(
         controls: one or several reference RDMs, (n_controls, n_pairs).
         pair_mask: True = use the pair. A pair that is NaN anywhere is left out for all.
 
-    NaN where the controls leave nothing of a row.
+    NaN where the controls leave nothing of a row, or a row is constant; a constant control takes
+    nothing away.
     """
     a, b, basis = _on_footing(x, y, controls, method, pair_mask)
-    return _residual(a, basis) @ _residual(b, basis).T
+    return np.clip(_residual(a, basis) @ _residual(b, basis).T, -1.0, 1.0)
 
 
 def semipartial_correlation(
@@ -58,7 +59,7 @@ def semipartial_correlation(
     Its square is the share of y's variance that x adds to the controls.
     """
     a, b, basis = _on_footing(x, y, controls, method, pair_mask)
-    return _residual(a, basis) @ _residual(b, basis[:0]).T
+    return np.clip(_residual(a, basis) @ _residual(b, basis[:0]).T, -1.0, 1.0)
 
 
 def _on_footing(
@@ -86,10 +87,12 @@ def _on_footing(
         }
     )
     others = np.concatenate([np.asarray(as_rows(y, "y"), dtype=np.float64), controlling])
-    a, rest, used = common_pairs(x, others, pair_mask)
-    rows = comparator.normalise(np.concatenate([a, rest])[:, used])
+    pairs = all_present(x, others, pair_mask)
+    values = np.concatenate([pairs.x, pairs.y])[:, pairs.used]
+    rows = comparator.normalise(values)
     rows -= rows.mean(axis=1, keepdims=True)
-    n_x, n_controls = len(a), len(controlling)
+    rows[constant_rows(values)] = 0.0  # not what rounding leaves of them
+    n_x, n_controls = len(pairs.x), len(controlling)
     basis = _basis(rows[len(rows) - n_controls :])
     return rows[:n_x], rows[n_x : len(rows) - n_controls], basis
 
@@ -126,7 +129,7 @@ class Partition:
         """One row a subset: predictors, n_predictors, r2, commonality, share."""
         import pandas as pd
 
-        total = self.r2[max(self.r2, key=len)]
+        total = self.r2[max(self.r2, key=len)] or float("nan")
         return pd.DataFrame(
             {
                 "predictors": [" & ".join(subset) for subset in self.r2],
@@ -147,6 +150,8 @@ def variance_partitioning(
 ) -> Partition:
     """Commonality analysis of one target RDM (Mood 1971; Newton & Spurrell 1967).
 
+    A constant predictor explains nothing; all is NaN where the target is constant.
+
     With R^2(S) the variance explained by the predictors S and U all of them, the part common
     to exactly S is sum over T within S of (-1)^(|S| - |T| + 1) (R^2(U) - R^2(T u (U - S))),
     signs such that the parts add up to R^2(U).
@@ -163,11 +168,13 @@ def variance_partitioning(
     )
     rows = np.stack(each)
     y, x, _ = _on_footing(as_one(target, "target"), rows, rows, method, pair_mask)
-    unit = y[0] / np.linalg.norm(y[0])
+    length = float(np.linalg.norm(y[0]))
+    unit = y[0] / length if length else np.full_like(y[0], np.nan)
     subsets = [s for k in range(1, len(names) + 1) for s in combinations(range(len(names)), k)]
     explained: dict[tuple[int, ...], float] = {(): 0.0}
     for subset in subsets:
-        explained[subset] = float(np.sum((_basis(x[list(subset)]) @ unit) ** 2))
+        basis = _basis(x[list(subset)])
+        explained[subset] = min(1.0, float(np.sum((basis @ unit) ** 2))) if length else np.nan
     everything = subsets[-1]
     common = {}
     for subset in subsets:

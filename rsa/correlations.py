@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
 from neurosim.rsa import resampling
-from neurosim.rsa.comparator import Array, Comparator, Flags, Ints, Rows
+from neurosim.rsa.comparator import (
+    Array,
+    Comparator,
+    Flags,
+    Ints,
+    Rows,
+    constant_rows,
+    root_mean_squares,
+)
 from neurosim.rsa.ranks import Ranks
 
 
@@ -24,11 +32,13 @@ class RankCorrelation(Comparator):
 
     name: str
     tie_corrected: bool = True
+    is_correlation: ClassVar[bool] = True  # type: ignore[misc]
+    adds_up: ClassVar[bool] = True
 
-    def prepare(self, rows: Rows, used: Flags | None = None) -> Ranks:
+    def read(self, rows: Rows, used: Flags | None = None) -> Ranks:
         return Ranks.of(rows)
 
-    def score(self, a: Ranks, b: Ranks) -> Array:
+    def measure(self, a: Ranks, b: Ranks) -> Array:
         return self._scaled(a.products(b), a, b)
 
     def _scaled(self, products: Array, a: Ranks, b: Ranks) -> Array:
@@ -44,19 +54,22 @@ class RankCorrelation(Comparator):
         return Ranks.of(rows).doubled / 2.0
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
-        return resampling.resample_ranks(models, brains, indices, used, self.tie_corrected)
+        scores = resampling.resample_ranks(models, brains, indices, used, self.tie_corrected)
+        return self.defined(scores, constant_rows(models[:, used]), constant_rows(brains[:, used]))
 
     def relabel(self, models: Rows, brains: Rows, permutations: Ints, used: Flags) -> Array:
-        if not used.all():
-            return resampling.relabel_masked_ranks(
+        if used.all():
+            x, y = Ranks.of(models), Ranks.of(brains)
+            n = models.shape[1]
+            products = resampling.relabel_products(
+                x.doubled - np.int32(n + 1), y.doubled - np.int32(n + 1), permutations
+            )
+            scores = self._scaled(products / 4.0, x, y)
+        else:
+            scores = resampling.relabel_masked_ranks(
                 models, brains, permutations, used, self.tie_corrected
             )
-        x, y = Ranks.of(models), Ranks.of(brains)
-        n = models.shape[1]
-        products = resampling.relabel_products(
-            x.doubled - np.int32(n + 1), y.doubled - np.int32(n + 1), permutations
-        )
-        return self._scaled(products / 4.0, x, y)
+        return self.defined(scores, constant_rows(models), constant_rows(brains[:, used]))
 
 
 @final
@@ -66,8 +79,10 @@ class InnerProduct(Comparator):
 
     name: str
     centred: bool
+    is_correlation: ClassVar[bool] = True  # type: ignore[misc]
+    adds_up: ClassVar[bool] = True
 
-    def prepare(self, rows: Rows, used: Flags | None = None) -> Array:
+    def read(self, rows: Rows, used: Flags | None = None) -> Array:
         unit = np.array(rows, dtype=np.float64)
         length = np.sqrt(np.einsum("ij,ij->i", unit, unit))
         if self.centred:
@@ -78,17 +93,22 @@ class InnerProduct(Comparator):
         unit /= norms[:, None]
         return unit
 
-    def score(self, a: Array, b: Array) -> Array:
+    def measure(self, a: Array, b: Array) -> Array:
         return a @ b.T
 
     def normalise(self, rows: Rows) -> Array:
-        return self.prepare(rows)
+        return self.read(rows)
+
+    def spread(self, rows: Rows) -> Array:
+        return super().spread(rows) if self.centred else root_mean_squares(rows)
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
-        return resampling.resample_products(models, brains, indices, used, self.centred)
+        scores = resampling.resample_products(models, brains, indices, used, self.centred)
+        return self.defined(scores, constant_rows(models[:, used]), constant_rows(brains[:, used]))
 
     def relabel(self, models: Rows, brains: Rows, permutations: Ints, used: Flags) -> Array:
         if not used.all():
             return super().relabel(models, brains, permutations, used)
         x, y = self.prepare(models), self.prepare(brains)
-        return resampling.relabel_products(x, y, permutations)
+        scores = resampling.relabel_products(x.kept, y.kept, permutations)
+        return self.defined(scores, x.constant, y.constant)

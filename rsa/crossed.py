@@ -29,6 +29,7 @@ from scipy import stats
 
 from neurosim.rsa._checks import check_count, check_rng
 from neurosim.rsa.bootstrap import bootstrap_stimuli
+from neurosim.rsa.common import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.compare import compare_rdms
 from neurosim.rsa.rdm import (
@@ -128,10 +129,12 @@ class CrossedBootstrap:
         return np.stack([self.observed - half, self.observed + half])
 
     def p_value(self) -> Array:
-        """(...) two-sided p of a score of zero, by the same t; NaN where there is no score."""
+        """(...) two-sided p of a score of zero, by the same t; NaN where there is no score, or
+        no spread by which to judge it."""
         error = self.standard_error()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.abs(self.observed) / error
+        t = np.divide(
+            np.abs(self.observed), error, out=np.full_like(error, np.nan), where=error > 0
+        )
         return np.asarray(2 * stats.t.sf(t, self.degrees_of_freedom))
 
     def difference(self, a: int, b: int) -> CrossedBootstrap:
@@ -155,7 +158,7 @@ def bootstrap_crossed(
     Args:
         models: for each model the RDMs of its seeds, (n_seeds, n_pairs). A seed is the same start
             for every model, so the models of a seed are drawn together.
-        subject_rdms: (n_subjects, n_pairs).
+        subject_rdms: (n_subjects, n_pairs); absent subjects (rows of NaN) are left out.
         over: what is resampled; each of it at least two.
 
     Returns:
@@ -188,7 +191,11 @@ def bootstrap_crossed(
             f"the models have {[len(rows) for rows in by_model]} seeds: give every model the RDMs "
             "of the same seeds, one model per entry"
         )
-    rows, brains = np.concatenate(by_model), as_rows(subject_rdms, "brains")
+    pairs = common_pairs(np.concatenate(by_model), subject_rdms, pair_mask)
+    if not pairs.x_present.all():
+        silent = divmod(int(np.argmin(pairs.x_present)), len(by_model[0]))
+        raise ValueError(f"model {silent[0]}, seed {silent[1]} has no pair at all; leave it out")
+    rows, brains, pair_mask = pairs.x, pairs.y, pairs.used
     shape = (len(by_model), len(by_model[0]), len(brains))
     sizes = {"stimuli": n_stimuli_of(rows.shape[1]), "seeds": shape[1], "subjects": shape[2]}
     sizes = {name: sizes[name] for name in FACTORS if name in over}

@@ -81,9 +81,10 @@ def _centred_unit(x: ArrayLike, i: int) -> Array:
     points = np.asarray(x, dtype=np.float64)
     if points.ndim != 2 or not np.isfinite(points).all():
         raise ValueError(f"model #{i}: (n_stimuli, d), finite; got shape {points.shape}")
+    size = np.abs(points).max(initial=0.0)
     points = points - points.mean(axis=0)
     norm = np.linalg.norm(points)
-    if norm == 0:
+    if norm <= 1e-13 * size * np.sqrt(points.size):  # what is left is rounding
         raise ValueError(f"model #{i} gives every stimulus the same representation")
     points = points / norm
     if points.shape[1] > len(points):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurosim.rsa._checks import check_rng
-from neurosim.rsa.comparator import Array
+from neurosim.rsa.comparator import Array, constant_rows
 
 ALPHAS = tuple(10.0**k for k in range(-2, 7))
 
@@ -24,9 +24,12 @@ ALPHAS = tuple(10.0**k for k in range(-2, 7))
 class Encoding:
     """Attributes:
     r: (n_targets,) Pearson correlation of held-out predictions with responses; NaN where a
-        prediction is constant.
-    r2: (n_targets,) 1 - residual / total sum of squares, total about the training means; a
-        negative value means worse than the training mean.
+        prediction or a response is constant.
+    r2: (n_targets,) 1 - residual / total sum of squares, total about the means of the training
+        stimuli, which is what is known without the features when the held-out ones are predicted
+        (Campbell & Thompson 2008, doi:10.1093/rfs/hhm055; Hawinkel et al. 2024,
+        doi:10.1080/00031305.2023.2216252); a negative value means worse than that mean. NaN where
+        a response is constant.
     predictions: (n_stimuli, n_targets), each from the folds without that stimulus.
     """
 
@@ -79,7 +82,7 @@ def encode(
         predictions[test] = np.asarray(model.predict(x_test)) + mean
         baseline[test] = mean
     residual = np.sum((y - predictions) ** 2, axis=0)
-    total = np.sum((y - baseline) ** 2, axis=0)
+    total = np.where(constant_rows(y.T), np.nan, np.sum((y - baseline) ** 2, axis=0))
     return Encoding(_columnwise_r(predictions, y), 1.0 - residual / total, predictions)
 
 
@@ -122,7 +125,9 @@ def _ridge(n_bands: int, alphas: Array, n_inner_folds: int, n_iter: int, seed: i
 
 
 def _columnwise_r(a: Array, b: Array) -> Array:
+    varied = ~(constant_rows(a.T) | constant_rows(b.T))
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     scale = np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0)
     product = np.sum(a * b, axis=0)
-    return np.divide(product, scale, out=np.full_like(product, np.nan), where=scale > 0)
+    r = np.divide(product, scale, out=np.full_like(product, np.nan), where=varied)
+    return np.clip(r, -1.0, 1.0)

@@ -13,7 +13,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from neurosim.rsa.comparator import Array, Comparator, Flags, Ints, Rows
+from neurosim.rsa.comparator import Array, Comparator, Flags, Ints, Rows, root_mean_squares
 
 
 @final
@@ -30,8 +30,10 @@ class Whitened(Comparator):
 
     name: str
     centred: bool
+    is_correlation: ClassVar[bool] = True  # type: ignore[misc]
+    adds_up: ClassVar[bool] = True
 
-    def prepare(self, rows: Rows, used: Flags | None = None) -> tuple[Array, Array]:
+    def read(self, rows: Rows, used: Flags | None = None) -> tuple[Array, Array]:
         vectors = np.array(rows, dtype=np.float64)
         if self.centred:
             vectors -= vectors.mean(axis=1, keepdims=True)
@@ -40,8 +42,17 @@ class Whitened(Comparator):
         norms[norms <= 1e-13 * np.abs(np.asarray(rows)).max(axis=1)] = np.nan
         return vectors / norms[:, None], solved / norms[:, None]
 
-    def score(self, a: tuple[Array, Array], b: tuple[Array, Array]) -> Array:
-        return a[0] @ b[1].T
+    def measure(self, a: tuple[Array, Array], b: tuple[Array, Array]) -> Array:
+        return np.asarray(a[0] @ b[1].T)
+
+    def normalise(self, rows: Rows) -> Array:
+        values = np.asarray(rows, dtype=np.float64)
+        return super().normalise(
+            values - values.mean(axis=1, keepdims=True) if self.centred else values
+        )
+
+    def spread(self, rows: Rows) -> Array:
+        return super().spread(rows) if self.centred else root_mean_squares(rows)
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
         raise no_resampling(self.name)
@@ -100,11 +111,11 @@ class Procrustes(Comparator):
     name: str
     larger_is_closer: ClassVar[bool] = False
 
-    def prepare(self, rows: Rows, used: Flags | None = None) -> list[Array]:
+    def read(self, rows: Rows, used: Flags | None = None) -> list[Array]:
         refuse_partial(rows, used, self.name)
         return [_configuration(row) for row in np.asarray(rows, dtype=np.float64)]
 
-    def score(self, a: list[Array], b: list[Array]) -> Array:
+    def measure(self, a: list[Array], b: list[Array]) -> Array:
         return np.array([[shape_distance(x, y) for y in b] for x in a])
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:

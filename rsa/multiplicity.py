@@ -48,16 +48,20 @@ def pairwise_differences(
     upper, p, p_adjusted``.
 
     Args:
-        bootstrap: of shape (n_models,) or (n_models, n_brains); brains are averaged.
+        bootstrap: of shape (n_models,) or (n_models, n_brains); brains are averaged, without
+            those that have no score with any model (absent subjects).
+
+    A model without a score has NaN in its rows, and these are no tests.
     """
     import pandas as pd
 
     observed, samples = bootstrap.observed, bootstrap.samples
     if observed.ndim == 2:
-        observed, samples = observed.mean(axis=1), samples.mean(axis=2)
+        scored = ~np.isnan(observed).all(axis=0)
+        observed, samples = observed[:, scored].mean(axis=1), samples[:, :, scored].mean(axis=2)
     if observed.shape != (len(names),):
         raise ValueError(f"{len(names)} names for scores of shape {bootstrap.observed.shape}")
-    models = Bootstrap(observed, samples)
+    models = Bootstrap(observed, samples, bootstrap.n_units)
     rows = []
     for a, b in combinations(range(len(names)), 2):
         difference = models.difference(a, b)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa._checks import check_count, check_rng
-from neurosim.rsa.bootstrap import common_pairs
+from neurosim.rsa.common import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import compare_rdms
@@ -36,7 +36,8 @@ class LabelNull:
     larger_is_closer: bool = True
 
     def p_value(self, alternative: Alternative | None = None) -> Array:
-        """(n_models, n_brains) p = (1 + count) / (1 + n_permutations): never zero.
+        """(n_models, n_brains) p = (1 + count) / (1 + n_permutations): never zero, since the
+        labels as observed are one of the relabellings. NaN where there is no score.
 
         By default one-sided for being closer than chance: ``greater`` for similarities, ``less``
         for distances.
@@ -81,19 +82,20 @@ def permute_labels(
         permutations: (n_permutations, n_stimuli): place i takes stimulus p[i].
         pair_mask: stays with the places (runs are a matter of the measurement). NaN in a brain
             RDM likewise. A stimulus that is silent or missing in a model (NaN in all its pairs)
-            is left out of both sides, and the others are relabelled.
+            is left out of both sides, and the others are relabelled. A row that is NaN
+            throughout (a subject without the ROI) has NaN scores.
 
     Raises:
         ValueError: neither or both of rng and permutations; permutations of another number of
             stimuli than are left; a model lacks single pairs.
     """
     comparator = find_comparator(method)
-    x, y, used = common_pairs(models, brains, pair_mask)
-    x, y, used = _without_silent(x, y, used, stimuli_of(models))
+    pairs = common_pairs(models, brains, pair_mask)
+    x, y, used = _without_silent(pairs.x, pairs.y, pairs.used, stimuli_of(models))
     orders = _orders(n_stimuli_of(x.shape[1]), n_permutations, rng, permutations)
     observed = compare_rdms(x, y, comparator, pair_mask=used)
     null = comparator.relabel(x, y, orders, used)
-    return LabelNull(observed, null, comparator.larger_is_closer)
+    return LabelNull(pairs.spread(observed), pairs.spread(null), comparator.larger_is_closer)
 
 
 def _without_silent(
@@ -127,8 +129,11 @@ def _p_value(observed: Array, null: Array, alternative: Alternative) -> Array:
         observed, null = np.abs(observed), np.abs(null)
     elif alternative == "less":
         observed, null = -observed, -null
-    # A relabelling that leaves the RDM as it is must tie with it whatever the rounding.
-    count = np.count_nonzero(null >= observed - 1e-12, axis=0)
+    # A relabelling that leaves the RDM as it is must tie with it whatever the rounding; one
+    # without a score (NaN) speaks for nothing, and counts as reaching the observed score.
+    largest = np.max(np.abs(null), axis=0, initial=0.0, where=~np.isnan(null))
+    rounding = 1e-12 * np.maximum(np.abs(observed), largest)
+    count = np.count_nonzero(~(null < observed - rounding), axis=0)
     p = (1.0 + count) / (1.0 + len(null))
     return np.where(np.isnan(observed), np.nan, p)
 

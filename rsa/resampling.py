@@ -180,9 +180,11 @@ def _lanes(
     resampled_ranks(counts, order, y.first, y.second, y.ends, ranks, of_y)
     resampled_products(counts, x.first, x.second, x.ends, ranks, means, products, of_x)
     most = totals.astype(np.float64) ** 3 - totals
-    scale = (np.sqrt(most - of_x) * np.sqrt(most - of_y) if tie_corrected else most) / 12.0
-    # NaN where fewer than two pairs are drawn, or a side is constant.
-    enough = (totals > 1) & (scale > 0)
+    # NaN where fewer than two pairs are drawn, or a side is constant among those drawn: one run
+    # of ties, whose cube float64 holds within rounding only.
+    enough = (totals > 1) & (np.minimum(most - of_x, most - of_y) > 1e-12 * most)
+    rest_x, rest_y = np.maximum(most - of_x, 0.0), np.maximum(most - of_y, 0.0)
+    scale = (np.sqrt(rest_x) * np.sqrt(rest_y) if tie_corrected else most) / 12.0
     return np.divide(products / 4.0, scale, out=np.full(n_lanes, np.nan), where=enough)
 
 
@@ -195,6 +197,8 @@ def resample_products(
     rows, columns = upper[0][used], upper[1][used]
     x, y = models[:, used], brains[:, used]
     scores = np.full((len(indices), len(models), len(brains)), np.nan)
+    # What is left of a row that is constant among the pairs drawn is rounding.
+    floor_x, floor_y = ((1e-13 * np.abs(side).max(axis=1)) ** 2 for side in (x, y))
     for s, sample in enumerate(indices):
         counts = np.bincount(sample, minlength=n_stimuli).astype(np.float64)
         weights = counts[rows] * counts[columns]
@@ -202,11 +206,15 @@ def resample_products(
         if total < 2:
             continue
         # Centred by the weighted mean first: the one-pass formula cancels.
-        a = x - (x @ weights / total)[:, None] if centred else x
-        b = y - (y @ weights / total)[:, None] if centred else y
+        a, b = (side - (side @ weights / total)[:, None] for side in (x, y))
+        varied = np.logical_and.outer(
+            (a * a) @ weights > floor_x * total, (b * b) @ weights > floor_y * total
+        )
+        if not centred:
+            a, b = x, y
         scale = np.sqrt(np.outer((a * a) @ weights, (b * b) @ weights))
         products = (a * weights) @ b.T
-        scores[s] = np.divide(products, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+        scores[s] = np.divide(products, scale, out=np.full_like(scale, np.nan), where=varied)
     return scores
 
 
@@ -270,7 +278,6 @@ def relabel_masked_ranks(
                 scale = np.sqrt(squares * brain_ranks.squares / 4.0)
             else:
                 scale = np.full(len(brains), (float(n_used) ** 3 - n_used) / 12.0)
-            scores[s, m] = np.divide(
-                products, scale, out=np.full_like(scale, np.nan), where=scale > 0
-            )
+            varied = (squares > 0) & (brain_ranks.squares > 0)
+            scores[s, m] = np.divide(products, scale, out=np.full_like(scale, np.nan), where=varied)
     return scores

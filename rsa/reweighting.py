@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa._checks import check_rng
-from neurosim.rsa.bootstrap import common_pairs
-from neurosim.rsa.comparator import Array, Comparator
+from neurosim.rsa.common import all_present
+from neurosim.rsa.comparator import Array, Comparator, constant_rows
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of
 from neurosim.rsa.squares import n_stimuli_of, to_condensed
@@ -20,7 +20,8 @@ from neurosim.rsa.squares import n_stimuli_of, to_condensed
 @dataclass(frozen=True, eq=False)
 class Reweighting:
     """Attributes:
-    scores: (n_folds,) score of the weighted RDM on the pairs of held-out stimuli.
+    scores: (n_folds,) score of the weighted RDM on the pairs of held-out stimuli; NaN where the
+        target or all components are constant among the training stimuli.
     plain_scores: (n_folds,) the same of the unweighted sum, on the same pairs.
     weights: (n_folds, n_components) non-negative, from the other stimuli.
     """
@@ -63,8 +64,6 @@ def reweighted_rsa(
         components: (n_components, n_pairs), e.g. ``feature_components`` or layer RDMs.
         ridge: penalty on the squared weights, 0 or more.
     """
-    from scipy.optimize import nnls
-
     check_rng(rng)
     if not 0 <= ridge < np.inf:
         raise ValueError(f"ridge is a penalty, 0 or more and finite; got {ridge}")
@@ -72,7 +71,8 @@ def reweighted_rsa(
     check_same_stimuli(
         {"the target": stimuli_of(target), "the components": stimuli_of(components, "components")}
     )
-    d, y, used = common_pairs(components, as_one(target, "target"), pair_mask)
+    common = all_present(components, as_one(target, "target"), pair_mask)
+    d, y, used = common.x, common.y, common.used
     n = n_stimuli_of(d.shape[1])
     if not 2 <= n_folds <= n // 3:
         raise ValueError(f"n_folds is 2 ... {n // 3} (three stimuli a fold); got {n_folds}")
@@ -82,19 +82,35 @@ def reweighted_rsa(
         train = _pairs_among(folds != fold) & used
         test = _pairs_among(folds == fold) & used
         x, t = d[:, train], y[0, train]
-        spread = x.std(axis=1)
-        spread[spread == 0] = np.inf
-        x = (x - x.mean(axis=1, keepdims=True)) / spread[:, None]
-        t = (t - t.mean()) / t.std()
-        # Normal equations: components are few beside pairs.
-        gram = x @ x.T + ridge * x.shape[1] * np.eye(len(x))
-        lower = np.linalg.cholesky(gram + 1e-10 * np.trace(gram) / len(gram) * np.eye(len(gram)))
-        w, _ = nnls(lower.T, np.linalg.solve(lower, x @ t))
-        w = w / spread
-        weights.append(w)
-        scores.append(comparator((w @ d[:, test])[None], y[:, test])[0, 0])
-        plain.append(comparator(d[:, test].sum(axis=0)[None], y[:, test])[0, 0])
+        if min(np.count_nonzero(train), np.count_nonzero(test)) < 2:
+            raise ValueError(
+                f"a fold has {np.count_nonzero(train)} pairs to train on and "
+                f"{np.count_nonzero(test)} to score, after the mask; two are the least: give fewer "
+                "folds, or a mask that leaves more"
+            )
+        flat = constant_rows(x)
+        if flat.all() or constant_rows(t[None])[0]:
+            weights.append(np.full(len(x), np.nan))  # nothing to fit with, or to
+            scores.append(np.nan)
+        else:
+            weights.append(_fitted(x, t, flat, ridge))
+            scores.append(comparator((weights[-1] @ d[:, test])[None], y[:, test], test)[0, 0])
+        plain.append(comparator(d[:, test].sum(axis=0)[None], y[:, test], test)[0, 0])
     return Reweighting(np.array(scores), np.array(plain), np.array(weights))
+
+
+def _fitted(x: Array, t: Array, flat: NDArray[np.bool_], ridge: float) -> Array:
+    """(n_components,) weights >= 0 of components (n_components, n_pairs); 0 for ``flat`` ones."""
+    from scipy.optimize import nnls
+
+    spread = np.where(flat, np.inf, x.std(axis=1))
+    x = (x - x.mean(axis=1, keepdims=True)) / spread[:, None]
+    t = (t - t.mean()) / t.std()
+    # Normal equations: components are few compared with pairs.
+    gram = x @ x.T + ridge * x.shape[1] * np.eye(len(x))
+    lower = np.linalg.cholesky(gram + 1e-10 * np.trace(gram) / len(gram) * np.eye(len(gram)))
+    w, _ = nnls(lower.T, np.linalg.solve(lower, x @ t))
+    return np.asarray(w / spread)
 
 
 def _pairs_among(kept: NDArray[np.bool_]) -> NDArray[np.bool_]:

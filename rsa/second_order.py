@@ -13,7 +13,7 @@ import numpy as np
 
 from neurosim.rsa.brain import BrainRDMs
 from neurosim.rsa.comparator import Array, Comparator
-from neurosim.rsa.comparators import find_comparator
+from neurosim.rsa.comparators import COMPARATORS, find_comparator
 from neurosim.rsa.rdm import RDMInput
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def alignment_patterns(
             f"{brain.n_subjects} and {brain.n_rois}"
         )
     n_subjects, n_rois = brain.n_subjects, brain.n_rois
+    for roi in brain.rois:
+        brain.mean_rdm(roi)  # refuses subjects of different scales
     total = brain.rdms.sum(axis=0, dtype=np.float64)
     profiles = np.empty((n_subjects, n_rois, n_rois))
     for s in range(n_subjects):
@@ -116,9 +118,9 @@ def alignment_patterns(
     return AlignmentPatterns(profiles, model_profiles, scores, ceiling, brain.rois)
 
 
+_PEARSON = COMPARATORS["pearson"]
+
+
 def _over_others(a: Array, b: Array, r: int) -> float:
     """Pearson correlation over all entries but r."""
-    x, y = np.delete(a, r), np.delete(b, r)
-    x, y = x - x.mean(), y - y.mean()
-    scale = float(np.linalg.norm(x) * np.linalg.norm(y))
-    return float(x @ y / scale) if scale > 0 else float("nan")
+    return float(_PEARSON(np.delete(a, r)[None], np.delete(b, r)[None])[0, 0])

@@ -60,12 +60,12 @@ class GromovWasserstein(Comparator):
     epsilon: float = 0.0
     larger_is_closer: ClassVar[bool] = False
 
-    def prepare(self, rows: Rows, used: Flags | None = None) -> list[Array]:
+    def read(self, rows: Rows, used: Flags | None = None) -> list[Array]:
         _import_pot()
         refuse_partial(rows, used, self.name)
         return [_scaled(row) for row in np.asarray(rows, dtype=np.float64)]
 
-    def score(self, a: list[Array], b: list[Array]) -> Array:
+    def measure(self, a: list[Array], b: list[Array]) -> Array:
         return np.array([[_transport(x, y, self.epsilon).distance for y in b] for x in a])
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:

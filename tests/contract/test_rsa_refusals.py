@@ -122,8 +122,15 @@ SCORES = np.ones((3, 2))
         (lambda: partial_correlation(A, B, []), "no controls given"),
         (lambda: alignment_table([PATTERNS], BRAIN), "activations maps names .* got a list"),  # type: ignore[arg-type]
         (lambda: noise_ceiling([A, B], pair_mask=np.arange(36) < 1), "1 pairs are left"),
-        (lambda: group_reliability([A, B], "procrustes"), "is a distance"),
-        (lambda: split_half_reliability([A, B], "procrustes", rng=rng()), "is a distance"),
+        (lambda: group_reliability([A, B], "procrustes"), "inner products of rows"),
+        (lambda: group_reliability([A, B], "kendall-tau-a"), "which 'kendall-tau-a' is not"),
+        (lambda: split_half_reliability([A, B], "procrustes", rng=rng()), "inner products"),
+        (
+            lambda: split_half_reliability([A, B], "kendall-tau-b", rng=rng()),
+            "use noise_ceiling, or one of spearman",
+        ),
+        (lambda: bootstrap_means(SCORES[:1], [0], rng=rng()), "one unit on an axis"),
+        (lambda: bootstrap_crossed([A], [A, B], rng=rng()), "leave seeds out of over"),
     ],
 )
 def test_arguments_that_mean_nothing_are_named(call: Callable[[], object], message: str) -> None:
@@ -174,9 +181,10 @@ def test_noise_bounds_of_a_distance_are_in_order_and_bound_it() -> None:
     rdms = [compute_rdm(base + x, "sqeuclidean", stimuli=NAMES) for x in noise]
     lower, upper = noise_ceiling(rdms, "procrustes")
     assert 0 < lower < upper
-    mean = np.mean([r.dissimilarities for r in rdms], axis=0)
+    rows = np.stack([r.dissimilarities for r in rdms])
+    mean = np.mean(rows / np.sqrt(np.mean(rows**2, axis=1, keepdims=True)), axis=0)
     assert compare_rdms(mean, rdms, "procrustes").mean() == pytest.approx(lower, abs=1e-12)
-    stack = np.stack([r.dissimilarities for r in rdms])[:, None].astype(np.float32)
+    stack = rows[:, None].astype(np.float32)
     brain = BrainRDMs(stack, tuple("12345"), ("V1",), NAMES)
     table = alignment_table({"A": A}, brain, method="procrustes").set_index("convention")
     assert table.noise_lower["subject_mean"] == pytest.approx(lower, abs=1e-3)
