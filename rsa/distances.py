@@ -19,7 +19,10 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 GRID = 2.0**-40
-"""Dissimilarities are multiples of GRID times the metric's unit; see ``compute_rdm``."""
+"""Dissimilarities are multiples of GRID times a unit: see ``compute_rdm``."""
+
+_BITS = 40
+_ROUNDED_AT_ONCE = 2**20
 
 _BLOCK = 1024  # rows of the Gram matrix at a time: 8,740 stimuli need 71 MB, not 611
 # From 4 MiB on numpy asks for huge pages; to touch as many small new ones takes a third of the
@@ -104,30 +107,30 @@ def one_minus_products(rows: Array) -> Array:
     from neurosim.rsa._distance_kernels import one_minus
 
     def fill(start: int, diagonal: Array, right: Array, out: Array, filled: int) -> None:
-        one_minus(diagonal, right, GRID, out, filled)
+        one_minus(diagonal, right, rows[start:], GRID, out, filled)
 
     return _from_gram(rows, fill)
 
 
 def squared_distances(rows: Array) -> Array:
-    """|r_i - r_j|^2 for i < j."""
+    """|r_i - r_j|^2 for i < j, each accurate relative to itself."""
     from neurosim.rsa._distance_kernels import squared_distance
 
     # Distances ignore the common offset, the expanded square |a|^2 + |b|^2 - 2 a.b does not.
     with np.errstate(over="ignore", invalid="ignore"):
-        rows = rows - rows.mean(axis=0)
-        norms = np.einsum("ij,ij->i", rows, rows)
+        centred = rows - rows.mean(axis=0)
+        norms = np.einsum("ij,ij->i", centred, centred)
     largest = norms.max()
-    if not largest < _MOST**2 or (largest < _LEAST**2 and rows.any()):
+    if not largest < _MOST**2 or (largest < _LEAST**2 and centred.any()):
         raise ValueError(
-            f"patterns that differ by {np.abs(rows).max():.2g} have squared distances that float64 "
-            "cannot hold; divide all patterns by one number of that size first"
+            f"patterns that differ by {np.abs(centred).max():.2g} have squared distances that "
+            "float64 cannot hold; divide all patterns by one number of that size first"
         )
 
     def fill(start: int, diagonal: Array, right: Array, out: Array, filled: int) -> None:
-        squared_distance(diagonal, right, norms[start:], out, filled)
+        squared_distance(diagonal, right, norms[start:], rows[start:], out, filled)
 
-    return _from_gram(rows, fill)
+    return _from_gram(centred, fill)
 
 
 _Fill = Callable[[int, Array, Array, Array, int], None]
@@ -172,19 +175,16 @@ def _gram_block(rows: Array, start: int) -> tuple[Array, Array]:
     return diagonal, right
 
 
-def on_grid(values: Array, unit: float = 1.0) -> Array:
-    """Round in place to multiples of GRID * unit (exact scaling: unit is a power of two)."""
-    step = GRID * unit
-    np.multiply(values, 1.0 / step, out=values)
-    np.rint(values, out=values)
-    np.multiply(values, step, out=values)
+def on_relative_grid(values: Array, sizes: Array | None = None) -> Array:
+    """Round in place to multiples of GRID times the power of two above each value, or above the
+    size given for it."""
+    for start in range(0, len(values), _ROUNDED_AT_ONCE):
+        part = slice(start, start + _ROUNDED_AT_ONCE)
+        _, exponents = np.frexp((values if sizes is None else sizes)[part])
+        values[part] = np.ldexp(
+            np.rint(np.ldexp(values[part], _BITS - exponents)), exponents - _BITS
+        )
     return values
-
-
-def on_relative_grid(values: Array) -> Array:
-    """Round in place, the unit being the largest magnitude rounded up to a power of two."""
-    largest = float(np.abs(values).max(initial=0.0))
-    return on_grid(values, 2.0 ** np.ceil(np.log2(largest)) if largest > 0 else 1.0)
 
 
 def blank(condensed: Array, undefined: Flags) -> Array:

@@ -37,8 +37,8 @@ class Mahalanobis(Dissimilarity):
 
     def condensed(self, patterns: ArrayLike | Any) -> tuple[Array, Flags]:
         matrix, missing = as_patterns(patterns)
-        whitened = matrix @ whitening(self.precision, matrix.shape[1])
-        return blank(on_relative_grid(squared_distances(whitened)), missing), missing
+        rows = whitened(matrix, self.precision)
+        return blank(on_relative_grid(squared_distances(rows)), missing), missing
 
 
 @final
@@ -68,13 +68,16 @@ class Crossnobis(Dissimilarity):
         matrix, missing = as_patterns(folds.reshape(n_stimuli, -1))
         rows = matrix.reshape(n_stimuli, n_folds, n_features)
         if self.precision is not None:
-            rows = rows @ whitening(self.precision, n_features)
+            rows = whitened(rows.reshape(-1, n_features), self.precision).reshape(rows.shape)
         # sum over k != m of x_k.x_m = |sum of x|^2 - sum of |x_k|^2
         values = squared_distances(rows.sum(axis=1))
+        sizes = values.copy()
         for fold in range(n_folds):
-            values -= squared_distances(rows[:, fold])
-        values /= n_folds * (n_folds - 1)
-        return blank(on_relative_grid(values), missing), missing
+            own = squared_distances(np.ascontiguousarray(rows[:, fold]))
+            values -= own
+            sizes += own
+        n_products = n_folds * (n_folds - 1)
+        return blank(on_relative_grid(values / n_products, sizes / n_products), missing), missing
 
 
 def noise_precision(residuals: ArrayLike, shrinkage: Shrinkage = "ledoit-wolf") -> Array:
@@ -123,21 +126,26 @@ def ledoit_wolf(centred: Array) -> Array:
     return shrunk
 
 
-def whitening(precision: ArrayLike, n_features: int) -> Array:
-    """W with W W^T = precision."""
+def whitened(rows: Array, precision: ArrayLike) -> Array:
+    """(n, n_features) rows less a common origin, times W with W W^T = precision."""
+    n_features = rows.shape[1]
     p = np.asarray(precision, dtype=np.float64)
-    if p.shape == (n_features,):
-        if (p < 0).any():
-            raise ValueError("a diagonal precision is not negative")
-        return np.diag(np.sqrt(p))
-    if p.shape != (n_features, n_features):
+    if p.shape not in ((n_features,), (n_features, n_features)):
         raise ValueError(
             f"the precision of {n_features} features has shape ({n_features},) or "
             f"({n_features}, {n_features}); got {p.shape}"
         )
+    if not np.isfinite(p).all():
+        raise ValueError("the precision holds NaN or infinity; leave those features out")
+    # Distances have no origin, rounding has: the median is that of most rows, outliers or not.
+    rows = rows - np.median(rows, axis=0)
+    if p.ndim == 1:
+        if (p < 0).any():
+            raise ValueError("a diagonal precision is not negative")
+        return np.asarray(rows * np.sqrt(p))
     if not np.allclose(p, p.T, rtol=1e-8, atol=1e-10 * np.abs(p).max()):
         raise ValueError("the precision matrix is not symmetric")
     values, vectors = np.linalg.eigh((p + p.T) / 2)
     if values[0] < -1e-8 * abs(values[-1]):
         raise ValueError(f"the precision has a negative eigenvalue ({values[0]:.3g})")
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+    return np.asarray(rows @ (vectors * np.sqrt(np.maximum(values, 0.0))))

@@ -106,10 +106,12 @@ def compute_rdm(
         stimuli: names, one a row; by default the index of a pandas table, where it is text.
         options: of the named metric, e.g. ``compute_rdm(x, "mahalanobis", precision=p)``.
 
-    Rounding: dissimilarities lie on a grid of 2^-40 (9e-13) of the unit (for bounded
-    metrics) or of the largest value rounded up to a power of two (for the others). It is far
-    above the error of the float64 sums and far below any effect, so that patterns that are
-    equally far apart are tied whatever the order of summation was.
+    Rounding: each pair is computed to its own accuracy, whatever the others are, and lies on a
+    grid of 2^-40 (9e-13) of the unit (for bounded metrics; below 2^-14 of 30 bits of its own
+    value, and below 2^-52 it is 0) or of its own value rounded up to a power of two (for the
+    others; crossnobis: of the sum of the squares it is the difference of). That is far above the
+    error of the float64 sums and far below any effect, so that patterns that are equally far
+    apart are tied whatever the order of summation was.
 
     A pattern without a dissimilarity (constant under correlation, zero under cosine, a
     missing condition) gets NaN in all its pairs, is listed in ``RDM.undefined`` and named in

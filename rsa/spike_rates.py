@@ -27,6 +27,8 @@ class PoissonKL(Dissimilarity):
     name = "poisson-kl"
 
     def condensed(self, patterns: ArrayLike | Any) -> tuple[Array, Flags]:
+        from neurosim.rsa._distance_kernels import mend_poisson_kl
+
         rates, missing = as_patterns(patterns)
         if (rates < 0).any():
             raise ValueError("poisson-kl needs rates or counts, which are not negative")
@@ -34,9 +36,17 @@ class PoissonKL(Dissimilarity):
         if (rates <= 0).any():
             raise ValueError("a rate of zero has no logarithm; give a positive prior")
         logs = np.log(rates)
-        upper = np.triu_indices(len(rates), 1)
-        kernel = rates @ logs.T
-        own = np.diagonal(kernel)
-        divergence = own + own[:, None] - kernel - kernel.T
-        values = np.maximum(divergence[upper], 0.0)
+        divergence, sizes = (
+            _of_all_with_all(rates, logs, -1.0),
+            _of_all_with_all(rates, abs(logs), 1.0),
+        )
+        mend_poisson_kl(rates, logs, sizes, divergence)
+        values = divergence[np.triu_indices(len(rates), 1)]
         return blank(on_relative_grid(values), missing), missing
+
+
+def _of_all_with_all(rates: Array, logs: Array, sign: float) -> Array:
+    """(n, n) sum_k a_k log a_k + b_k log b_k + sign (a_k log b_k + b_k log a_k)."""
+    products = rates @ logs.T
+    own = np.diagonal(products)
+    return np.asarray(own + own[:, None] + sign * (products + products.T))
