@@ -1,41 +1,54 @@
-"""Auditing activations that other code computed: one ``.npz`` file a network and evaluation.
+"""Auditing activations that other code computed: one ``.npz`` file per network and evaluation.
 
 Keys of a file (numpy arrays; ``np.savez``, no pickle):
 
 ========================  ===============================================================
-``activations/LAYER``     (n_stimuli, *features), stimuli in the order of the brain's; one
-                          key a layer, at least one
+``activations/LAYER``     (n_stimuli, *features), numbers; one key per layer, at least one
 ``rule``, ``seed``        which network: text, whole number
 ``epoch``                 passes it has made; 0 as initialised
-``statistics_only``       optional, true after passes at learning rate 0
-``px``                    optional, size of the stimuli (0 where it is left out)
-``normalisation``         optional, where statistics came from (``as evaluated``)
+``statistics_only``       optional, True after passes at learning rate 0
+``px``                    optional, size of the stimuli (0 where it is left out: as they are)
+``normalisation``         optional, where statistics came from (``as evaluated``; ``none``: the
+                          network keeps none)
 ``readout``               optional (``units``)
-``alone/LAYER``           optional: the first stimuli again, shown in another batch
+``stimuli``               optional: names of the rows; without it they stand in the brain's order
+``alone/LAYER``           optional: the first rows again, shown in another batch
 ``changed``               optional, text: names of tensors that evaluation changed; empty: none
 ``weights/LAYER``         optional: the layer's weight
 ========================  ===============================================================
 
-Movement is measured from the ``weights`` of the same rule and seed at epoch 0.
+Movement is measured from the ``weights`` of the same rule and seed at epoch 0. Files are read one
+layer at a time; what is kept of a file does not grow with its layers' size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from neurosim.experiments.audit import Check, Finding, audit, write_audit
-from neurosim.rsa.numpy_files import NumpyFileError, open_npz
+from neurosim.experiments.audit_files import (
+    ACTIVATIONS,
+    ALONE,
+    WEIGHTS,
+    ActivationFile,
+    write_activations,
+)
+from neurosim.experiments.audit_geometry import Measured, Yardstick
+from neurosim.experiments.data import load_stimuli
+from neurosim.experiments.data_types import StimulusSet
+from neurosim.experiments.results import merge
+from neurosim.rsa import RDM, BrainRDMs, alignment_table, reference_rdms
+from neurosim.rsa.rdm import compute_quietly
+from neurosim.training import movement
 
-_ACTIVATIONS, _ALONE, _WEIGHTS = "activations/", "alone/", "weights/"
-_REQUIRED = {"rule": str, "seed": int, "epoch": int}
-_OPTIONAL: Mapping[str, Any] = {
-    "statistics_only": False, "px": 0, "normalisation": "as evaluated", "readout": "units",
-}  # fmt: skip
+__all__ = ["audit_activations", "holds_activations", "write_activations"]
 
 
 def holds_activations(path: Path) -> bool:
@@ -44,154 +57,207 @@ def holds_activations(path: Path) -> bool:
     return not (path / "run.json").is_file() and any(path.glob("*.npz"))
 
 
-def write_activations(
-    path: Path,
-    activations: Mapping[str, Any],
-    *,
-    rule: str,
-    seed: int,
-    epoch: int,
-    alone: Mapping[str, Any] | None = None,
-    weights: Mapping[str, Any] | None = None,
-    changed: Sequence[str] | None = None,
-    **labels: Any,
-) -> None:
-    """Write one file of the format, whole or not at all.
-
-    Args:
-        activations: layer -> (n_stimuli, *features); alone: the same for the first stimuli in
-            another batch; weights: layer -> weight.
-        labels: statistics_only, px, normalisation, readout.
-    """
-    from neurosim.storage import whole_or_nothing
-
-    unknown = set(labels) - set(_OPTIONAL)
-    if unknown:
-        raise ValueError(f"unknown labels {sorted(unknown)}: known are {', '.join(_OPTIONAL)}")
-    arrays: dict[str, Any] = {"rule": rule, "seed": seed, "epoch": epoch, **labels}
-    for prefix, group in ((_ACTIVATIONS, activations), (_ALONE, alone), (_WEIGHTS, weights)):
-        arrays |= {f"{prefix}{name}": np.asarray(a) for name, a in (group or {}).items()}
-    if changed is not None:
-        arrays["changed"] = np.array(list(changed), dtype=str)
-    with whole_or_nothing(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
-
-
 def audit_activations(
     folder: Path, stimuli: str, data_dir: Path | None, layer: str | None = None
 ) -> list[Finding]:
     """Audit every file of a folder against a brain and write ``audit.json`` into it.
 
     Args:
-        stimuli: name of the stimulus set that was shown, in its order.
+        stimuli: name of the stimulus set that was shown.
         layer: the layer that sentences speak of; None: the last of the first file.
 
     Raises:
-        ValueError: a file lacks a key, or does not fit the stimuli; the message names both.
+        ValueError: a file lacks a key, does not fit the stimuli, or says that it is what another
+            one is; the message names it.
     """
-    from neurosim.experiments.data import load_stimuli
-    from neurosim.experiments.results import merge
-    from neurosim.rsa import alignment_table, reference_rdms
-
-    stimulus_set = load_stimuli(stimuli, data_dir, progress=False)
-    brain = stimulus_set.brain
-    files = [(path, _read(path)) for path in sorted(Path(folder).glob("*.npz"))]
+    files = [ActivationFile.open(path) for path in sorted(Path(folder).glob("*.npz"))]
     if not files:
         raise FileNotFoundError(f"no .npz file of activations in {folder} (docs/controls.md)")
-    starts = {
-        (held["rule"], held["seed"]): held["weights"] for _, held in files if held["epoch"] == 0
-    }
-    tables, checks = [], []
-    for path, held in files:
-        labels = {name: held[name] for name in (*_REQUIRED, *_OPTIONAL)}
-        try:
-            table = alignment_table(held["activations"], brain, labels=labels)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error} (stimulus set {stimuli!r})") from error
-        moved = _movement(held["weights"], starts.get((held["rule"], held["seed"]), {}))
-        tables.append(table.join(moved, on="layer").assign(test_accuracy=np.nan))
-        if held["changed"] is not None or held["alone"]:
-            checks.append(_check(path, held))
-    sizes = sorted({int(held["px"]) for _, held in files})
-    references = [
-        alignment_table({name: rdm}, brain, labels={"rule": f"reference:{name}", "px": px})
-        for px in sizes
-        for name, rdm in reference_rdms(_images(stimulus_set, px)).items()
+    _refuse_twice(files)
+    shown = load_stimuli(stimuli, data_dir, progress=False)
+    references = {px: reference_rdms(_images(shown, px)) for px in {f.labels["px"] for f in files}}
+    yardsticks = {px: Yardstick(shown.brain, rdms) for px, rdms in references.items()}
+    starts = {file.key[:2]: file for file in files if file.labels["epoch"] == 0}
+    tables, checks, measured = [], [], []
+    for file in files:
+        found = _measure(file, shown, yardsticks[file.labels["px"]])
+        moved = _movement(file, starts.get(file.key[:2]))
+        tables.append(found.table.join(moved, on="layer").assign(test_accuracy=np.nan))
+        checks.append(found.check)
+        measured.append(found.measured)
+    scored = [
+        alignment_table({name: rdm}, shown.brain, labels={"rule": f"reference:{name}", "px": px})
+        for px, rdms in references.items()
+        for name, rdm in rdms.items()
     ]
-    whole = merge(tables, pd.concat(references), simulated=stimulus_set.simulated)
-    spoken_of = layer or list(files[0][1]["activations"])[-1]
-    findings = audit(whole, checks, layer=spoken_of, stimuli=stimuli)
+    whole = merge(tables, pd.concat(scored), simulated=shown.simulated)
+    spoken_of = layer or files[0].layers()[-1]
+    findings = audit(whole, checks, layer=spoken_of, stimuli=stimuli, measured=measured)
     write_audit(Path(folder) / "audit.json", findings, whole, spoken_of)
     return findings
 
 
-def _images(stimuli: Any, px: int) -> np.ndarray:
+def _refuse_twice(files: Sequence[ActivationFile]) -> None:
+    known: dict[Any, ActivationFile] = {}
+    for file in files:
+        other = known.setdefault((file.key, file.choice), file)
+        if other is not file:
+            labels = ", ".join(f"{name} {value}" for name, value in file.labels.items())
+            raise ValueError(
+                f"{other.path} and {file.path} say that they are the same network and evaluation "
+                f"({labels}): move one away, or say in its labels how it differs"
+            )
+
+
+def _images(stimuli: StimulusSet, px: int) -> np.ndarray:
     """uint8 images at px, or at their native size where it is not told."""
-    return (stimuli.at_px(px) * 255).round().astype(np.uint8) if px else stimuli.images
+    if px:
+        return (stimuli.at_px(px) * 255).round().astype(np.uint8)
+    return np.asarray(stimuli.images[:])
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with open_npz(path) as stored:
-            arrays = {name: array.read() for name, array in stored.items()}
-    except (OSError, NumpyFileError) as error:
-        raise ValueError(f"{path} is no .npz file that can be read: {error}") from error
-    missing = [name for name in _REQUIRED if name not in arrays]
-    if missing or not any(name.startswith(_ACTIVATIONS) for name in arrays):
-        lacks = [*missing, *([f"{_ACTIVATIONS}LAYER"] * (not _group(arrays, _ACTIVATIONS)))]
-        raise ValueError(f"{path} lacks {', '.join(lacks)}: docs/controls.md names all keys")
-    known = {*_REQUIRED, *_OPTIONAL, "changed"}
-    unknown = [
-        n for n in arrays if n not in known and not n.startswith((_ACTIVATIONS, _ALONE, _WEIGHTS))
-    ]
-    if unknown:
-        raise ValueError(f"{path} holds unknown keys {', '.join(unknown)}: docs/controls.md")
-    held: dict[str, Any] = {name: kind(arrays[name]) for name, kind in _REQUIRED.items()}
-    for name, default in _OPTIONAL.items():
-        held[name] = type(default)(arrays[name]) if name in arrays else default
-    held["activations"] = {k: a.reshape(len(a), -1) for k, a in _group(arrays, _ACTIVATIONS)}
-    held["alone"] = dict(_group(arrays, _ALONE))
-    held["weights"] = dict(_group(arrays, _WEIGHTS))
-    changed = arrays.get("changed")
-    held["changed"] = None if changed is None else tuple(str(n) for n in np.ravel(changed) if n)
-    for name, a in held["activations"].items():
-        if a.dtype.kind != "f" or not np.isfinite(a).all():
-            raise ValueError(f"{path}: activations of {name} must be finite floats")
-    return held
+class _Found:
+    """What was found in one file: its scores, its check and what its RDMs say."""
+
+    def __init__(self, table: pd.DataFrame, check: Check, measured: Measured) -> None:
+        self.table, self.check, self.measured = table, check, measured
 
 
-def _group(arrays: Mapping[str, np.ndarray], prefix: str) -> list[tuple[str, np.ndarray]]:
-    return [(k.removeprefix(prefix), a) for k, a in arrays.items() if k.startswith(prefix)]
+def _measure(file: ActivationFile, shown: StimulusSet, yardstick: Yardstick) -> _Found:
+    """Read the layers of a file, one after the other."""
+    brain = shown.brain
+    rows = _rows(file, brain)
+    alone = dict(file.arrays(ALONE))
+    rdms: dict[str, RDM] = {}
+    differences: dict[str, tuple[float, float]] = {}
+    groups: np.ndarray | None = None
+    for layer, array in file.arrays(ACTIVATIONS):
+        if len(array) != brain.n_stimuli:
+            turned = " (is the array transposed?)" * (array.shape[-1] == brain.n_stimuli)
+            raise ValueError(
+                f"{file.path}: layer {layer!r} has {len(array)} stimuli, the brain data of "
+                f"{shown.name!r} {brain.n_stimuli}: extract one row per stimulus{turned}"
+            )
+        flat = array.reshape(len(array), -1)
+        if layer in alone:
+            differences[layer] = _difference(file, layer, flat, alone[layer])
+        rdms[layer] = compute_quietly(_exact(flat)[rows], "correlation", brain.stimuli)
+        groups = _joined(groups, flat[rows])
+    table = alignment_table(rdms, brain, labels=file.labels)
+    measured = yardstick.measure(
+        rdms, name=file.path.stem, key=file.key, choice=file.choice,
+        order_told=file.stimuli is not None, same=_same(groups, shown),
+    )  # fmt: skip
+    return _Found(table, _check(file, differences), measured)
 
 
-def _movement(now: Mapping[str, np.ndarray], start: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    import torch
+def _exact(flat: np.ndarray) -> np.ndarray:
+    """float16 as float64: RDMs are computed of float32 or float64."""
+    return flat if flat.dtype in (np.float32, np.float64) else flat.astype(np.float64)
 
-    from neurosim.training import movement
 
+def _rows(file: ActivationFile, brain: BrainRDMs) -> np.ndarray:
+    """Where the brain's stimuli stand among the file's rows."""
+    if file.stimuli is None:
+        return np.arange(brain.n_stimuli)
+    if sorted(file.stimuli) != sorted(brain.stimuli):
+        strange = sorted(set(file.stimuli) ^ set(brain.stimuli)) or ["one of them twice"]
+        raise ValueError(
+            f"{file.path}: its {len(file.stimuli)} stimuli are not the {brain.n_stimuli} of the "
+            f"brain data, each once; not in both: {', '.join(strange[:5])}"
+        )
+    places = {name: i for i, name in enumerate(file.stimuli)}
+    return np.array([places[name] for name in brain.stimuli])
+
+
+def _joined(groups: np.ndarray | None, flat: np.ndarray) -> np.ndarray | None:
+    """Which stimuli have had the same activity in every layer so far: one number per group.
+
+    A layer that answers every stimulus alike (dead, constant) tells none apart and is left out.
+    """
+    digests = [hashlib.sha256(np.ascontiguousarray(row).data).digest() for row in flat]
+    if len(set(digests)) == 1:
+        return groups
+    own = np.unique(np.array(digests, dtype="S32"), return_inverse=True)[1]
+    both = own if groups is None else groups * len(flat) + own
+    return np.unique(both, return_inverse=True)[1]
+
+
+def _same(groups: np.ndarray | None, shown: StimulusSet) -> tuple[tuple[str, str], ...]:
+    """Neighbours in a group of stimuli with one activity, whose images differ."""
+    if groups is None:
+        return ()
+    pairs = []
+    last: dict[int, int] = {}
+    for i, group in enumerate(groups.tolist()):
+        before = last.get(group)
+        if before is not None and not np.array_equal(shown.images[before], shown.images[i]):
+            pairs.append((shown.brain.stimuli[before], shown.brain.stimuli[i]))
+        last[group] = i
+    return tuple(pairs)
+
+
+def _difference(
+    file: ActivationFile, layer: str, together: np.ndarray, alone: np.ndarray
+) -> tuple[float, float]:
+    """Largest difference between two showings, and the smallest that can be stored, by the RMS."""
+    flat = alone.reshape(len(alone), -1)
+    if flat.shape[1] != together.shape[1] or not 0 < len(flat) <= len(together):
+        raise ValueError(
+            f"{file.path}: alone/{layer} must hold the first stimuli of activations/{layer} again; "
+            f"they are {flat.shape} and {together.shape}"
+        )
+    scale = float(np.sqrt(np.square(together, dtype=float).mean())) or 1.0
+    gap = float(np.abs(together[: len(flat)].astype(float) - flat).max())
+    return gap / scale, _step(together) / scale
+
+
+def _step(values: np.ndarray) -> float:
+    """The smallest difference that is stored: of the type, or of a grid that all values lie on."""
+    of_type = float(np.finfo(values.dtype).eps * np.abs(values).max())
+    levels = np.unique(values[: max(1, 100_000 // values.shape[1])].astype(float))
+    gaps = np.diff(levels)
+    if not len(gaps):
+        return of_type
+    steps = (levels - levels[0]) / gaps.min()
+    on_a_grid = steps[-1] < 2**16 and np.abs(steps - steps.round()).max() < 0.01
+    return max(of_type, float(gaps.min())) if on_a_grid else of_type
+
+
+def _check(file: ActivationFile, differences: Mapping[str, tuple[float, float]]) -> Check:
+    gaps, steps = zip(*differences.values(), strict=True) if differences else ((), ())
+    silent = [layer for layer in file.layers() if layer not in differences]
+    doubt = ""
+    if silent:
+        doubt = (
+            f"{', '.join(silent)} shown in one batch only; give alone/LAYER, the first stimuli "
+            "shown again, each in a batch of its own"
+        )
+    elif not any(gaps):
+        doubt = (
+            "alone is activations to the bit, as a copy of the array would be, and says nothing; "
+            "show the first stimuli to the network again, each in a batch of its own"
+        )
+    return Check(
+        file.path.stem, file.changed, max(gaps, default=None), max(steps, default=0.0), doubt
+    )
+
+
+def _movement(file: ActivationFile, start: ActivationFile | None) -> pd.DataFrame:
+    """Layer -> displacement and direction change since epoch 0, of weights in both files."""
     rows = {}
-    for name in now.keys() & start.keys():
-        moved = movement(*(torch.as_tensor(np.asarray(w[name], float)) for w in (start, now)))
-        rows[name] = {"displacement": moved.displacement,
-                      "direction_change": moved.direction_change}  # fmt: skip
+    if start is not None:
+        first = dict(start.arrays(WEIGHTS))
+        for layer, weight in file.arrays(WEIGHTS):
+            if layer not in first:
+                continue
+            if first[layer].shape != weight.shape:
+                raise ValueError(
+                    f"{file.path}: weights/{layer} has the shape {weight.shape}, at epoch 0 "
+                    f"({start.path.name}) {first[layer].shape}"
+                )
+            moved = movement(*(torch.as_tensor(w.astype(float)) for w in (first[layer], weight)))
+            rows[layer] = {"displacement": moved.displacement,
+                           "direction_change": moved.direction_change}  # fmt: skip
     columns = ["displacement", "direction_change"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=float)
-
-
-def _check(path: Path, held: Mapping[str, Any]) -> Check:
-    shares = list(_differences(path, held))
-    changed = held["changed"] or ()
-    return Check(path.stem, tuple(changed), max(shares) if shares else None)
-
-
-def _differences(path: Path, held: Mapping[str, Any]) -> Iterator[float]:
-    for name, alone in held["alone"].items():
-        together = held["activations"].get(name)
-        flat = alone.reshape(len(alone), -1).astype(float)
-        if together is None or flat.shape[1] != together.shape[1] or len(flat) > len(together):
-            raise ValueError(
-                f"{path}: alone/{name} must hold the first stimuli of activations/{name} again"
-            )
-        scale = float(np.sqrt(np.square(together, dtype=float).mean()))
-        difference = float(np.abs(together[: len(flat)] - flat).max())
-        yield difference / scale if scale > 0 else difference

@@ -50,7 +50,7 @@ def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
 
     shown = shown_stimuli(stimuli, settings.training_px)
     checks = [check(learner, shown, state.name) for state, learner in networks()]
-    findings = audit(table, checks, layer=layer, stimuli=settings.stimuli)
+    findings = audit(table, checks, layer=layer, stimuli=settings.stimuli, shown_here=True)
     write_audit(Path(path) / "audit.json", findings, table, layer)
     return findings
 

@@ -103,11 +103,13 @@ def selection(
     ]
 
 
-def decompose(rows: pd.DataFrame) -> pd.DataFrame:
+def decompose(rows: pd.DataFrame, axes: Sequence[str] = ()) -> pd.DataFrame:
     """Each seed's change split in two: normalisation part + learning part = change.
 
     Args:
         rows: a ``selection``: one row a (rule, seed, layer, roi, epoch, statistics_only).
+        axes: columns that tell several choices of axes apart (px, ...), so that rows under all
+            of them are split at once; they are columns of the answer too.
 
     Returns:
         One row a (rule, seed, layer, roi, epoch > 0): ``start`` (as initialised),
@@ -120,7 +122,7 @@ def decompose(rows: pd.DataFrame) -> pd.DataFrame:
         pandas.errors.MergeError: a start or statistics-only score is there twice, so ``rows``
             mixes several px, policies, readouts or conventions.
     """
-    keys = ["rule", "seed", "layer", "roi"]
+    keys = ["rule", "seed", "layer", "roi", *axes]
     flag = _flag(rows)
     zero = rows[(rows["epoch"] == 0) & ~flag].set_index(keys)["rho"].rename("start")
     passes = [*keys, "epoch"]

@@ -16,9 +16,7 @@ from neurosim.experiments.results import (
     decompose,
     learning_tests,
 )
-
-#: Changes below this are called none: rho is not reproducible to better over stimuli.
-NEGLIGIBLE = 0.005
+from neurosim.experiments.seed_intervals import NEGLIGIBLE, share_of_statistics
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,11 @@ def verdicts(headline: Headline) -> list[Verdict]:
 
 
 def in_short(headline: Headline) -> list[str]:
-    """Two sentences a region: how much of the change is statistics, and how near brains are."""
+    """Two sentences per region: how much of the change is statistics, and how near brains are."""
     told = []
     for roi in headline.rois:
         view = headline.view(roi)
-        shares, against = [], []
+        shares, against, unsure = [], [], []
         for rule in view.rules:
             if rule == "untrained" or (parts := parts_of(view, rule)).empty:
                 continue
@@ -71,10 +69,13 @@ def in_short(headline: Headline) -> list[str]:
             if abs(mean["change"]) < NEGLIGIBLE:
                 continue
             label = rule_style(rule).label
-            if mean["normalisation_part"] * mean["learning_part"] < 0:
+            share = share_of_statistics(parts)
+            if np.isfinite(share):
+                shares.append(f"{label} {share:.0%}")
+            elif _pull_apart(parts):
                 against.append(label)
             else:
-                shares.append(f"{label} {mean['normalisation_part'] / mean['change']:.0%}")
+                unsure.append(label)
         sentence = f"{roi}, {view.layer}, {headline.px} px: "
         if shares:
             sentence += (
@@ -84,7 +85,11 @@ def in_short(headline: Headline) -> list[str]:
             sentence += "; " * bool(shares) + (
                 f"for {', '.join(against)} statistics and learning pull against each other"
             )
-        if not (shares or against):
+        if unsure:
+            sentence += "; " * bool(shares or against) + (
+                f"for {', '.join(unsure)} these seeds do not tell how much of it is statistics"
+            )
+        if not (shares or against or unsure):
             sentence += "no rule changed its score to speak of"
         bounds = [v.text.partition(": ")[2] for v in against_bounds(headline, view)]
         told.append(
@@ -138,20 +143,28 @@ def split(headline: Headline, view: View) -> list[Verdict]:
         elif abs(mean["change"]) < NEGLIGIBLE and abs(mean["learning_part"]) < NEGLIGIBLE:
             text = f"{moved} That is no change to speak of (under {number(NEGLIGIBLE)})."
         else:
-            text = f"{moved} {_shares(mean, statistics)}"
+            text = f"{moved} {_shares(parts, statistics)}"
         found.append(Verdict("split", text))
     return found
 
 
-def _shares(mean: pd.Series, statistics: str) -> str:
-    normalisation, learning = mean["normalisation_part"], mean["learning_part"]
+def _pull_apart(parts: pd.DataFrame) -> bool:
+    """Whether statistics and learning change the mean score in opposite directions."""
+    return bool(parts["normalisation_part"].mean() * parts["learning_part"].mean() < 0)
+
+
+def _shares(parts: pd.DataFrame, statistics: str) -> str:
+    mean = parts[["normalisation_part", "learning_part"]].mean()
     sizes = (
-        f"{change(normalisation)} is the {statistics} part, {change(learning)} the learning part"
+        f"{change(mean['normalisation_part'])} is the {statistics} part, "
+        f"{change(mean['learning_part'])} the learning part"
     )
-    if normalisation * learning < 0:
+    if _pull_apart(parts):
         return f"The two parts pull against each other: {sizes}."
-    share = normalisation / mean["change"]
-    return f"Of it, {sizes}: {share:.0%} happens without any learning."
+    share = share_of_statistics(parts)
+    if np.isfinite(share):
+        return f"Of it, {sizes}: {share:.0%} happens without any learning."
+    return f"Of it, {sizes}; these seeds do not tell what share happens without any learning."
 
 
 def seed_tests(headline: Headline, view: View) -> list[Verdict]:

@@ -9,6 +9,7 @@ import result_tables
 import torch
 
 from neurosim.experiments import audit as audits
+from neurosim.experiments import audit_types
 from neurosim.experiments.audit import Check, audit, in_words
 from neurosim.experiments.audit_activations import audit_activations, write_activations
 from neurosim.experiments.audit_run import check
@@ -34,7 +35,10 @@ def known(seeds: tuple[int, ...] = (1, 2), **rho: float) -> pd.DataFrame:
         ("statistics_only", flag),
         ("trained", (table["epoch"] == 1) & ~flag),
     ):
+        # Seeds differ, as seeds do; their changes do not, so that every interval is its mean.
         table.loc[models & rows.fillna(False), "rho"] = rho[name]
+    own = (table["seed"].astype(float) - 1.5) / 1000
+    table.loc[models, "rho"] += own[models]
     return table
 
 
@@ -51,7 +55,7 @@ def test_the_split_of_a_change_is_told_in_its_numbers():
 def test_one_seed_passes_nothing_that_another_could_contradict():
     scores = {"start": 0.2, "statistics_only": 0.18, "trained": 0.1}
     two, one = audit(known(**scores)), audit(known(seeds=(1,), **scores))
-    for name in ("normalisation", "sign", "luminance"):
+    for name in ("normalisation", "sign", "low-level"):
         assert of(two, name).verdict == "pass"
         assert of(one, name).verdict == "unknown"
         assert of(one, name).answer.endswith("whether another one would say the same is not known.")
@@ -108,10 +112,12 @@ def test_a_best_layer_that_changes_is_told_with_its_epochs():
 
 def test_scores_are_held_against_luminance_and_noise():
     """The references of this table: luminance .01, pixels .06; noise bounds .247 to .399."""
-    low = of(audit(known(start=0.0, statistics_only=0.0, trained=0.005)), "luminance")
+    low = of(audit(known(start=0.0, statistics_only=0.001, trained=0.005)), "low-level")
     assert low.verdict == "warning"
-    assert "bp not above luminance (0.010)" in low.answer
-    high = of(audit(known(start=0.0, statistics_only=0.0, trained=0.1235)), "luminance")
+    assert "bp in V1: 0.005 is not above luminance (0.010), pixels (0.060)" in low.answer
+    between = of(audit(known(start=0.0, statistics_only=0.001, trained=0.03)), "low-level")
+    assert between.verdict == "warning", "above luminance is not above pixels"
+    high = of(audit(known(start=0.0, statistics_only=0.001, trained=0.1235)), "low-level")
     assert high.verdict == "pass"
     assert "50% of the lower noise bound" in high.answer
 
@@ -125,13 +131,19 @@ def test_without_checks_the_answer_is_unknown_and_with_bad_ones_it_fails():
     assert of(audit(table, bad), "batch").verdict == "fail"
     good = audit(table, bad[1:])
     assert of(good, "state").verdict == of(good, "batch").verdict == "pass"
+    silent = audit(table, [*bad[1:], Check("fa seed 1")])
+    assert of(silent, "state").verdict == of(silent, "batch").verdict == "unknown"
+    assert "fa seed 1" in of(silent, "state").answer
+    assert "fa seed 1" in of(silent, "batch").answer
+    one_percent = audit(table, [Check("bp seed 1", (), 0.01)])
+    assert of(one_percent, "batch").verdict == "fail"
 
 
 def test_json_is_plain_and_the_words_hold_every_answer():
     table = known(start=0.1, statistics_only=np.nan, trained=0.1)
     findings = audit(table)
     record = json.loads(audits.to_json(findings, table, "FC1"))
-    assert record["format"] == "neurosim-audit-1"
+    assert record["format"] == "neurosim-audit-2"
     assert [f["id"] for f in record["findings"]] == [f.id for f in findings]
     assert all(finding.question in in_words(findings) for finding in findings)
 
@@ -171,24 +183,50 @@ def activations(demo, seed: int) -> dict[str, np.ndarray]:
     return {"a": rng.normal(size=(n, 6)), "b": rng.normal(size=(n, 3, 2))}
 
 
-def test_activations_of_other_code_are_audited(demo, tmp_path):
-    weights = {"a": np.ones((2, 3))}
-    for epoch, moved in ((0, 0.0), (3, 0.5)):
+def test_the_audit_of_activations_is_written_beside_them(demo, tmp_path):
+    """What it must say of which activations: test_audit_artefacts.py."""
+    for epoch in (0, 3):
         features = activations(demo, epoch)
-        write_activations(
-            tmp_path / f"net-{epoch}.npz", features, rule="mine", seed=1, epoch=epoch, px=32,
-            weights={"a": weights["a"] + moved * np.eye(2, 3)}, changed=(),
-            alone={name: array[:2] for name, array in features.items()},
-        )  # fmt: skip
+        write_activations(tmp_path / f"n-{epoch}.npz", features, rule="mine", seed=1, epoch=epoch)
     findings = audit_activations(tmp_path, "demo", None)
-    assert of(findings, "state").verdict == "pass"
-    assert of(findings, "batch").verdict == "pass"
-    assert of(findings, "movement").verdict == "pass"
-    assert of(findings, "normalisation").verdict == "unknown", "no statistics-only file was given"
-    assert of(findings, "luminance").verdict in ("pass", "warning")
     record = json.loads((tmp_path / "audit.json").read_text())
+    assert [found["verdict"] for found in record["findings"]] == [f.verdict for f in findings]
     assert record["simulated"] is True
-    assert record["about"]["layer"] == "b", "the last layer of the first file"
+    about = record["about"]
+    assert about["layer"] == "b", "the last layer of the first file"
+    assert about["px"] is None, "no size was given"
+    assert about["readout"] == ["units"]
+    assert about["epochs"] == {"mine": 3}
+
+
+def test_every_change_is_split_once(monkeypatch):
+    """However many rules, regions and controls ask for it."""
+    calls = []
+    decompose = audit_types.decompose
+    monkeypatch.setattr(
+        audit_types, "decompose", lambda *given: calls.append(1) or decompose(*given)
+    )
+    audit(result_tables.table())
+    assert len(calls) == 1
+
+
+def test_rules_are_spoken_of_at_their_own_last_epoch():
+    table = result_tables.table(rules=("bp", "fa"), epochs=(0, 1, 2))
+    early = (table["rule"] == "fa") & (table["epoch"] == 2).fillna(False)
+    found = of(audit(table[~early]), "sign")
+    assert "bp in EVC: " in found.answer
+    assert "fa in EVC: " in found.answer
+
+
+def test_two_seeds_with_the_same_scores_are_one():
+    table = known(start=0.1, statistics_only=0.11, trained=0.2)
+    assert of(audit(table), "copies").verdict == "pass"
+    one = table[table["seed"] != 2]
+    twice = pd.concat([one, table[table["seed"] == 1].assign(seed=2)], ignore_index=True)
+    twice["seed"] = twice["seed"].astype("Int64")
+    found = audit(twice)
+    assert of(found, "copies").verdict == "fail"
+    assert of(found, "sign").verdict == "unknown"
 
 
 def test_files_that_do_not_fit_are_refused_by_name(demo, tmp_path):
@@ -200,9 +238,9 @@ def test_files_that_do_not_fit_are_refused_by_name(demo, tmp_path):
     with pytest.raises(ValueError, match=r"x.npz: layer 'a' has 3 stimuli, the brain data"):
         audit_activations(tmp_path, "demo", None)
     (tmp_path / "x.npz").write_bytes(b"PK no zip")
-    with pytest.raises(ValueError, match=r"x.npz is no .npz file"):
+    with pytest.raises(ValueError, match=r"x.npz is not an .npz file"):
         audit_activations(tmp_path, "demo", None)
-    with pytest.raises(ValueError, match="unknown labels"):
+    with pytest.raises(ValueError, match=r"holds unknown labels pixels; known are rule, seed"):
         write_activations(tmp_path / "y.npz", few, rule="r", seed=1, epoch=0, pixels=3)
 
 

@@ -66,7 +66,7 @@ def scores(table: pd.DataFrame, **chosen) -> pd.Series:
 
 
 def test_a_run_is_audited(run):
-    assert '"format": "neurosim-audit-1"' in (run / "audit.json").read_text()
+    assert '"format": "neurosim-audit-2"' in (run / "audit.json").read_text()
 
 
 def test_upsampled_is_native_at_the_training_size_and_nowhere_else(swept):

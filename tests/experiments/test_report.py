@@ -144,7 +144,8 @@ def test_the_split_is_said_with_the_numbers_of_the_table() -> None:
         assert change(mean[part]) in sentence
     assert f"from {number(mean['start'])} to {number(mean['rho'])} by epoch 5" in sentence
     if mean["normalisation_part"] * mean["learning_part"] > 0:
-        assert f"{mean['normalisation_part'] / mean['change']:.0%}" in sentence
+        # Scores are drawn: three seeds of noise tell no share.
+        assert "these seeds do not tell what share" in sentence
     else:
         assert "pull against each other" in sentence
 

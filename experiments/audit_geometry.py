@@ -1,0 +1,142 @@
+"""What the RDMs of given activations say, beside their scores: the order of the stimuli, copies,
+chance, and what low-level features leave.
+
+Spearman correlations, on at most ``N_STIMULI`` stimuli spread over the set, so that what is kept
+of a file does not grow with it. Ranks are those within all stimuli; a masked or missing pair counts
+as an average one. "Shuffled" is always the same 199 orders: the mean over seeds of a shuffled
+score is one draw of the null of the mean over seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from neurosim.rsa import RDM, BrainRDMs, to_square
+
+Array = NDArray[np.float32]
+
+N_STIMULI = 100
+N_SHUFFLES = 199
+#: Shifts of the order that are tried, at most, each way.
+_MOST_SHIFT = 60
+#: What the first layers of a network follow, in an order that is right.
+_ORDER_REFERENCES = ("mean-rgb", "pixels", "gabor")
+#: One order must fit better than the given one by this much to be called the right one.
+_BETTER = 0.05
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one file of activations says.
+
+    name: the file. key: (rule, seed, epoch, statistics_only); choice: px, normalisation, readout.
+    layers: names, in order. sketch: (n_layers, n_pairs) dissimilarities; NaN where undefined.
+    by_brain: (n_layers, n_rois, 1 + N_SHUFFLES) mean score over subjects: in order, and shuffled.
+    given_references: (n_layers, n_rois) the same less what all low-level references predict.
+    order: the order that fits the images best, in words; "" the given one; None: none does.
+    order_rho: its best correlation, and the largest of the shuffled ones.
+    order_told: the file names its stimuli. same: pairs of stimuli whose images differ and whose
+        activity is the same in every layer.
+    """
+
+    name: str
+    key: tuple[str, int, int, bool]
+    choice: tuple[int, str, str]
+    layers: tuple[str, ...]
+    sketch: Array
+    by_brain: Array
+    given_references: Array
+    order: str | None
+    order_rho: tuple[float, float]
+    order_told: bool
+    same: tuple[tuple[str, str], ...] = ()
+
+
+class Yardstick:
+    """The brain's and the low-level RDMs of one stimulus size, in order, shifted and shuffled."""
+
+    def __init__(self, brain: BrainRDMs, references: Mapping[str, RDM]) -> None:
+        n = brain.n_stimuli
+        self.shown = np.unique(np.linspace(0, n - 1, min(n, N_STIMULI)).round().astype(int))
+        self._pairs = np.triu_indices(len(self.shown), 1)
+        shifts = [s for s in range(1, n) if min(s, n - s) <= _MOST_SHIFT]
+        self._moved = [f"shifted by {s if s <= n - s else s - n}" for s in shifts] + ["reversed"]
+        moved = [(self.shown + s) % n for s in shifts] + [n - 1 - self.shown]
+        draws = np.random.default_rng(0)
+        shuffled = [draws.permutation(n)[self.shown] for _ in range(N_SHUFFLES)]
+        kept = True if brain.pair_mask is None else brain.pair_mask
+        by_subject = np.where(kept, brain.rdms, np.nan)
+        in_order = np.stack(
+            [[_unit(_ranks(rdm)) for rdm in of_subject] for of_subject in by_subject]
+        )
+        present = np.maximum(brain.has_roi().sum(axis=0), 1)[:, None]
+        mean = in_order.sum(axis=0) / present
+        self._brain = np.stack([self._seen(row, [self.shown, *shuffled]) for row in mean])
+        known = {name: _ranks(rdm.dissimilarities) for name, rdm in references.items()}
+        self._references = np.stack(
+            [self._seen(known[n], [self.shown, *moved, *shuffled]) for n in _ORDER_REFERENCES]
+        )
+        rows = np.stack([self._seen(row, [self.shown])[0] for row in known.values()])
+        self._basis = np.linalg.qr(rows.T)[0]
+        self._left = self._residual(self._brain[:, 0])
+
+    def _seen(self, row: NDArray[Any], orders: Sequence[NDArray[np.intp]]) -> Array:
+        """(n_orders, n_pairs): a condensed row over all stimuli, as unit rows in these orders."""
+        square = to_square(row)
+        first, second = self._pairs
+        return np.stack([_unit(square[order[first], order[second]]) for order in orders])
+
+    def _residual(self, rows: Array) -> Array:
+        left = rows - (rows @ self._basis) @ self._basis.T
+        size = np.linalg.norm(left, axis=-1, keepdims=True)
+        # What is left of a row that the references predict wholly is rounding.
+        return np.where(size > 1e-3, left / np.maximum(size, 1e-3), np.nan).astype(np.float32)
+
+    def measure(self, rdms: Mapping[str, RDM], **labels: Any) -> Measured:
+        """What the RDMs of one file's layers say; ``labels``: the other fields of ``Measured``."""
+        first, second = self._pairs
+        sketch = np.stack(
+            [rdm.square()[self.shown[first], self.shown[second]] for rdm in rdms.values()]
+        )
+        rows = np.stack([_unit(_ranks(row)) for row in sketch])
+        order, rho = self._order(rows)
+        return Measured(
+            layers=tuple(rdms),
+            sketch=sketch.astype(np.float32),
+            by_brain=np.einsum("lp,rop->lro", rows, self._brain),
+            given_references=self._residual(rows) @ np.nan_to_num(self._left).T,
+            order=order,
+            order_rho=rho,
+            **labels,
+        )
+
+    def _order(self, rows: Array) -> tuple[str | None, tuple[float, float]]:
+        """The order that the images fit, by the best layer and reference of each order."""
+        fits = np.einsum("lp,rop->lro", rows, self._references).max(axis=(0, 1))
+        given, moved, chance = np.split(fits, [1, 1 + len(self._moved)])
+        best, most = int(moved.argmax()), float(chance.max())
+        if moved[best] > max(most, given[0]) + _BETTER:
+            return self._moved[best], (float(moved[best]), most)
+        return "" if given[0] > most else None, (float(given[0]), most)
+
+
+def _ranks(row: NDArray[Any]) -> NDArray[np.float64]:
+    """Average ranks about their mean; 0 where the row is NaN."""
+    known = np.isfinite(row)
+    out = np.zeros(len(row))
+    if known.any():
+        ranks = rankdata(row[known])
+        out[known] = ranks - ranks.mean()
+    return out
+
+
+def _unit(row: NDArray[Any]) -> Array:
+    centred = row - row.mean()
+    size = np.linalg.norm(centred)
+    return (centred / size if size > 0 else centred).astype(np.float32)
