@@ -150,31 +150,29 @@ def _sign_in_words(
     reference: Mapping[str, Any], held: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str, str]:
     """Verdict of one difference under its controls, and what it adds to its number."""
-    told, opposite = "", {}
-    for name, found in held.items():
-        if found["difference"] * reference["difference"] <= 0:
-            opposite[name] = found
+    if _has_no_sign(reference):
+        return UNKNOWN, "; over seeds it is not told apart from zero"
     gone = {n: f for n, f in held.items() if abs(f["difference"]) < _NOTHING}
-    unsure = {
-        name: found
-        for name, found in held.items()
-        if name not in gone and _has_no_sign(found) and (name in opposite or name == _PASSES)
-    }
-    flips = {n: f for n, f in opposite.items() if n not in gone and n not in unsure}
+    turned = {
+        n: f for n, f in held.items()
+        if n not in gone and f["difference"] * reference["difference"] < 0
+    }  # fmt: skip
+    asked = {*turned, _PASSES} & (held.keys() - gone.keys())
+    unsure = [name for name in held if name in asked and _has_no_sign(held[name])]
+    flips = {n: f for n, f in turned.items() if n not in unsure}
+    told = ""
     if flips:
         named = ", ".join(f"{n} ({signed(f['difference'])})" for n, f in flips.items())
         told += f"; the sign turns with {named}"
     if gone:
         told += f"; nothing is left (under {_NOTHING}) with {', '.join(gone)}"
-    if _has_no_sign(reference):
-        told += "; over seeds it is not told apart from zero"
-    elif unsure:
+    if unsure:
         told += f"; over seeds it is not told apart from zero with {', '.join(unsure)}"
     if flips or gone:
         return WARNING, told
-    if unsure or _has_no_sign(reference):
+    if unsure:
         return UNKNOWN, told
-    return PASS, told + f"; the same sign under all {len(held)} controls" * bool(held)
+    return PASS, f"; the same sign under all {len(held)} controls" * bool(held)
 
 
 def _has_no_sign(found: Mapping[str, Any]) -> bool:

@@ -83,7 +83,7 @@ def best_layer(audited: Audited) -> Finding:
     rows = audited.headline.models
     rows = rows[~rows["statistics_only"].astype(bool)]
     several = rows["layer"].nunique() > 1
-    verdict, values, lines = PASS, [], []
+    verdict, values, lines, turned = PASS, [], [], []
     for rule in audited.rules:
         chance = _by_chance(audited, rule)
         if chance is not None and chance > _CHANCE:
@@ -107,7 +107,7 @@ def best_layer(audited: Audited) -> Finding:
             if len({name for _, name in path}) > 1:
                 turns = [path[0], *(b for a, b in pairwise(path) if a[1] != b[1])]
                 told = ", then ".join(f"{name} from epoch {epoch}" for epoch, name in turns)
-                lines.append(f"{rule} in {roi}: {told}.")
+                turned.append(f"{rule} in {roi}: {told}.")
                 verdict = worst(verdict, WARNING)
             seeds = of_pair[of_pair["epoch"] == path[-1][0]].dropna(subset=["rho"])
             picks = seeds.loc[seeds.groupby("seed")["rho"].idxmax(), "layer"]
@@ -118,17 +118,19 @@ def best_layer(audited: Audited) -> Finding:
                     f"{rule} in {roi}, epoch {path[-1][0]}: {path[-1][1]} is the best of the mean, "
                     f"and of {value['seeds_that_agree']} of {len(picks)} seeds."
                 )
-    if not several and not lines:
+    if turned:
+        lines += [
+            "A curve of the best layer of each epoch joins points of different layers (the best of "
+            "several is also optimistic at each).",
+            *turned,
+        ]
+    if lines:
+        return Finding("best-layer", question, verdict, "\n".join(lines), values)
+    if not several:
         answer = "The table holds one layer: no choice was made."
         return Finding("best-layer", question, PASS, answer, values)
-    if not lines and all(len(v["best"]) < 2 for v in values):
+    if all(len(v["best"]) < 2 for v in values):
         return Finding("best-layer", question, UNKNOWN, "The table holds one checkpoint.", values)
-    if lines:
-        head = (
-            "No: a curve of the best layer of each epoch joins points of different layers "
-            "(the best of several is also optimistic at each)."
-        )
-        return Finding("best-layer", question, verdict, "\n".join([head, *lines]), values)
     lines = ["Yes, for every rule and region."]
     verdict = audited.pass_of_seeds(PASS, lines)
     return Finding("best-layer", question, verdict, "\n".join(lines), values)

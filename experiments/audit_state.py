@@ -14,6 +14,7 @@ def state_changed(audited: Audited) -> Finding:
     """Did any extraction change state?"""
     question = "Did any extraction change the network that it looked at?"
     told = [check for check in audited.checks if check.changed is not None]
+    told += _evaluations_that_changed(audited)
     values = [{"network": c.name, "changed": list(c.changed or ())} for c in told]
     changed = [check for check in told if check.changed]
     if changed:
@@ -38,6 +39,16 @@ def state_changed(audited: Audited) -> Finding:
         "and threshold was the same to the bit afterwards."
     )
     return Finding("state", question, PASS, answer, values)
+
+
+def _evaluations_that_changed(audited: Audited) -> list[Check]:
+    """Of a run: the evaluations that left another fingerprint than they found."""
+    rows = audited.models
+    if "changed_state" not in rows:
+        return []
+    rows = rows[rows["changed_state"].astype("boolean").fillna(False).astype(bool)]
+    states = rows[["rule", "seed", "epoch"]].drop_duplicates().itertuples(index=False)
+    return [Check(f"{r} seed {s}, epoch {e}", ("its fingerprint",)) for r, s, e in states]
 
 
 def batch_dependence(audited: Audited) -> Finding:

@@ -285,7 +285,7 @@ SCENARIOS = [
     Scenario("seeds are copies, units permuted", copy_seeds(lambda a: a[:, ::-1]),
              WITHDRAWN | {"copies": FAIL}),
     Scenario("trained is epoch 0", copy_state("start", "end"),
-             {"copies": FAIL, "normalisation": UNKNOWN, "sign": WARNING},
+             {"copies": FAIL, "normalisation": UNKNOWN, "sign": UNKNOWN},
              ("Trained and epoch 0: net seed 1",)),
     Scenario("trained is statistics-only", copy_state("passes", "end"),
              {"copies": FAIL, "normalisation": UNKNOWN, "sign": WARNING},
@@ -310,7 +310,7 @@ SCENARIOS = [
     Scenario("noise of two seeds", noise_layers(2),
              WITHDRAWN | NOISE, seeds=(1, 2)),
     Scenario("30 layers of noise", noise_layers(30),
-             WITHDRAWN | NOISE | {"sign": WARNING},
+             WITHDRAWN | NOISE,
              ("no better than the best of 30 with the stimuli shuffled",)),
 
     # The stimuli.
@@ -343,7 +343,7 @@ SCENARIOS = [
              {"normalisation": WARNING, "sign": WARNING},
              ("at least half is not learning",)),
     Scenario("trained is random", made_otherwise("end", moved=3.0),
-             {"normalisation": UNKNOWN, "sign": WARNING}),
+             {"normalisation": UNKNOWN, "sign": UNKNOWN}),
     Scenario("a last layer that never answers", each(
         lambda given: given["activations"].update(c=np.ones((60, 4), np.float32)) or
         given["alone"].update(c=np.ones((4, 4), np.float32))),
