@@ -288,7 +288,7 @@ SCENARIOS = [
              {"copies": FAIL, "normalisation": UNKNOWN, "sign": UNKNOWN},
              ("Trained and epoch 0: net seed 1",)),
     Scenario("trained is statistics-only", copy_state("passes", "end"),
-             {"copies": FAIL, "normalisation": UNKNOWN, "sign": WARNING},
+             {"copies": FAIL, "normalisation": UNKNOWN, "sign": UNKNOWN},
              ("Trained and statistics-only",)),
     Scenario("statistics-only is epoch 0", copy_state("start", "passes"), WITHDRAWN,
              ("control nothing", "normalisation='none'")),
@@ -333,10 +333,10 @@ SCENARIOS = [
 
     # What else than learning.
     Scenario("the picture and noise", last_layer(picture),
-             {"normalisation": UNKNOWN, "sign": WARNING, "best-layer": WARNING},
+             {"normalisation": UNKNOWN, "sign": UNKNOWN, "best-layer": WARNING},
              ("is left when all of them are taken out",)),
     Scenario("the silhouette", last_layer(silhouette),
-             {"normalisation": UNKNOWN, "sign": WARNING, "best-layer": WARNING},
+             {"normalisation": UNKNOWN, "sign": UNKNOWN, "best-layer": WARNING},
              ("is left when all of them are taken out",)),
     Scenario("statistics do it all", both(
         made_otherwise("passes", passes=1.5), made_otherwise("end", moved=0.02, passes=1.5)),
