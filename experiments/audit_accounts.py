@@ -56,8 +56,12 @@ def low_level(audited: Audited) -> Finding:
                 f"{top['rho'] / bounds[0]:.0%} of the lower noise bound ({bounds[0]:.3f} to "
                 f"{bounds[1]:.3f})."
             )
-    if verdict == PASS:
-        lines.insert(0, "Every rule scores above every low-level reference.")
+    heads = {
+        PASS: "Yes: every rule scores above every low-level reference.",
+        UNKNOWN: "Not known of every rule and region:",
+        WARNING: "Not of every rule and region:",
+    }
+    lines.insert(0, heads[verdict])
     verdict = audited.pass_of_seeds(verdict, lines)
     return Finding("low-level", question, verdict, "\n".join(lines), values)
 

@@ -113,7 +113,13 @@ def _images(stimuli: StimulusSet, px: int) -> np.ndarray:
     """uint8 images at px, or at their native size where it is not told."""
     if px:
         return (stimuli.at_px(px) * 255).round().astype(np.uint8)
-    return np.asarray(stimuli.images[:])
+    try:
+        return np.stack([np.asarray(image) for image in stimuli.images])
+    except ValueError as error:
+        raise ValueError(
+            f"the images of {stimuli.name!r} differ in size: say in every file at which size they "
+            "were shown, px"
+        ) from error
 
 
 class _Found:

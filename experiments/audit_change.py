@@ -57,7 +57,7 @@ def normalisation_share(audited: Audited) -> Finding:
             verdict = worst(verdict, own)
             values.append(
                 {"rule": rule, "roi": roi, "n_seeds": len(parts), **mean, "share": share,
-                 "most": own == WARNING}
+                 "most": own == WARNING and mean["normalisation_part"] * mean["change"] > 0}
             )  # fmt: skip
             lines.append(
                 f"{rule} in {roi}: {signed(mean['change'])} = "
@@ -66,6 +66,8 @@ def normalisation_share(audited: Audited) -> Finding:
                 f"{apart}{audited.seeds_in_words(rule, len(parts))}."
             )
     n = sum(value["most"] for value in values)
+    if values:
+        lines.insert(0, "The change from epoch 0 and its two parts, means over seeds:")
     if n:
         lines.insert(0, f"In {n} of {len(values)} changes at least half is not learning.")
     if by_batch:
@@ -78,7 +80,7 @@ def normalisation_share(audited: Audited) -> Finding:
     if not lines:
         return Finding("normalisation", question, UNKNOWN, "The table holds no rule that learns.")
     if values:
-        verdict = audited.pass_of_seeds(verdict, lines)
+        verdict = _of_seeds(audited, verdict, lines)
     return Finding("normalisation", question, verdict, "\n".join(lines), values)
 
 
@@ -142,7 +144,7 @@ def sign_survives(audited: Audited) -> Finding:
     head = (
         f"Trained minus untrained at {audited.where()} (means over seeds), and one thing changed:"
     )
-    verdict = audited.pass_of_seeds(verdict, lines) if values else verdict
+    verdict = _of_seeds(audited, verdict, lines) if values else verdict
     return Finding("sign", question, verdict, "\n".join([head, *lines]), values)
 
 
@@ -178,6 +180,13 @@ def _sign_in_words(
 def _has_no_sign(found: Mapping[str, Any]) -> bool:
     """Whether zero lies in the interval over seeds; of one seed there is none to ask."""
     return found["n_seeds"] > 1 and found["low"] <= 0 <= found["high"]
+
+
+def _of_seeds(audited: Audited, verdict: str, lines: list[str]) -> str:
+    """The verdict, and what would tell where an interval does not."""
+    if any("interval over seeds" in line or "over seeds it is not" in line for line in lines):
+        lines.append("More seeds narrow the intervals.")
+    return audited.pass_of_seeds(verdict, lines)
 
 
 def _controls(audited: Audited) -> list[tuple[str, dict[str, Any]]]:

@@ -108,15 +108,19 @@ def same_layers(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _held(audited: Audited) -> dict[Key, dict[str, tuple[Any, float]]]:
-    """Key -> layer -> what stands for its activations, and the tolerance: the RDM where the
-    activations were given, else every score of the table."""
+    """Of the starts and ends: key -> layer -> what stands for its activations, and the tolerance.
+
+    That is the RDM where activations were given, else every score of the table.
+    """
     if audited.measured:
         return {
             m.key: {n: (row, _SAME_RDM) for n, row in zip(m.layers, m.sketch, strict=True)}
             for m in audited.seen
+            if m.key[2] in (0, audited.ends.get(m.key[0]))
         }
     headline = audited.headline
     rows = headline.models.assign(statistics_only=headline.models["statistics_only"].astype(bool))
+    rows = rows[rows["epoch"].isin([0]) | (rows["epoch"] == rows["rule"].map(audited.ends))]
     held: dict[Key, dict[str, tuple[Any, float]]] = {}
     by = ["rule", "seed", "epoch", "statistics_only", "layer"]
     for (rule, seed, epoch, flag, layer), of_set in rows.groupby(by, sort=False):

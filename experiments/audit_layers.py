@@ -20,6 +20,8 @@ from neurosim.experiments.audit_types import (
 )
 from neurosim.experiments.results import MIN_DIRECTION_CHANGE, MIN_DISPLACEMENT
 
+#: 1 - cosine from which on weights are no nearer to their start than to another network's.
+_FORGOTTEN = 0.9
 #: A best layer whose score shuffled stimuli reach more often than this is one by chance.
 _CHANCE = 0.05
 
@@ -32,7 +34,7 @@ def movement(audited: Audited) -> Finding:
     verdict, values, lines = PASS, [], []
     for rule in audited.rules:
         ends = rows[(rows["rule"] == rule) & (rows["epoch"] == audited.ends.get(rule))]
-        still, silent = [], []
+        still, silent, lost = [], [], []
         for layer, of_layer in ends.groupby("layer", sort=False):
             per_seed = of_layer.drop_duplicates("seed")
             known = per_seed.dropna(subset=["displacement"])
@@ -47,6 +49,9 @@ def movement(audited: Audited) -> Finding:
                 {"rule": rule, "layer": layer, **_mean(known), "n_seeds": len(known),
                  "not_trained": not unmoved.empty}
             )  # fmt: skip
+            if (known["direction_change"] > _FORGOTTEN).any():
+                verdict = worst(verdict, WARNING)
+                lost.append(str(layer))
             if len(known) < len(per_seed):
                 silent.append(f"{layer} in {len(per_seed) - len(known)} of {len(per_seed)} seeds")
             if not unmoved.empty:
@@ -57,6 +62,12 @@ def movement(audited: Audited) -> Finding:
         if still:
             count = "counts" if len(still) == 1 else "count"
             lines.append(f"{rule}: {', '.join(still)} {count} as not trained.")
+        if lost:
+            lines.append(
+                f"{rule}: weights of {', '.join(lost)} lie at right angles to those of epoch 0: "
+                "they forgot their start, or it is another network's. How far they moved is no "
+                "evidence of learning."
+            )
         if silent or ends.empty:
             verdict = worst(verdict, UNKNOWN)
             what = ", ".join(silent) or "any layer after epoch 0"

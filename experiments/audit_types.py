@@ -180,7 +180,7 @@ class Audited:
     def pass_of_seeds(self, verdict: str, lines: list[str]) -> str:
         """The verdict; of one seed no pass, and ``lines`` say so: differences between rules,
         sizes or policies may be that seed's own."""
-        if min((self.n_seeds.get(rule, 0) for rule in self.rules), default=0) > 1:
+        if min(self.n_seeds.get(rule, 0) for rule in self.rules or self.n_seeds) > 1:
             return verdict
         lines.append("One seed: whether another one would say the same is not known.")
         return worst(verdict, UNKNOWN)

@@ -186,6 +186,13 @@ def repeated_row(given):
         a[41] = a[40]
 
 
+def swap_seeds(files, shown):
+    """The trained networks of two seeds under each other's labels."""
+    one, two = files["net-1-end"], files["net-2-end"]
+    one["seed"], two["seed"] = 2, 1
+    return files
+
+
 def other_size(given):
     given["px"] = 32 if given["epoch"] == 0 else 48
 
@@ -307,6 +314,8 @@ SCENARIOS = [
     Scenario("weights only grew", each(lambda given: given.update(
         weights={k: np.ones((3, 3)) * (1 + given["epoch"]) for k in "abc"})),
              WITHDRAWN | {"movement": FAIL}),
+    Scenario("seeds swapped", swap_seeds, {"movement": WARNING},
+             ("a, b, c lie at right angles to those of epoch 0",)),
     Scenario("noise of two seeds", noise_layers(2),
              WITHDRAWN | NOISE, seeds=(1, 2)),
     Scenario("30 layers of noise", noise_layers(30),
