@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
+from neurosim.rsa.numpy_files import NumpyFileError, StoredArray, open_npz
 from neurosim.storage import whole_or_nothing
 
 ACTIVATIONS, ALONE, WEIGHTS = "activations/", "alone/", "weights/"
@@ -106,11 +104,10 @@ class ActivationFile:
             ValueError: the file cannot be read, or lacks or has a key; the message names it.
         """
         with _read(path) as arrays:
-            keys = set(arrays.files)
-            held = tuple(key for key in arrays.files if key.startswith(_GROUPS))
-            told = {n: arrays[n] for n in keys - set(held) - {"changed", "stimuli"}}
-            names = {n: arrays[n] for n in keys & {"changed", "stimuli"}}
-        lacks = [name for name in _REQUIRED if name not in keys]
+            held = tuple(key for key in arrays if key.startswith(_GROUPS))
+            told = {n: stored.read() for n, stored in arrays.items() if n not in held}
+        names = {n: told.pop(n) for n in ("changed", "stimuli") if n in told}
+        lacks = [name for name in _REQUIRED if name not in told]
         lacks += [f"{ACTIVATIONS}LAYER"] * (not any(k.startswith(ACTIVATIONS) for k in held))
         if lacks:
             raise ValueError(f"{path} lacks {', '.join(lacks)}: {_DOCS}")
@@ -155,7 +152,7 @@ class ActivationFile:
         """
         with _read(self.path) as arrays:
             for layer in self.layers(group):
-                yield layer, self._numbers(group + layer, arrays[group + layer])
+                yield layer, self._numbers(group + layer, arrays[group + layer].read())
 
     def _numbers(self, key: str, array: np.ndarray) -> np.ndarray:
         if array.ndim == 0 or array.dtype.kind not in "fiub":
@@ -204,34 +201,10 @@ def write_activations(
         np.savez(file, **arrays)
 
 
-#: What numpy and zipfile raise on a file that is not whole, or not what its name says.
-_DAMAGE = (OSError, ValueError, BadZipFile, EOFError, zlib.error)
-
-
 @contextmanager
-def _read(path: Path) -> Iterator[_Arrays]:
+def _read(path: Path) -> Iterator[Mapping[str, StoredArray]]:
     try:
-        arrays = np.load(path, allow_pickle=False)
-    except _DAMAGE as error:
-        raise _unreadable(path, error) from error
-    if not isinstance(arrays, NpzFile):
-        raise _unreadable(path, "it holds one array without a name")
-    with arrays:
-        yield _Arrays(path, arrays)
-
-
-class _Arrays:
-    """The arrays of a file; what cannot be read of them is said with the file's name."""
-
-    def __init__(self, path: Path, arrays: NpzFile) -> None:
-        self.path, self.files, self._arrays = path, arrays.files, arrays
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        try:
-            return np.asarray(self._arrays[name])
-        except _DAMAGE as error:
-            raise _unreadable(self.path, f"{name}: {error}") from error
-
-
-def _unreadable(path: Path, why: Any) -> ValueError:
-    return ValueError(f"{path} is not an .npz file that can be read: {why}")
+        with open_npz(path) as arrays:
+            yield arrays
+    except (OSError, NumpyFileError) as error:
+        raise ValueError(f"{path} is not an .npz file that can be read: {error}") from error
