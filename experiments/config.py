@@ -140,15 +140,28 @@ class Comparison:
                     f"the profile {self.profile} has no switch {name} to leave off: "
                     "give --profile published"
                 )
-        if set(SPIKING_RULES) & set(self.rules) and "stdp_channel_means" in self.switches():
-            for name in ("cell", "encoder", "timing", "weight_dependence"):
-                value = getattr(self, name)
-                if value != getattr(type(self), name):
-                    raise ValueError(
-                        f"{name} {value} would have no effect: the switch stdp_channel_means puts "
-                        "the published first spikes in place of the spiking network; leave it out, "
-                        "or add --without stdp_channel_means"
-                    )
+        spiking = set(SPIKING_RULES) & set(self.rules)
+        for name in ("cell", "encoder", "timing", "weight_dependence"):
+            value = getattr(self, name)
+            if value == getattr(type(self), name):
+                continue
+            if not spiking:
+                raise ValueError(
+                    f"{name} {value} would have no effect: none of the rules spikes "
+                    f"({', '.join(self.rules)}); leave it out, or add the rule stdp"
+                )
+            if "stdp_channel_means" in self.switches():
+                raise ValueError(
+                    f"{name} {value} would have no effect: the switch stdp_channel_means puts "
+                    "the published first spikes in place of the spiking network; leave it out, "
+                    "or add --without stdp_channel_means"
+                )
+        unnormalised = spiking == set(self.rules) and "stdp_channel_means" not in self.switches()
+        if unnormalised and self.norm != type(self).norm:
+            raise ValueError(
+                f"norm {self.norm} would have no effect: the convolutions of "
+                f"{', '.join(self.rules)} have no normalisation; leave it out, or add another rule"
+            )
         if self.weight_dependence != "additive" and "stdp_window_inverted" in self.switches():
             raise ValueError(
                 f"weight_dependence {self.weight_dependence} does not go with the switch "

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from neurosim.choices import Choices
+from neurosim.dynamics import AbstractDynamics
 from neurosim.plasticity import AbstractPlasticity, Changes
 from neurosim.spiking.traces import TraceSTDP
 from neurosim.spiking.weight_dependence import WEIGHT_DEPENDENCES, AbstractWeightDependence
@@ -57,6 +58,13 @@ class BoundedSTDP(AbstractPlasticity):
                 f"BoundedSTDP needs a weight dependence between two bounds, got {dependence!r}: "
                 "use TraceSTDP without one, or HardBounds(), Multiplicative(), ..."
             )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.stdp.needs
+
+    def check(self, dynamics: AbstractDynamics) -> None:
+        self.stdp.check(dynamics)
 
     def begin(self, layer: LayerLike) -> Any:
         return self.stdp.begin(layer)

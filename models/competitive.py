@@ -157,6 +157,13 @@ class Competition(AbstractClocked):
     def dt_ms(self) -> float:
         return self.cell.dt_ms
 
+    @property
+    def offers(self) -> frozenset[str]:
+        return super().offers | {"spikes"}
+
+    def runs_on(self) -> type:
+        return CompetitiveNetwork
+
     def n_ticks(self, point: CompetitionPoint | None = None) -> int:
         return round(self.duration_ms / self.dt_ms)
 

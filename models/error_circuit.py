@@ -38,6 +38,18 @@ class ErrorCircuit(AbstractClosedForm):
     feedback: AbstractFeedback
     loss: AbstractLoss = field(default_factory=CrossEntropy)
 
+    @property
+    def offers(self) -> frozenset[str]:
+        return super().offers | {"error"}
+
+    def runs_on(self) -> type:
+        return Network
+
+    def check_network(self, net: Network) -> None:
+        super().check_network(net)
+        self.feedback.check(net)
+        self.loss.check(net.layers[-1].synapse)
+
     def layers(self, net: Network) -> Sequence[LayerLike]:
         return [*net.layers, *self.feedback.plastic_layers(net)]
 

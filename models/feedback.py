@@ -34,6 +34,9 @@ class AbstractFeedback(ABC):
             output_error: the error at the network's output, ``(batch, n_classes)``.
         """
 
+    def check(self, net: Network) -> None:  # noqa: B027 (a default)
+        """Refuse a network that this feedback was not made for; any, unless it says so."""
+
     def plastic_layers(self, net: Network) -> Sequence[LayerLike]:
         """Feedback synapses that learn, aligned with ``net.layers[1:]``; none by default."""
         return ()
@@ -48,16 +51,38 @@ class Transpose(AbstractFeedback):
         return above.layer.synapse.carry_back(delta, above.layer.weight, above.pre)
 
 
+@dataclass(frozen=True)
+class _OneForEachLayer(AbstractFeedback):
+    """Feedback weights by layer name, in the shape of the forward weights."""
+
+    weights: Mapping[str, Tensor]
+
+    def check(self, net: Network) -> None:
+        wanted = {layer.name: layer.synapse.weight_shape for layer in net.layers[1:]}
+        _require_shapes(self, wanted, self.weights)
+
+
+def _require_shapes(
+    feedback: AbstractFeedback, wanted: Mapping[str, tuple[int, ...]], has: Mapping[str, Tensor]
+) -> None:
+    for name, shape in wanted.items():
+        found = tuple(has[name].shape) if name in has else None
+        if found != shape:
+            kind = type(feedback).__name__
+            raise ValueError(
+                f"{kind} has {'no weights' if found is None else f'weights of {found}'} for layer "
+                f"{name}, which needs {shape}: build it with {kind}.like(net, ...)"
+            )
+
+
 @final
 @dataclass(frozen=True)
-class RandomFixed(AbstractFeedback):
+class RandomFixed(_OneForEachLayer):
     """``B delta``, B fixed (feedback alignment; Lillicrap et al. 2016, 10.1038/ncomms13276).
 
     weights: layer name -> B, in the shape of that layer's weight; one for every layer but the
         first, the dense ones included.
     """
-
-    weights: Mapping[str, Tensor]
 
     @classmethod
     def like(cls, net: Network, generator: torch.Generator) -> RandomFixed:
@@ -70,11 +95,9 @@ class RandomFixed(AbstractFeedback):
 
 @final
 @dataclass(frozen=True)
-class SignSymmetric(AbstractFeedback):
+class SignSymmetric(_OneForEachLayer):
     """``(|B| * sign W)^T delta``: fixed magnitudes, the sign of W (Liao, Leibo & Poggio 2016,
     10.1609/aaai.v30i1.10279, their frSF)."""
-
-    weights: Mapping[str, Tensor]
 
     @classmethod
     def like(cls, net: Network, generator: torch.Generator) -> SignSymmetric:
@@ -115,6 +138,16 @@ class DirectFeedback(AbstractFeedback):
             }
         )
 
+    def check(self, net: Network) -> None:
+        n_classes = net.layers[-1].synapse.weight_shape[0]
+        wanted = {}
+        for layer in net.layers[1:]:
+            n_in = self.weights[layer.name].shape[-1] if layer.name in self.weights else 0
+            # A convolution has as many inputs as the image makes them, a dense layer its own.
+            dense = len(layer.synapse.weight_shape) == 2
+            wanted[layer.name] = (n_classes, layer.synapse.fan_in if dense else n_in)
+        _require_shapes(self, wanted, self.weights)
+
     def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
         return output_error.mm(self.weights[above.layer.name]).view_as(above.pre)
 
@@ -133,14 +166,12 @@ class FeedbackLayer:
 
 @final
 @dataclass(frozen=True)
-class KolenPollack(AbstractFeedback):
+class KolenPollack(_OneForEachLayer):
     """``B delta``, B learning as W does (Akrout et al. 2019, arXiv 1904.05391).
 
     W and B receive the same change and the same decay lambda, so that
     ``B - W^T`` shrinks by the factor ``1 - lambda`` a step (lambda = learning rate x decay).
     """
-
-    weights: Mapping[str, Tensor]
 
     @classmethod
     def like(cls, net: Network, generator: torch.Generator) -> KolenPollack:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.synapses import AbstractSynapse
 from neurosim.targets import require_classes, require_same_shape, require_scores
 
 
@@ -24,6 +25,9 @@ class AbstractLoss(ABC):
             ValueError, TypeError: a target that does not fit the output, instead of broadcasting.
         """
 
+    def check(self, last: AbstractSynapse) -> None:  # noqa: B027 (a default)
+        """Refuse a last synapse whose output this loss cannot judge; any, unless it says so."""
+
     def error(self, output: Tensor, target: Tensor) -> Tensor:
         """``-d loss / d output``, the shape of output."""
         leaf = output.detach().requires_grad_()
@@ -36,6 +40,13 @@ class AbstractLoss(ABC):
 @dataclass(frozen=True)
 class CrossEntropy(AbstractLoss):
     """Softmax cross-entropy with class indices ``(batch,)``."""
+
+    def check(self, last: AbstractSynapse) -> None:
+        if len(last.weight_shape) != 2:
+            raise ValueError(
+                f"cross-entropy judges one score per class, (batch, n_classes), and the network "
+                f"ends with {last!r}: end it with a dense layer"
+            )
 
     def value(self, output: Tensor, target: Tensor) -> Tensor:
         scores = require_scores(output)

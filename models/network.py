@@ -102,9 +102,16 @@ class Layer(nn.Module):
         self, a: Tensor, statistics: Statistics, generator: torch.Generator | None = None
     ) -> Tensor:
         """Everything after the synapse; dropout acts only under ``Batch`` statistics."""
-        if self.norm is not None:
-            a = self.norm(a, statistics)
-        x = self.activation(a)
+        return self.hand_on(self.units(a, statistics), statistics, generator)
+
+    def units(self, a: Tensor, statistics: Statistics) -> Tensor:
+        """The activity of the units themselves, ``f(normalise(a))``, in the shape of ``a``."""
+        return self.activation(a if self.norm is None else self.norm(a, statistics))
+
+    def hand_on(
+        self, x: Tensor, statistics: Statistics, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """What the layer above receives of the units: pooled, some of it dropped out."""
         if self.pool > 1:
             x = max_pool(x, self.pool)
         if self.dropout and isinstance(statistics, Batch):
@@ -133,6 +140,7 @@ class Linearised:
     Attributes:
         pre: presynaptic activity, ``(batch, *in_features)``.
         out: the layer's output, ``(batch, *out_features)``, detached.
+        units: the activity of its units before pooling, in the shape of its current, detached.
     """
 
     def __init__(
@@ -145,8 +153,9 @@ class Linearised:
         self.layer, self.pre = layer, pre
         self._current = layer.current(pre).detach().requires_grad_()
         with torch.enable_grad():
-            self._out = layer.respond(self._current, statistics, generator)
-        self.out = self._out.detach()
+            units = layer.units(self._current, statistics)
+            self._out = layer.hand_on(units, statistics, generator)
+        self.out, self.units = self._out.detach(), units.detach()
         self._memo: tuple[Tensor, Tensor, dict[str, Tensor]] | None = None
 
     def pull(self, error: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

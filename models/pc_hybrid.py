@@ -149,12 +149,25 @@ class HybridPredictiveCoding(AbstractEnergy):
     def layers(self, net: Network) -> Sequence[LayerLike]:
         return [*(RecognitionSynapse(layer) for layer in net.layers), *self.generative]
 
-    def operating_point(self, net: Network, drive: Drive) -> ImagePoint:
-        if len(net.layers) != len(self.generative):
+    @property
+    def offers(self) -> frozenset[str]:
+        return super().offers | {"error"}
+
+    def runs_on(self) -> type:
+        return Network
+
+    def check_network(self, net: Network) -> None:
+        super().check_network(net)
+        own = [layer.synapse.weight_shape[:2] for layer in self.generative]
+        theirs = [layer.synapse.weight_shape[:2] for layer in net.layers]
+        if own != theirs:
             raise ValueError(
-                f"{len(self.generative)} generative layers do not fit a network of "
-                f"{len(net.layers)} layers: build them with HybridPredictiveCoding.like(net, ...)"
+                f"{len(own)} generative layers do not fit a network of {len(theirs)} layers: "
+                f"(units above, below) are {own} and {theirs}; build them with "
+                "HybridPredictiveCoding.like(net, ...)"
             )
+
+    def operating_point(self, net: Network, drive: Drive) -> ImagePoint:
         return ImagePoint(sweep(net, drive))
 
     def output(self, point: ImagePoint, state: State) -> Tensor:

@@ -115,8 +115,19 @@ class PredictiveCoding(AbstractEnergy):
             )
         return self.precisions
 
-    def operating_point(self, net: Network, drive: Drive) -> ClampedPoint:
+    @property
+    def offers(self) -> frozenset[str]:
+        return super().offers | {"error"}
+
+    def runs_on(self) -> type:
+        return Network
+
+    def check_network(self, net: Network) -> None:
+        super().check_network(net)
         self.hidden_precisions(len(net.layers) - 1)
+        self.loss.check(net.layers[-1].synapse)
+
+    def operating_point(self, net: Network, drive: Drive) -> ClampedPoint:
         return ClampedPoint(sweep(net, drive), drive.target)
 
     def output(self, point: ClampedPoint, state: State) -> Tensor:

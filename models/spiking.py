@@ -154,6 +154,25 @@ class SpikingDynamics(AbstractClocked):
     def dt_ms(self) -> float:
         return self.cell.dt_ms
 
+    @property
+    def offers(self) -> frozenset[str]:
+        also = {"spikes"} if self.membrane is None else {"spikes", "voltage"}
+        return super().offers | also
+
+    def runs_on(self) -> type:
+        return SpikingNetwork
+
+    def check_network(self, net: SpikingNetwork) -> None:
+        super().check_network(net)
+        if net.dynamics.dt_ms != self.dt_ms:
+            raise ValueError(
+                f"the rule's dynamics tick every {self.dt_ms} ms, the network's every "
+                f"{net.dynamics.dt_ms} ms: build both with the same dynamics"
+            )
+        for layer in net.layers:
+            if self.membrane is not None and layer.between.pools:
+                raise ValueError(_no_membrane(layer))
+
     def n_ticks(self, point: SpikingPoint | None = None) -> int:
         return round(self.duration_ms / self.dt_ms)
 
@@ -218,10 +237,7 @@ class SpikingDynamics(AbstractClocked):
     ) -> Tensor:
         assert self.membrane is not None
         if voltage.shape != post.shape:
-            raise ValueError(
-                f"layer {layer.name}: with {layer.between!r} between synapse and neuron a synapse "
-                "ends at no membrane of its own: use a timing of spikes, or pool after the neurons"
-            )
+            raise ValueError(_no_membrane(layer))
         theta = per_map(layer.threshold, voltage)
         return self.membrane.of(voltage, spikes, theta, self.dt_ms)
 
@@ -250,6 +266,13 @@ class SpikingDynamics(AbstractClocked):
 
 #: Gains of homeostasis at the start (``SpikingNetwork.calibrate`` says why they fall).
 CALIBRATION_GAINS = (0.5,) * 3 + (0.1,) * 12
+
+
+def _no_membrane(layer: SpikingLayer) -> str:
+    return (
+        f"layer {layer.name}: with {layer.between!r} between synapse and neuron a synapse "
+        "ends at no membrane of its own: use a timing of spikes, or pool after the neurons"
+    )
 
 
 class SpikingNetwork(nn.Module):

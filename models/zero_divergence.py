@@ -47,6 +47,16 @@ class ZeroDivergence(AbstractClocked):
     def dt_ms(self) -> float:
         return self.gamma * self.tau_ms
 
+    @property
+    def offers(self) -> frozenset[str]:
+        return super().offers | self.relaxation.offers
+
+    def runs_on(self) -> type:
+        return Network
+
+    def check_network(self, net: Network) -> None:
+        self.relaxation.check_network(net)
+
     def n_ticks(self, point: ClampedPoint) -> int:
         return len(point.swept)
 

@@ -40,6 +40,30 @@ class AbstractDynamics(ABC):
         """The layers whose synapses learn, in the order of ``local_signals``."""
         return net.layers
 
+    @property
+    def offers(self) -> frozenset[str]:
+        """What a plasticity may read in the local signals, by the words of its ``needs``: "pre" and
+        "post", the two sides of the synapse, and where it is so "error" or "spikes" for what post
+        is, "voltage", "reward", "dt"."""
+        return frozenset({"pre", "post"})
+
+    def runs_on(self) -> type:
+        """The kind of network these dynamics need; any, unless they say so."""
+        return object
+
+    def check_network(self, net: Any) -> None:
+        """Refuse a network that these dynamics cannot run on, before any work.
+
+        Raises:
+            TypeError: a network of another kind. ValueError: one of other sizes or parts.
+        """
+        kind = self.runs_on()
+        if not isinstance(net, kind):
+            raise TypeError(
+                f"{type(self).__name__} runs on a {kind.__name__}, got a {type(net).__name__}: "
+                "build that network, or take dynamics that run on this one"
+            )
+
     @abstractmethod
     def operating_point(self, net: Any, drive: Drive) -> Any:
         """What stays fixed while the activity settles; linearises each layer once."""
@@ -96,6 +120,10 @@ class AbstractClocked(AbstractDynamics):
     """Activity that advances in ticks of ``dt_ms`` milliseconds (spiking cells)."""
 
     remedy: ClassVar[str] = "use Ticks()"
+
+    @property
+    def offers(self) -> frozenset[str]:
+        return super().offers | {"dt"}
 
     @property
     @abstractmethod

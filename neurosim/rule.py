@@ -25,8 +25,9 @@ class LearningRule:
     """Dynamics, the solver that settles them, and the plasticity that reads what is left.
 
     Raises:
-        TypeError: the solver or its criterion cannot run these dynamics; the message says
-            which can.
+        TypeError: the solver or its criterion cannot run these dynamics, or they do not offer
+            what the plasticity needs; the message says what can.
+        ValueError: the plasticity counts ticks of another length.
     """
 
     name: str
@@ -46,6 +47,7 @@ class LearningRule:
                     "LearningRule(name, ErrorCircuit(Transpose()), Direct(), ErrorTimesPre())"
                 )
         self.solver.check(self.dynamics)
+        self.plasticity.check(self.dynamics)
 
     def parameters(self, net: NetworkLike) -> dict[str, Tensor]:
         """Every tensor this rule changes, by ``layer.parameter``; none under Frozen."""
@@ -78,6 +80,7 @@ class Outcome:
 def run_batch(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
     """Settle one batch and return the weight changes that plasticity asks for."""
     dynamics, plasticity = rule.dynamics, rule.plasticity
+    dynamics.check_network(net)
     layers = dynamics.layers(net)
     point = dynamics.operating_point(net, drive)
     memories = [plasticity.begin(layer) for layer in layers]

@@ -41,7 +41,10 @@ class AbstractSynapse(ABC):
 
     @abstractmethod
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
-        """``(sum post pre^T, sum post)`` over batch and space: shapes of weight and bias."""
+        """``(sum post pre^T, sum post)`` over batch and space: shapes of weight and bias.
+
+        The dtype of pre is that of the sums: spikes may come as bytes.
+        """
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Dense(AbstractSynapse):
         return post.mm(weight).view_as(like)
 
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        post = post.to(pre.dtype)
         return post.t().mm(pre.flatten(1)), post.sum(0)
 
 
@@ -95,6 +99,7 @@ class _Convolution(AbstractSynapse):
         return self._backward(post, like, weight, (True, False, False))[0]
 
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        post = post.to(pre.dtype)
         # The operator asks for a weight only to read its shape here.
         shape_only = post.new_empty(1).expand(self.weight_shape)
         _, weight, bias = self._backward(post, pre, shape_only, (False, True, True))
@@ -184,6 +189,7 @@ class LocallyConnected2d(AbstractSynapse):
         return F.fold(patches, size, self.kernel, padding=self.padding, stride=self.stride)
 
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        post = post.to(pre.dtype)
         weight = torch.einsum("bop,bfp->opf", post.flatten(2), self._patches(pre))
         return weight.reshape(self.weight_shape), post.sum(0)
 
@@ -223,6 +229,7 @@ class ConvTranspose2d(AbstractSynapse):
         return F.conv2d(post, weight, None, self.stride, self.padding)
 
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
+        post = post.to(pre.dtype)
         # The adjoint of a transposed convolution swaps the two sides of the convolution.
         weight = conv2d_weight(post, self.weight_shape, pre, self.stride, self.padding)
         return weight, post.sum((0, 2, 3))

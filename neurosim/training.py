@@ -101,6 +101,9 @@ class Part:
     optimiser: Optimiser = field(default_factory=Optimiser)
     constraint: AbstractConstraint | None = None
 
+    def __post_init__(self) -> None:
+        self.rule.dynamics.check_network(self.net)
+
 
 @dataclass(frozen=True)
 class BatchLog:

@@ -162,6 +162,14 @@ class ChannelMeanPredictiveCoding(AbstractFlow):
     limit: float = 0.5
     remedy: ClassVar[str] = "use RectifiedEuler()"
 
+    @property
+    def offers(self) -> frozenset[str]:
+        # The displacement is of what is handed on: pooled, not at the synapse.
+        return frozenset({"pre", "displacement"})
+
+    def runs_on(self) -> type:
+        return RelaxingNetwork
+
     def layers(self, net: RelaxingNetwork) -> Sequence[LayerLike]:
         return [RecognitionSynapse(layer) for layer in net.layers[:2]]
 
@@ -222,6 +230,10 @@ class MeanTimesMean(AbstractPlasticity):
     """``clamp(mean(post)[o] mean(pre)[i], +-limit)`` on every kernel tap of a channel pair."""
 
     limit: float = 0.01
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"pre", "displacement"})
 
     def begin(self, layer: LayerLike) -> None:
         return None

@@ -20,12 +20,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from neurosim.dynamics import AbstractClocked
+from neurosim.dynamics import AbstractClocked, AbstractDynamics
 from neurosim.models.network import Layer, Network
 from neurosim.models.normalisation import Batch, Running
 from neurosim.models.pc_hybrid import RecognitionSynapse
 from neurosim.models.published.windows import Window
-from neurosim.plasticity import AbstractPlasticity, Changes
+from neurosim.plasticity import AbstractPlasticity, Changes, require_clock
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LayerLike, LocalSignal, State
@@ -66,6 +66,21 @@ class ChannelMeanSpikes(AbstractClocked):
     @property
     def dt_ms(self) -> float:
         return 1.0
+
+    @property
+    def offers(self) -> frozenset[str]:
+        # Of a synapse's own sides it knows the means alone.
+        return frozenset({"spikes of channel means", "dt"})
+
+    def runs_on(self) -> type:
+        return Network
+
+    def check_network(self, net: Network) -> None:
+        super().check_network(net)
+        if not convolutions(net):
+            raise ValueError(
+                "channel means are of convolutions, and the network has none: give it one"
+            )
 
     def layers(self, net: Network) -> Sequence[LayerLike]:
         return [RecognitionSynapse(layer) for layer in convolutions(net)]
@@ -132,6 +147,14 @@ class FirstSpikePairs(AbstractPlasticity):
     dt_ms: float = 1.0
     n_ticks: int = 10
     limit: float = 0.002
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"spikes of channel means", "dt"})
+
+    def check(self, dynamics: AbstractDynamics) -> None:
+        super().check(dynamics)
+        require_clock(self, self.dt_ms, dynamics)
 
     def begin(self, layer: LayerLike) -> list[tuple[Tensor, Tensor]]:
         return []

@@ -48,6 +48,16 @@ class GainsAndReadout(AbstractClosedForm):
 
     circuit: ErrorCircuit = field(default_factory=lambda: ErrorCircuit(ThroughRectifier()))
 
+    @property
+    def offers(self) -> frozenset[str]:
+        return self.circuit.offers
+
+    def runs_on(self) -> type:
+        return self.circuit.runs_on()
+
+    def check_network(self, net: Network) -> None:
+        self.circuit.check_network(net)
+
     def layers(self, net: Network) -> Sequence[LayerLike]:
         return [
             GainsOnly(layer) if isinstance(layer.synapse, Conv2d) else layer for layer in net.layers
@@ -81,6 +91,10 @@ class WhereWeightsLearn(AbstractPlasticity):
     """
 
     inner: ErrorTimesPre = field(default_factory=ErrorTimesPre)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.inner.needs
 
     def begin(self, layer: LayerLike) -> dict[str, Tensor]:
         return self.inner.begin(layer)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.dynamics import AbstractDynamics
 from neurosim.plasticity import AbstractPlasticity, Changes
 from neurosim.spiking.timing import AbstractTiming, AllPairs
 from neurosim.spiking.traces import TraceSTDP
@@ -81,6 +82,14 @@ class SumOf(AbstractPlasticity):
     """The changes of several plasticities added up."""
 
     terms: tuple[AbstractPlasticity, ...]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset().union(*(term.needs for term in self.terms))
+
+    def check(self, dynamics: AbstractDynamics) -> None:
+        for term in self.terms:
+            term.check(dynamics)
 
     def begin(self, layer: LayerLike) -> tuple[Any, ...]:
         return tuple(term.begin(layer) for term in self.terms)

@@ -18,6 +18,11 @@ from torch import Tensor
 class AbstractBetween(ABC):
     """From the current of a synapse to the input of its neurons, and back for spikes."""
 
+    @property
+    def pools(self) -> bool:
+        """Whether several outputs of the synapse share a neuron."""
+        return False
+
     @abstractmethod
     def forward(self, current: Tensor) -> Tensor:
         """``(batch, maps, height, width)`` to what the neurons receive."""
@@ -76,6 +81,10 @@ class MaxPooling(AbstractBetween):
 
     size: int = 2
 
+    @property
+    def pools(self) -> bool:
+        return self.size > 1
+
     def __post_init__(self) -> None:
         _positive(self.size)
 
@@ -97,6 +106,10 @@ class AveragePooling(AbstractBetween):
 
     size: int = 2
 
+    @property
+    def pools(self) -> bool:
+        return self.size > 1
+
     def __post_init__(self) -> None:
         _positive(self.size)
 
@@ -117,6 +130,10 @@ class InTurn(AbstractBetween):
     """Several, the first next to the synapse."""
 
     parts: tuple[AbstractBetween, ...]
+
+    @property
+    def pools(self) -> bool:
+        return any(part.pools for part in self.parts)
 
     def forward(self, current: Tensor) -> Tensor:
         for part in self.parts:

@@ -14,7 +14,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from neurosim.plasticity import AbstractPlasticity, Changes
+from neurosim.dynamics import AbstractDynamics
+from neurosim.plasticity import AbstractPlasticity, Changes, require_clock
 from neurosim.spiking.evolving import evolve
 from neurosim.spiking.kernels import (
     AbstractKernel,
@@ -31,6 +32,7 @@ from neurosim.spiking.reductions import (
 )
 from neurosim.spiking.single_synapse import weight_change
 from neurosim.spiking.spike_window import SpikeWindow
+from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import AbstractTiming
 from neurosim.types import LayerLike, LocalSignal
 
@@ -67,6 +69,16 @@ class TraceSTDP(AbstractPlasticity):
             )
         if not (math.isfinite(self.dt_ms) and self.dt_ms > 0):
             raise ValueError(f"dt_ms must be finite and positive, got {self.dt_ms}")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        also = {"voltage"} if self.timing.reads_voltage else set()
+        rewarded = {"reward"} if isinstance(self.timing, Rewarded) else set()
+        return frozenset({"spikes", "dt"} | also | rewarded)
+
+    def check(self, dynamics: AbstractDynamics) -> None:
+        super().check(dynamics)
+        require_clock(self, self.dt_ms, dynamics)
 
     def begin(self, layer: LayerLike) -> list[LocalSignal]:
         return []

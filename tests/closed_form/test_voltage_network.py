@@ -99,17 +99,23 @@ def test_the_change_is_the_published_sum_over_the_recorded_membrane(cell):
 
 
 def test_the_membrane_matters():
-    """The cells' own membranes give another change than the stereotyped one of their spikes,
-    and other cells with the same timing another still."""
+    """The same spikes under another scale of the cells' own membranes, and other cells with the same
+    timing, give other changes."""
     images = pink_noise(2, 16, torch.Generator().manual_seed(1)).double()
     changes = []
-    for cell, own in (("snntorch-lif", True), ("snntorch-lif", False), ("norse-adex", True)):
+    scales = (Millivolts(), Millivolts(threshold=-60.0), Millivolts())
+    for cell, scale in zip(("snntorch-lif", "snntorch-lif", "norse-adex"), scales, strict=True):
         part = spiking_part(cell)
-        dynamics = part.rule.dynamics if own else replace(part.rule.dynamics, membrane=None)
-        rule = replace(part.rule, dynamics=dynamics)
+        rule = replace(part.rule, dynamics=replace(part.rule.dynamics, membrane=scale))
         changes.append(run_batch(rule, part.net, Drive(images)).changes["Conv2.weight"])
     for a, b in ((0, 1), (0, 2)):
         assert (changes[a] - changes[b]).norm() > 0.05 * changes[a].norm()
+
+
+def test_clopath_without_a_membrane_is_refused_not_drawn():
+    part = spiking_part("snntorch-lif")
+    with pytest.raises(TypeError, match=r"needs voltage.*membrane=Millivolts"):
+        replace(part.rule, dynamics=replace(part.rule.dynamics, membrane=None))
 
 
 def test_only_a_timing_that_reads_the_membrane_gets_it():

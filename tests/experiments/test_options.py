@@ -157,3 +157,23 @@ def test_light_modules_stay_light():
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert not {"torch", "numpy", "pandas", "h5py"} & set(loaded.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        (
+            {"rules": ("bp", "fa"), "encoder": "poisson"},
+            "encoder poisson.*none of the rules spikes",
+        ),
+        ({"rules": ("bp",), "timing": "triplet"}, "timing triplet.*add the rule stdp"),
+        ({"rules": ("pc",), "cell": "adaptive-lif"}, "cell adaptive-lif would have no effect"),
+        ({"rules": ("frozen-conv",), "weight_dependence": "guetig"}, "weight_dependence guetig"),
+        ({"rules": ("stdp", "frozen-stdp"), "norm": "group"}, "norm group.*no normalisation"),
+    ],
+)
+def test_a_setting_that_no_rule_of_the_run_reads_is_refused(chosen, words):
+    with pytest.raises(ValueError, match=words):
+        Comparison(**chosen)
+    # The same setting beside a rule that reads it.
+    Comparison(**{**chosen, "rules": ("bp", "stdp")})
