@@ -99,7 +99,7 @@ def test_the_change_is_the_published_sum_over_the_recorded_membrane(cell):
 
 
 def test_the_membrane_matters():
-    """The same spikes under another scale of the cells' own membranes, and other cells with the same
+    """The same spikes under another scale of the membranes, and other cells with the same
     timing, give other changes."""
     images = pink_noise(2, 16, torch.Generator().manual_seed(1)).double()
     changes = []
