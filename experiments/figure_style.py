@@ -64,14 +64,16 @@ RULE_STYLES = {
     "untrained": RuleStyle("untrained", "#7f7f7f", "o", ""),
     "bp": RuleStyle("BP", "#0072b2", "o", "backpropagation"),
     "fa": RuleStyle("FA", "#e69f00", "s", "feedback alignment"),
-    "pc": RuleStyle("PC", "#009e73", "^", "predictive coding (FC1: a BP readout)"),
+    "pc": RuleStyle("PC", "#009e73", "^", "predictive coding, our variant (FC1: a BP readout)"),
     "stdp": RuleStyle(
         "STDP", "#d55e00", "D", "spike-timing-dependent plasticity (FC1: a BP readout)"
     ),
     "dfa": RuleStyle("DFA", "#8c6d00", "P", "direct feedback alignment"),
     "sign-symmetric": RuleStyle("sign-symmetric", "#56b4e9", "v", "sign-symmetric feedback"),
     "kolen-pollack": RuleStyle("Kolen-Pollack", "#cc79a7", "<", "learned feedback"),
-    "pc-supervised": RuleStyle("PC supervised", "#00543d", ">", "supervised predictive coding"),
+    "pc-supervised": RuleStyle(
+        "PC supervised", "#00543d", ">", "supervised predictive coding, truncated after 4 steps"
+    ),
     "frozen-conv": RuleStyle("frozen conv", "#3c3c3c", "h", "only FC1 and head learn"),
     "frozen-stdp": RuleStyle(
         "frozen STDP", "#a6a6a6", "d", "the spiking network of STDP; only FC1 and head learn"

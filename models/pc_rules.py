@@ -25,10 +25,13 @@ HYBRID_OPTIMISER = Optimiser("adam", lr=1.5e-4)
 def predictive_coding_supervised_rule(
     *, n_steps: int = 4, dt: float = 0.1, output_precision: float = 1.0
 ) -> LearningRule:
-    """Image and label clamped; a few Euler steps.
+    """Truncated supervised predictive coding: image and label clamped, a few Euler steps.
 
-    A step above .3 loses the early layers, and a step of 1 diverges; more steps raise the size
-    of the errors, not their agreement with backpropagation's.
+    Not the equilibrium of Whittington & Bogacz 2017 (doi:10.1162/NECO_a_00949). From the sweep, the
+    error of the layer k below the output starts as ``dt^k`` times backpropagation's. With four
+    steps of .1 on the network of the comparison, Conv1's change is 1e-4 of backpropagation's in
+    size with a cosine of 1.000, which Adam rescales; with 40 steps they are .14 and .94 to .95.
+    A step above .3 loses the early layers, and a step of 1 diverges.
     """
     return LearningRule(
         "pc-supervised",
@@ -42,6 +45,9 @@ def predictive_coding_hybrid_rule(
     net: Network, generator: torch.Generator, *, solver: AbstractSolver | None = None, **options
 ) -> LearningRule:
     """Image clamped, no label; generative synapses drawn from ``generator``.
+
+    A variant of our own: prior, lateral inhibition, high-pass image metric and gain are in none of
+    the papers cited in ``pc_hybrid``. The feed-forward sweep is scored, not the relaxed activity.
 
     Args:
         net: the pooled convolutions, ``network.part(0, 3)``.

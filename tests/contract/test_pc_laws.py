@@ -147,6 +147,22 @@ def test_changes_are_the_energy_gradient_in_the_weights():
         assert slope == pytest.approx(-along, rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize("dt", [0.1, 0.02])
+def test_truncated_relaxation_is_backpropagation_scaled_down(dt):
+    """Four steps bring an error just to the layer four below the output: what arrives there is
+    ``dt^4`` times backpropagation's and nothing else yet. An identity; 1e-6 covers rounding of
+    displacements that are 1e-4 (1.6e-7) of the activity they are added to."""
+    net = conv_net()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 3, 16, 16, generator=generator, dtype=DTYPE)
+    drive = Drive(x, torch.arange(6) % 4, torch.Generator().manual_seed(1))
+    found = run_batch(predictive_coding_supervised_rule(dt=dt), net, drive).changes
+    drive = Drive(x, torch.arange(6) % 4, torch.Generator().manual_seed(1))
+    expected = dt**4 * run_batch(BP, net, drive).changes["Conv1.weight"]
+    scale = float(expected.abs().max())
+    torch.testing.assert_close(found["Conv1.weight"], expected, rtol=0, atol=1e-6 * scale)
+
+
 def test_without_a_target_nothing_moves():
     """Feed-forward activity is the minimum: 0 steps to steadiness, a zero change."""
     net = conv_net()
