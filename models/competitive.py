@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from neurosim.dynamics import AbstractClocked
 from neurosim.solvers import Ticks
+from neurosim.spiking._tensors import plain
 from neurosim.spiking.encoders import AbstractEncoder, Poisson
 from neurosim.spiking.neurons import ResetToZero, SnntorchLIF, VoltageCell
 from neurosim.synapses import Dense
@@ -68,8 +69,11 @@ class CompetitiveLayer(nn.Module):
 class IncomingSum(AbstractConstraint):
     """Weights of a cell lie in [0, 1] and add up to ``share`` of its number of inputs.
 
-    ``w <- clip(w, 0, 1) share n_in / sum w``, the synaptic scaling of Diehl & Cook 2015 (78.4 for
-    784 inputs). A cell all of whose weights are 0 cannot be scaled and is left as it is.
+        w <- min(c clip(w, 0, 1), 1),   c such that sum w = share n_in
+
+    The synaptic scaling of Diehl & Cook 2015 (78.4 for 784 inputs) between its bounds: weights that
+    reach 1 stay there and the others carry the rest. A cell with too few weights above 0 to carry
+    the sum has them all at 1; one without any is left as it is.
     """
 
     share: float = 0.1
@@ -82,9 +86,20 @@ class IncomingSum(AbstractConstraint):
     def apply(self, net: CompetitiveNetwork) -> None:
         for layer in net.layers:
             weight = layer.weight.clamp_(0, 1)
-            total = weight.sum(1, keepdim=True)
-            scale = self.share * weight.shape[1] / total
-            weight.mul_(torch.where(total > 0, scale, torch.ones_like(scale)))
+            target = self.share * weight.shape[1]
+            full = torch.zeros_like(weight, dtype=torch.bool)
+            while True:
+                # At first all of them carry the sum; then those that are not full.
+                free = weight.masked_fill(full, 0)
+                total = free.sum(1, keepdim=True)
+                scale = (target - full.sum(1, keepdim=True)) / total
+                scaled = torch.where(total > 0, free * scale, free)
+                weight.copy_(torch.where(full, weight, scaled))
+                over = weight > 1
+                if not bool(over.any()):
+                    break
+                full |= over
+                weight.clamp_(max=1)
 
 
 @dataclass(frozen=True)
@@ -174,9 +189,8 @@ class Competition(AbstractClocked):
                 f"layer {layer.name} has {layer.synapse.n_in} inputs, an image of shape "
                 f"{tuple(drive.x.shape[1:])} has {drive.x[0].numel()}: build the network for it"
             )
-        spikes = self.encoder.encode(
-            drive.x.flatten(1), self.n_ticks(), self.dt_ms, drive.generator
-        )
+        images = plain("images", drive.x, layer.weight)
+        spikes = self.encoder.encode(images.flatten(1), self.n_ticks(), self.dt_ms, drive.generator)
         return self.presentation(layer, spikes, drive.learning)
 
     def presentation(
@@ -184,6 +198,12 @@ class Competition(AbstractClocked):
     ) -> CompetitionPoint:
         """The point for given spikes ``(time, batch, n_in)``."""
         # The weights hold still while a presentation runs: one product for all its ticks.
+        if spikes.dim() != 3:
+            raise ValueError(
+                f"layer {layer.name} takes spikes (time, batch, {layer.synapse.n_in}), got "
+                f"{tuple(spikes.shape)}"
+            )
+        spikes = plain("spikes", spikes, layer.weight)
         currents = layer.synapse.forward(spikes.flatten(0, 1), layer.weight, None)
         return CompetitionPoint(layer, spikes, currents.unflatten(0, spikes.shape[:2]), learning)
 

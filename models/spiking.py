@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from neurosim.dynamics import AbstractClocked
 from neurosim.models.normalisation import Running, StatisticsOf, of_the_batch, statistics_for
 from neurosim.solvers import Ticks
+from neurosim.spiking._tensors import plain
 from neurosim.spiking.between import AbstractBetween, Directly
 from neurosim.spiking.cell_base import require_threshold
 from neurosim.spiking.competition import AbstractCompetition, WinnerTakeAll
@@ -59,6 +60,7 @@ class SpikingLayer(nn.Module):
         between: AbstractBetween = Directly(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__()
+        weight = plain(f"layer {name}: the weight", weight)
         if tuple(weight.shape) != synapse.weight_shape:
             raise ValueError(
                 f"layer {name}: the weight must have shape {synapse.weight_shape}, "
@@ -71,7 +73,7 @@ class SpikingLayer(nn.Module):
             )
         self.name, self.synapse, self.pool, self.target_rate = name, synapse, pool, target_rate
         self.between = between
-        self.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+        self.weight = nn.Parameter(weight.clone(), requires_grad=False)
         self.register_buffer("threshold", torch.ones(synapse.n_out).to(weight))
 
     def plastic_parameters(self) -> Mapping[str, Tensor]:
@@ -182,6 +184,7 @@ class SpikingDynamics(AbstractClocked):
 
     def operating_point(self, net: SpikingNetwork, drive: Drive) -> SpikingPoint:
         require_thresholds(net.layers)
+        plain("images", drive.x, net.layers[0].weight)
         return SpikingPoint(net.layers, self.encode(drive.x, drive.generator), drive.learning)
 
     def initial_state(self, point: SpikingPoint) -> State:
@@ -356,6 +359,7 @@ class SpikingNetwork(nn.Module):
 
     def _encode_alone(self, x: Tensor) -> Tensor:
         """Spikes of each image under the same evaluation noise."""
+        plain("images", x, self.layers[0].weight)
         if not self.dynamics.encoder.stochastic:
             return self.dynamics.encode(x, None)
         images = []

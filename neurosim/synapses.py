@@ -8,8 +8,11 @@ feedback alignment); and correlates its two sides into the shape of the weight,
 
 from __future__ import annotations
 
+import math
+import numbers
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
@@ -19,7 +22,20 @@ from torch.nn.grad import conv2d_weight
 
 
 class AbstractSynapse(ABC):
-    """A linear map with a weight; stateless, so that weights can be exchanged."""
+    """A linear map with a weight; stateless, so that weights can be exchanged.
+
+    Sizes that do not fit raise a ``ValueError`` that names both, before any of the three maps runs.
+    """
+
+    def __post_init__(self) -> None:
+        for each in fields(self):  # type: ignore[arg-type]
+            value, least = getattr(self, each.name), 0 if each.name == "padding" else 1
+            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not whole or value < least:
+                raise ValueError(
+                    f"{type(self).__name__}: {each.name} must be a whole number of at least "
+                    f"{least}, got {value!r}"
+                )
 
     @property
     @abstractmethod
@@ -30,6 +46,45 @@ class AbstractSynapse(ABC):
     @abstractmethod
     def fan_in(self) -> int:
         """Number of inputs that one output unit sums."""
+
+    @abstractmethod
+    def out_features(self, in_features: Sequence[int]) -> tuple[int, ...]:
+        """Axes of the output of one image from those of its input.
+
+        Raises:
+            ValueError: inputs that this synapse does not take.
+        """
+
+    def check_sides(self, pre: Sequence[int], post: Sequence[int]) -> None:
+        """Refuse presynaptic and postsynaptic axes (batch left out) that it does not join."""
+        expected = self.out_features(pre)
+        if tuple(post) != expected:
+            raise ValueError(
+                f"{self!r} gives {expected} for an input of {tuple(pre)}, but the postsynaptic "
+                f"side is {tuple(post)}: check which side is which, or build a synapse for them"
+            )
+
+    def check_forward(self, x: Tensor, weight: Tensor) -> None:
+        """Refuse an input or a weight of another shape, and two that do not share a dtype."""
+        if x.dtype != weight.dtype or x.layout is not torch.strided:
+            raise TypeError(
+                f"the input is {x.dtype} ({x.layout}) and the weight {weight.dtype}: give a dense "
+                f"input of that dtype, for example x.to({weight.dtype})"
+            )
+        self.out_features(x.shape[1:])
+        self.check_weight(weight)
+
+    def check_weight(self, weight: Tensor) -> None:
+        """Refuse a weight of another shape."""
+        if tuple(weight.shape) != self.weight_shape:
+            raise ValueError(
+                f"{self!r} has a weight of shape {self.weight_shape}, got {tuple(weight.shape)}"
+            )
+
+    def _refuse_inputs(self, allowed: str, in_features: Sequence[int]) -> ValueError:
+        return ValueError(
+            f"{self!r} takes inputs of {allowed}, got {tuple(in_features)}: build one for that size"
+        )
 
     @abstractmethod
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -62,14 +117,22 @@ class Dense(AbstractSynapse):
     def fan_in(self) -> int:
         return self.n_in
 
+    def out_features(self, in_features: Sequence[int]) -> tuple[int, ...]:
+        if math.prod(in_features) != self.n_in:
+            raise self._refuse_inputs(f"{self.n_in} units", in_features)
+        return (self.n_out,)
+
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        self.check_forward(x, weight)
         return F.linear(x.flatten(1), weight, bias)
 
     def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        self.check_sides(like.shape[1:], post.shape[1:])
         return post.mm(weight).view_as(like)
 
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
         post = post.to(pre.dtype)
+        self.check_sides(pre.shape[1:], post.shape[1:])
         return post.t().mm(pre.flatten(1)), post.sum(0)
 
 
@@ -86,6 +149,23 @@ class _Convolution(AbstractSynapse):
     padding: int = 0
     dilation: int = 1
     groups: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_in % self.groups or self.n_out % self.groups:
+            raise ValueError(
+                f"groups must divide n_in and n_out, got {self.groups} of {self.n_in} and "
+                f"{self.n_out}"
+            )
+
+    def out_features(self, in_features: Sequence[int]) -> tuple[int, ...]:
+        reach = self.dilation * (self.kernel - 1) + 1 - 2 * self.padding
+        space = tuple((size - reach) // self.stride + 1 for size in in_features[1:])
+        fits = len(in_features) == 1 + self.n_axes and in_features[0] == self.n_in
+        if not fits or any(size < 1 for size in space):
+            axes = f", at least {max(1, reach)}" * self.n_axes
+            raise self._refuse_inputs(f"({self.n_in}{axes})", in_features)
+        return self.n_out, *space
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -108,6 +188,7 @@ class _Convolution(AbstractSynapse):
     def _backward(
         self, post: Tensor, pre: Tensor, weight: Tensor, mask: tuple[bool, bool, bool]
     ) -> tuple[Tensor, Tensor, Tensor]:
+        self.check_sides(pre.shape[1:], post.shape[1:])
         # The very operator that autograd calls, so that the two agree to the bit.
         return torch.ops.aten.convolution_backward(
             post,
@@ -131,6 +212,7 @@ class Conv2d(_Convolution):
     n_axes: ClassVar[int] = 2
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        self.check_forward(x, weight)
         return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -141,6 +223,7 @@ class Conv1d(_Convolution):
     n_axes: ClassVar[int] = 1
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        self.check_forward(x, weight)
         return F.conv1d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
 
@@ -169,6 +252,12 @@ class LocallyConnected2d(AbstractSynapse):
         reach = 2 * self.padding - self.kernel
         return (self.height + reach) // self.stride + 1, (self.width + reach) // self.stride + 1
 
+    def out_features(self, in_features: Sequence[int]) -> tuple[int, ...]:
+        own = (self.n_in, self.height, self.width)
+        if tuple(in_features) != own:
+            raise self._refuse_inputs(f"{own}", in_features)
+        return self.n_out, *self.places
+
     @property
     def weight_shape(self) -> tuple[int, ...]:
         return (self.n_out, *self.places, self.n_in, self.kernel, self.kernel)
@@ -178,11 +267,13 @@ class LocallyConnected2d(AbstractSynapse):
         return self.n_in * self.kernel**2
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        self.check_forward(x, weight)
         own = weight.reshape(self.n_out, -1, self.fan_in)
         out = torch.einsum("bfp,opf->bop", self._patches(x), own).unflatten(2, self.places)
         return out if bias is None else out + bias
 
     def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        self.check_sides(like.shape[1:], post.shape[1:])
         own = weight.reshape(self.n_out, -1, self.fan_in)
         patches = torch.einsum("bop,opf->bfp", post.flatten(2), own)
         size = (self.height, self.width)
@@ -190,16 +281,12 @@ class LocallyConnected2d(AbstractSynapse):
 
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
         post = post.to(pre.dtype)
+        self.check_sides(pre.shape[1:], post.shape[1:])
         weight = torch.einsum("bop,bfp->opf", post.flatten(2), self._patches(pre))
         return weight.reshape(self.weight_shape), post.sum(0)
 
     def _patches(self, x: Tensor) -> Tensor:
         """What each place sees, ``(batch, n_in kernel kernel, places)``."""
-        if tuple(x.shape[1:]) != (self.n_in, self.height, self.width):
-            raise ValueError(
-                f"a locally connected synapse of {self.n_in} x {self.height} x {self.width} inputs "
-                f"got {tuple(x.shape[1:])}: build one for that size"
-            )
         return F.unfold(x, self.kernel, padding=self.padding, stride=self.stride)
 
 
@@ -213,6 +300,13 @@ class ConvTranspose2d(AbstractSynapse):
     stride: int = 2
     padding: int = 1
 
+    def out_features(self, in_features: Sequence[int]) -> tuple[int, ...]:
+        reach = self.kernel - 2 * self.padding
+        space = tuple((size - 1) * self.stride + reach for size in in_features[1:])
+        if len(in_features) != 3 or in_features[0] != self.n_in or any(size < 1 for size in space):
+            raise self._refuse_inputs(f"({self.n_in}, height, width)", in_features)
+        return self.n_out, *space
+
     @property
     def weight_shape(self) -> tuple[int, ...]:
         return (self.n_in, self.n_out, self.kernel, self.kernel)
@@ -223,13 +317,16 @@ class ConvTranspose2d(AbstractSynapse):
         return max(1, self.n_in * self.kernel**2 // self.stride**2)
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        self.check_forward(x, weight)
         return F.conv_transpose2d(x, weight, bias, self.stride, self.padding)
 
     def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
+        self.check_sides(like.shape[1:], post.shape[1:])
         return F.conv2d(post, weight, None, self.stride, self.padding)
 
     def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
         post = post.to(pre.dtype)
+        self.check_sides(pre.shape[1:], post.shape[1:])
         # The adjoint of a transposed convolution swaps the two sides of the convolution.
         weight = conv2d_weight(post, self.weight_shape, pre, self.stride, self.padding)
         return weight, post.sum((0, 2, 3))

@@ -49,6 +49,8 @@ def one_minus(
 ) -> int:
     """1 - product, clipped to [0, 2], to the nearest multiple of ``step`` (a power of two)."""
     n, m = right.shape
+    if diagonal.shape != (n, n) or filled < 0 or len(out) < filled + n * (n - 1) // 2 + n * m:
+        raise ValueError("diagonal is (n, n), right (n, m), and out has room for their pairs")
     scale = 1.0 / step
     for i in range(n):
         for j in range(i + 1, n):
@@ -78,6 +80,10 @@ def squared_distance(
     """|a|^2 + |b|^2 - 2 a.b; ``norms`` are those of the block and all after it. ``rows`` may have
     another origin than the products."""
     n, m = right.shape
+    if diagonal.shape != (n, n) or len(norms) != n + m:
+        raise ValueError("diagonal is (n, n), right (n, m) and norms (n + m,)")
+    if filled < 0 or len(out) < filled + n * (n - 1) // 2 + n * m:
+        raise ValueError("out has no room for the pairs")
     for i in range(n):
         for j in range(i + 1, n):
             size = norms[i] + norms[j]

@@ -1,4 +1,4 @@
-"""numba kernels of rank statistics. Callers validate; kernels loop."""
+"""numba kernels of rank statistics. Callers validate values; kernels check sizes and loop."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ def doubled_midranks(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> 
     ``order`` sorts ``values``. Twice a midrank is an integer, so ties cost no precision.
     """
     n = len(order)
+    if len(values) != n or len(out) != n:
+        raise ValueError("values, order and out must have one length")
     squares = 0.0
     first = 0
     while first < n:
@@ -35,6 +37,8 @@ def doubled_midranks(values: np.ndarray, order: np.ndarray, out: np.ndarray) -> 
 @njit(cache=True, nogil=True)
 def pack_float32_bits(bits: np.ndarray, n_bits: int, out: np.ndarray) -> None:
     """Each float32, given by its bits, above its place, in an order that is theirs."""
+    if len(bits) != len(out):
+        raise ValueError("bits and out must have one length")
     for i in range(len(bits)):
         value = np.int64(bits[i])
         if value < 0:  # the bits of negative floats run backwards; -0 becomes 0
@@ -45,6 +49,8 @@ def pack_float32_bits(bits: np.ndarray, n_bits: int, out: np.ndarray) -> None:
 @njit(cache=True, nogil=True)
 def pack_grid_values(values: np.ndarray, scale: float, n_bits: int, out: np.ndarray) -> bool:
     """Each multiple of 1 / scale above its place; False if one is none, or does not fit."""
+    if len(values) != len(out):
+        raise ValueError("values and out must have one length")
     limit = 2.0 ** (64 - n_bits)
     for i in range(len(values)):
         scaled = values[i] * scale
@@ -65,6 +71,8 @@ def radix_sorted(keys: np.ndarray, spare: np.ndarray, low: int, n_bits: int) -> 
     Least significant digit first. The time depends on nothing but the number of keys: numpy's
     sort is six times slower on processors whose vector sort is emulated.
     """
+    if len(keys) != len(spare):
+        raise ValueError("keys and spare must have one length")
     digits = (n_bits + _MOST_BITS - 1) // _MOST_BITS
     width = (n_bits + digits - 1) // digits
     counts = np.zeros((digits, 1 << width), dtype=np.uint32)
@@ -92,6 +100,8 @@ def radix_sorted(keys: np.ndarray, spare: np.ndarray, low: int, n_bits: int) -> 
 def packed_midranks(packed: np.ndarray, n_bits: int, out: np.ndarray) -> float:
     """``doubled_midranks`` of sorted integers that hold a value above ``n_bits`` of place."""
     n = len(packed)
+    if len(out) != n:
+        raise ValueError("packed and out must have one length")
     shift = np.uint64(n_bits)
     places = (np.uint64(1) << shift) - np.uint64(1)
     squares = 0.0
@@ -113,6 +123,8 @@ def packed_midranks(packed: np.ndarray, n_bits: int, out: np.ndarray) -> float:
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def centred_products(a: np.ndarray, b: np.ndarray, mean: int, out: np.ndarray) -> None:
     """out[i, j] = sum_k (a_ik - mean)(b_jk - mean), without making float64 copies."""
+    if a.shape[1] != b.shape[1] or out.shape != (len(a), len(b)):
+        raise ValueError("a is (n, k), b is (m, k) and out (n, m)")
     for i in range(len(a)):
         for j in range(len(b)):
             total = 0.0
@@ -139,6 +151,8 @@ def tied_pairs(same_as_next: np.ndarray) -> int:
 def inversions(values: np.ndarray, buffer: np.ndarray) -> int:
     """The number of pairs in descending order; sorts ``values`` (bottom-up merge sort)."""
     n = len(values)
+    if len(buffer) != n:
+        raise ValueError("values and buffer must have one length")
     count = 0
     width = 1
     while width < n:

@@ -1,6 +1,6 @@
 """numba kernels of the stimulus bootstrap and the label permutation.
 
-Callers validate; kernels loop. Sums may be reordered (``reassoc``) so that they vectorise:
+Callers validate values; kernels check sizes and loop. Sums may be reordered (``reassoc``) so that they vectorise:
 no NaN ever enters them.
 """
 
@@ -24,6 +24,8 @@ Vector = NDArray[np.float64]
 @njit(cache=True, nogil=True)
 def run_ends(values: Vector, order: Places, ends: IntVector) -> int:
     """Where each run of equal values ends in sorted order; returns the number of runs."""
+    if len(order) == 0 or len(values) != len(order) or len(ends) != len(order):
+        raise ValueError("values, order and ends must have one length, at least 1")
     n_runs = 0
     for k in range(1, len(order)):
         if values[order[k]] != values[order[k - 1]]:
@@ -51,6 +53,11 @@ def resampled_ranks(
     of W^3 - W over runs. No sum crosses lanes.
     """
     n_lanes = counts.shape[1]
+    n_pairs = len(order)
+    if len(first) != n_pairs or len(second) != n_pairs or ranks.shape != (n_pairs, n_lanes):
+        raise ValueError("order, first and second are (n_pairs,), ranks (n_pairs, n_lanes)")
+    if len(cubes) != n_lanes or len(ends) == 0 or ends[-1] != n_pairs:
+        raise ValueError("cubes is (n_lanes,), and ends ends at n_pairs")
     below = np.zeros(n_lanes, np.int32)
     weight = np.zeros(n_lanes, np.int32)
     start = 0
@@ -108,6 +115,13 @@ def resampled_products(
     weights. y are ``ranks`` (n_pairs, n_lanes) in that order. ``cubes`` as for the ranks, of x.
     """
     n_lanes = counts.shape[1]
+    n_pairs = len(first)
+    if len(second) != n_pairs or ranks.shape != (n_pairs, n_lanes):
+        raise ValueError("first and second are (n_pairs,), ranks (n_pairs, n_lanes)")
+    if len(means) != n_lanes or len(products) != n_lanes or len(cubes) != n_lanes:
+        raise ValueError("means, products and cubes are (n_lanes,)")
+    if len(ends) == 0 or ends[-1] != n_pairs:
+        raise ValueError("ends must end at n_pairs")
     below = np.zeros(n_lanes, np.int32)
     weight = np.zeros(n_lanes, np.int32)
     products[:] = 0.0
@@ -138,6 +152,9 @@ def pair_weights(
     counts: IntMatrix, first: Stimuli, second: Stimuli, totals: NDArray[np.int64], cubes: Vector
 ) -> None:
     """In every lane, the sum of the weights of these pairs and that of their w^3 - w."""
+    n_lanes = counts.shape[1]
+    if len(first) != len(second) or len(totals) != n_lanes or len(cubes) != n_lanes:
+        raise ValueError("first and second are (n_pairs,), totals and cubes (n_lanes,)")
     totals[:] = 0
     cubes[:] = 0.0
     for k in range(len(first)):
@@ -163,7 +180,13 @@ def relabelled_products(
     all relabellings; ``places`` are their inverses. ``square`` and ``rows`` are float64, or
     int32 (half the memory to read), of one type.
     """
-    n = len(square)
+    n, n_orders = len(square), len(orders)
+    if square.shape != (n, n) or rows.shape[1] != n * (n - 1) // 2:
+        raise ValueError("square is (n, n), rows (n_rows, n (n - 1) / 2)")
+    if orders.shape != (n_orders, n) or places.shape != (n_orders, n):
+        raise ValueError("orders and places are (n_orders, n)")
+    if out.shape != (n_orders, len(rows)):
+        raise ValueError("out is (n_orders, n_rows)")
     gathered = np.empty(n, square.dtype)
     out[:] = 0.0
     for a in range(n):
@@ -198,6 +221,11 @@ def relabelled_masked_ranks(
     Stimulus i moves to new_label[i]; a pair that moves to a place that is not used counts
     for nothing. Writes to the upper triangle of the square ``out``; returns the sum of squares.
     """
+    n, n_pairs = len(new_label), len(first)
+    if used.shape != (n, n) or out.shape != (n, n):
+        raise ValueError("new_label is (n,), used and out (n, n)")
+    if len(second) != n_pairs or len(ends) == 0 or ends[-1] != n_pairs:
+        raise ValueError("first and second are (n_pairs,), and ends ends at n_pairs")
     below = 0
     squares = 0.0
     start = 0

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from neurosim.spiking._door import kernel
 
 
 # Membranes are finite (inputs are checked): without NaN the maximum may run in vector registers.
 # No "contract": a leak is one product and one sum, as torch computes it.
-@numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+@kernel(
+    "pool >= 1 and maps >= 1",
+    fastmath={"nnan", "nsz"},
+    voltage="real[batch, height, width, maps]",
+    before="real[0 | batch, height, width, maps]",
+    inverse_threshold="real[1 | batch * height * width, maps]",
+    spikes="uint8[batch, height, width, maps]",
+    pooled="real[batch, height // pool, width // pool, maps]",
+    n_spikes="int64[maps]",
+)
 def winner_take_all(
     voltage: np.ndarray,
     before: np.ndarray,
@@ -60,7 +70,12 @@ def winner_take_all(
 
 
 # No "contract" here either, for the same reason.
-@numba.njit(cache=True, nogil=True)
+@kernel(
+    current="real[batch, n]",
+    before=["real[batch, n]"] * 5,
+    raised="real[n]",
+    after=["real[batch, n]"] * 5,
+)
 def one_winner(
     current: np.ndarray,
     before: tuple,

@@ -5,7 +5,7 @@ Every timing that lowers to a ``TraceRule`` is, over a whole window,
     dw(o, i) = sum over spikes t of o:   P_o(t) X_i(t) - Q_o(t) Z_i(t)
 
 (``_factors.whole_window``). X and Z are filtered one image at a time, which stays in the cache;
-spikes become a list with their P and Q; each entry adds its rows. Callers validate.
+spikes become a list with their P and Q; each entry adds its rows.
 
 rule: ``(pairing, sees_pre, sees_post, silent)`` as whole numbers, pairings as below.
 amplitudes: ``(a_plus, a3_plus, a_minus, a3_minus)`` in the dtype of the spikes.
@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+
+from neurosim.spiking._door import inner, kernel
 
 ALL, NEAREST, CENTRED, REDUCED, FIRST = range(5)
 #: A frame outside the window, on the far side of all others.
 FAR = 1 << 30
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def sides(
     pre: np.ndarray,
     rule: tuple,
@@ -99,7 +100,7 @@ def sides(
                 z_now[i] += a_minus * gain[n_frames - 1]
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def find(post: np.ndarray, words: np.ndarray, frames: np.ndarray, units: np.ndarray) -> int:
     """List the spikes of one image in order of time; returns how many.
 
@@ -120,7 +121,7 @@ def find(post: np.ndarray, words: np.ndarray, frames: np.ndarray, units: np.ndar
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def weigh(
     frames: np.ndarray,
     units: np.ndarray,
@@ -167,7 +168,7 @@ def weigh(
         slow[unit] = 1.0 if pairing == NEAREST else trace + 1.0
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def add_adjacent(
     change: np.ndarray,
     x_row: np.ndarray,
@@ -189,7 +190,15 @@ def add_adjacent(
             change[i] -= q * z_row[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(
+    pre="real[time, batch, n_in]",
+    post="uint8[time, batch, n_out]",
+    words="uint8 | uint64[time, batch, n_out / words.itemsize]",
+    keep="real[3, time]",
+    at_ms="float64[time]",
+    gain="real[time, batch]",
+    out="real[n_out, n_in]",
+)
 def dense(
     pre: np.ndarray,
     post: np.ndarray,
@@ -238,13 +247,13 @@ def dense(
                     change[i] += p * x_row[i] - q * z_row[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _events(post: np.ndarray, words: np.ndarray) -> tuple:
     """``(frames, units, n)`` of the spikes of one image."""
     n = 0
     for t in range(post.shape[0]):
         for unit in range(post.shape[1]):
-            n += post[t, unit]
+            n += post[t, unit] != 0
     frames, units = np.empty(n, np.int32), np.empty(n, np.int32)
     find(post, words, frames, units)
     return frames, units, n

@@ -7,11 +7,12 @@ added and clipped, as in ``evolving``.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from neurosim.spiking._door import inner, kernel
 
-@numba.njit(cache=True, nogil=True)
+
+@inner
 def power(base: float, exponent: float) -> float:
     """``base ** exponent`` without the cost of it where it is 0 or 1."""
     if exponent == 0:
@@ -21,7 +22,7 @@ def power(base: float, exponent: float) -> float:
     return base**exponent
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def changed(
     w: float, plus: float, minus: float, exponents: tuple, unit: tuple, bounds: tuple
 ) -> float:
@@ -39,7 +40,13 @@ def changed(
     return min(max(after, bounds[0]), bounds[1])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(
+    plus=["real[time, batch, n_in]", "real[time, batch, n_out]"],
+    minus=["real[time, batch, n_in]", "real[time, batch, n_out]"],
+    at_end=["real[n_last, n_in]", "real[n_last, n_out]"],
+    divisor="real[n_out]",
+    w="real[n_out, n_in]",
+)
 def dense(
     plus: tuple,
     minus: tuple,

@@ -13,9 +13,9 @@ Inputs are taken a tile at a time, so that filtered input, tables and changes st
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from neurosim.spiking._door import inner, kernel
 from neurosim.spiking._trace_kernels import filter_block
 
 #: Frames of one table; measured best for 400 neurons.
@@ -26,7 +26,7 @@ TABLES = 8
 TILE = 112
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def codes(post: np.ndarray) -> np.ndarray:
     """The five bits of each neuron in each table, ``(n_groups, n_out, TABLES)`` uint8.
 
@@ -40,11 +40,11 @@ def codes(post: np.ndarray) -> np.ndarray:
         table, bit = place // FRAMES, place % FRAMES
         now, code = post[frame], out[group]
         for o in range(n_out):
-            code[o, table] |= now[o] << bit
+            code[o, table] |= (now[o] != 0) << bit
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def tabulate(rows: np.ndarray, table: np.ndarray) -> None:
     """The sum of every subset of at most ``FRAMES`` rows, ``(2**FRAMES, width)``."""
     table[0] = 0
@@ -59,7 +59,7 @@ def tabulate(rows: np.ndarray, table: np.ndarray) -> None:
                 with_it[i] = without[i] + row[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def add_selected(tables: np.ndarray, codes: np.ndarray, change: np.ndarray) -> None:
     """Each neuron adds its row of each table. tables ``(TABLES, 2**FRAMES, width)``, codes
     ``(n_out, TABLES)``, change ``(n_out, width)``."""
@@ -75,7 +75,7 @@ def add_selected(tables: np.ndarray, codes: np.ndarray, change: np.ndarray) -> N
             out[i] += first + ((r4[i] + r5[i]) + (r6[i] + r7[i]))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(pre="real[time, batch, n_in]", post="uint8[time, batch, n_out]", out="real[n_out, n_in]")
 def dense(pre: np.ndarray, post: np.ndarray, window: tuple, out: np.ndarray) -> None:
     """Add the change of an all-to-all synapse.
 

@@ -8,17 +8,18 @@ and the filtered input ``W * pre`` is a causal trace minus an anticausal one, ea
 ``exp(-dt / tau)``. The kernels filter one image at a time, which stays in the cache, and add a
 row of it for every postsynaptic spike.
 
-Callers validate; ``window`` is the tuple ``(kp, km, ap, am, a0)``: the decays of one tick, the
+``window`` is the tuple ``(kp, km, ap, am, a0)``: the decays of one tick, the
 amplitudes one tick away (``a exp(-dt / tau)``) and the change at lag 0.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from neurosim.spiking._door import inner, kernel
 
-@numba.njit(cache=True, nogil=True)
+
+@inner
 def filter_block(
     pre: np.ndarray,
     rows: tuple,
@@ -60,7 +61,7 @@ def filter_block(
                 held[i] = km * held[i] + now[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(pre="real[time, 1, n]", filtered="real[time, 1, n]")
 def filter_all(pre: np.ndarray, window: tuple, filtered: np.ndarray) -> None:
     """``filter_block`` of ``(time, 1, n)``, a piece at a time that stays in the cache."""
     n, piece = pre.shape[2], 4096
@@ -70,7 +71,7 @@ def filter_all(pre: np.ndarray, window: tuple, filtered: np.ndarray) -> None:
         filter_block(pre, (0, 1), (start, stop), window, trace, filtered, (0, start))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(value="real[time, n]", marks="real[time, n]", keep="real[time]", out="real[time, n]")
 def trace(
     value: np.ndarray,
     marks: np.ndarray,
@@ -97,7 +98,7 @@ def trace(
             now[i] = after
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(values="real[n]")
 def all_binary(values: np.ndarray) -> bool:
     """Whether every value is 0 or 1; NaN and infinities are not. values: ``(n,)`` floating."""
     zero, one = values.dtype.type(0), values.dtype.type(1)
@@ -111,7 +112,7 @@ def all_binary(values: np.ndarray) -> bool:
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(spikes="uint8[n, n_units]", total="int64[n_units]")
 def count(spikes: np.ndarray, total: np.ndarray) -> None:
     """Add the spikes of each unit, ``(n, n_units)`` uint8, to ``total``, ``(n_units,)``."""
     n_units = spikes.shape[1]
@@ -127,7 +128,7 @@ def count(spikes: np.ndarray, total: np.ndarray) -> None:
             total[unit] += few[unit]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(pre="real[time, batch, n_in]", post="uint8[time, batch, n_out]", out="real[n_out, n_in]")
 def dense(pre: np.ndarray, post: np.ndarray, window: tuple, out: np.ndarray) -> None:
     """Add the change of an all-to-all synapse.
 
@@ -149,7 +150,16 @@ def dense(pre: np.ndarray, post: np.ndarray, window: tuple, out: np.ndarray) -> 
                         change[i] += row[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(
+    "stride >= 1 and padding >= 0 and dilation >= 1 and kernel >= 1",
+    pre="real[time, batch, height, width, n_in]",
+    out="real[n_out, kernel, kernel, n_in]",
+    post="uint8[time, batch, (height + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1,"
+    " (width + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1, n_out]",
+    words="uint8 | uint64[time, batch, (height + 2 * padding - dilation * (kernel - 1) - 1)"
+    " // stride + 1, (width + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1,"
+    " n_out / words.itemsize]",
+)
 def conv2d(
     pre: np.ndarray,
     post: np.ndarray,
@@ -163,15 +173,16 @@ def conv2d(
     """Add the change of a convolutional synapse, one value per (out, tap, in).
 
     Args:
-        pre: ``(time, batch, height, width * n_in)``.
-        post: ``(time, batch, out_height, out_width, n_out)`` uint8.
+        pre: spikes as 0 and 1.
         words: post seen as words of ``n_out / words.shape[-1]`` maps, to skip silent ones.
-        out: ``(n_out, kernel, kernel * n_in)``, added to.
+        out: added to.
     """
-    n_ticks, n_batch, height, row_length = pre.shape
+    n_ticks, n_batch, height, width, n_in = pre.shape
+    row_length = width * n_in
     lines = pre.reshape((n_ticks, n_batch * height, row_length))
-    n_out, kernel, taps = out.shape
-    n_in = taps // kernel
+    n_out, kernel = out.shape[:2]
+    taps = kernel * n_in
+    changes = out.reshape((n_out, kernel, taps))
     edge = padding * n_in
     per_word = n_out // words.shape[4]
     trace = np.empty((height, row_length), pre.dtype)
@@ -191,7 +202,7 @@ def conv2d(
                                 start = x * stride * n_in
                                 for ky in range(kernel):
                                     row = filtered[t, y * stride + ky * dilation, start:]
-                                    change = out[o, ky]
+                                    change = changes[o, ky]
                                     if dilation == 1:
                                         for i in range(taps):
                                             change[i] += row[i]

@@ -1,17 +1,18 @@
 """Membrane voltage after given spikes, and its low-pass filters, tick by tick.
 
-Callers validate. Time first; the voltage is constant within a tick, so every filter is exact.
+Time first; the voltage is constant within a tick, so every filter is exact.
 """
 
 from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from neurosim.spiking._door import kernel
 
-@numba.njit(cache=True, nogil=True)
+
+@kernel(post="uint8[time, n]", out="float64[time, n]")
 def waveform(
     post: np.ndarray,
     dt_ms: float,
@@ -49,7 +50,7 @@ def waveform(
                 z *= kd
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel("delay >= 0", u="float[time, n]", ltp="real[time, n]", ltd="real[time, n]")
 def voltage_sides(
     u: np.ndarray,
     keep: tuple[float, float],

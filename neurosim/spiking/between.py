@@ -65,7 +65,7 @@ class ChannelNorm(AbstractBetween):
 
     def forward(self, current: Tensor) -> Tensor:
         def spread(value: Tensor | float) -> Tensor:
-            return torch.as_tensor(value).to(current).view(-1, *(1,) * (current.dim() - 2))
+            return torch.as_tensor(value).detach().to(current).view(-1, *(1,) * (current.dim() - 2))
 
         scaled = (current - spread(self.mean)) / spread(self.deviation)
         return spread(self.gain) * scaled + spread(self.offset)

@@ -13,8 +13,6 @@ membranes scale their input by dt / tau; the adapters undo that). All state is 0
 
 from __future__ import annotations
 
-import math
-import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
@@ -22,7 +20,8 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
-from neurosim.settings import KnownSettings
+from neurosim.settings import KnownSettings, require_time
+from neurosim.spiking._tensors import plain, real
 
 #: What a cell keeps beside its voltage, in the order of ``memory_names``.
 Memory = tuple[Tensor, ...]
@@ -102,6 +101,7 @@ class AbstractCell(KnownSettings, ABC):
 
     def rest(self, like: Tensor) -> tuple[Tensor, ...]:
         """The state ``(voltage, *memory)`` of cells at rest, in the shape of ``like``."""
+        like = plain("the input", like)
         return tuple(torch.zeros_like(like) for _ in range(1 + len(self.memory_names)))
 
     def tick(
@@ -117,20 +117,24 @@ class AbstractCell(KnownSettings, ABC):
         Raises:
             ValueError: a state of another cell, an input that is not finite, or a threshold that
                 is not positive (infinity never fires).
+            TypeError: tensors that ``spiking._tensors`` refuses.
         """
+        current = plain("current", current)
         if len(state) != 1 + len(self.memory_names):
             raise ValueError(
                 f"the state of {type(self).__name__} is (voltage, "
                 f"{', '.join(self.memory_names) or 'nothing else'}), got {len(state)} tensors: "
                 "start with cell.rest(current)"
             )
-        theta = torch.as_tensor(threshold, dtype=current.dtype, device=current.device)
+        names = ("voltage", *self.memory_names)
+        state = tuple(plain(*each, current) for each in zip(names, state, strict=True))
+        theta = real("threshold", torch.as_tensor(threshold)).to(current)
         require_threshold(theta, "threshold")
         # A sum is finite where all of it is; its own overflow is looked into.
         if not bool(current.sum().isfinite()) and not bool(current.isfinite().all()):
             raise ValueError("current holds values that are not finite (NaN or infinity)")
         theta = per_map(theta, current)
-        voltage, memory = self.advance(current, state[0], tuple(state[1:]), theta)
+        voltage, memory = self.advance(current, state[0], state[1:], theta)
         spikes = self.fire(voltage, self.barrier(theta, memory))
         memory = self.remember(memory, spikes, theta)
         return spikes, (self.reset(voltage, spikes, theta), *memory)
@@ -147,11 +151,7 @@ def require_threshold(threshold: Tensor, name: str) -> None:
 def require_times(cell: AbstractCell, *names: str) -> None:
     """Refuse a time that is not finite and positive, by its name."""
     for name in names:
-        value = getattr(cell, name)
-        if not isinstance(value, numbers.Real):
-            raise TypeError(f"{name} must be a number (ms), got {value!r}")
-        if not (math.isfinite(value) and float(value) > 0):
-            raise ValueError(f"{name} must be finite and positive (ms), got {value}")
+        require_time(name, getattr(cell, name))
 
 
 def require_euler(cell: AbstractCell, *names: str) -> None:

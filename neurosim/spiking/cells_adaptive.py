@@ -14,7 +14,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from neurosim.spiking.cell_base import AbstractCell, Memory, per_map, require_times
+from neurosim.spiking.cell_base import AbstractCell, Memory, ResetToZero, per_map, require_times
 from neurosim.spiking.cells_norse import CurrentBasedCell, require_jump
 
 
@@ -69,6 +69,11 @@ class _Exponential(CurrentBasedCell):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.reset, ResetToZero):
+            raise ValueError(
+                f"{type(self).__name__} takes ResetToZero(), got {self.reset!r}: the upswing "
+                "leaves the voltage far above the threshold, and the rest would grow without end"
+            )
         if not 0 < self.sharpness < float("inf"):
             raise ValueError(f"sharpness must be finite and positive, got {self.sharpness}")
 

@@ -6,7 +6,9 @@ its ``reset``.
 
 from __future__ import annotations
 
+import numbers
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import final
 
@@ -14,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.spiking._tensors import plain
 from neurosim.spiking.neurons import AbstractCell, Memory, per_map
 
 
@@ -24,7 +27,7 @@ class Fired:
     spikes: ``(batch, maps, height, width)``, uint8.
     pooled: the spikes under max-pooling, what the next layer receives; dtype of the voltage.
     voltage: the membranes after their reset.
-    n_spikes: spikes a map, ``(maps,)`` int64.
+    n_spikes: spikes per map, ``(maps,)`` int64.
     """
 
     spikes: Tensor
@@ -36,7 +39,7 @@ class Fired:
 class AbstractCompetition(ABC):
     """Turns integrated membranes into spikes."""
 
-    @abstractmethod
+    @final
     def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
         """Spikes and resets.
 
@@ -45,8 +48,22 @@ class AbstractCompetition(ABC):
             threshold: what a voltage has to exceed, positive: one a map, ``(maps,)``, or one a
                 neuron, the shape of voltage, where cells adapt.
             pool: side of the max-pooling window, 1 for none.
-        """
 
+        Raises:
+            ValueError: shapes that do not fit each other, naming both, or a window larger than the
+                layer.
+            TypeError: tensors that ``spiking._tensors`` refuses.
+        """
+        voltage = plain("voltage", voltage)
+        threshold = _thresholds(threshold, voltage)
+        _require_pool(pool, voltage)
+        return self._fire(cell, voltage, threshold, pool)
+
+    @abstractmethod
+    def _fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
+        """``fire`` after its input has been checked."""
+
+    @final
     def step(
         self,
         cell: AbstractCell,
@@ -63,10 +80,66 @@ class AbstractCompetition(ABC):
             voltage, memory: the state one tick earlier; left as it is.
             threshold: one a map, ``(maps,)``.
             pool: side of the max-pooling window, 1 for none.
+
+        Raises:
+            ValueError, TypeError: as ``fire``.
         """
+        current = plain("current", current)
+        voltage = plain("voltage", voltage, current)
+        # A state at rest may be a scalar.
+        if voltage.dim() and voltage.shape != current.shape:
+            raise ValueError(
+                f"the current has shape {tuple(current.shape)} and the voltage "
+                f"{tuple(voltage.shape)}: they must be those of one layer"
+            )
+        threshold = _thresholds(threshold, current)
+        _require_pool(pool, current)
+        return self._step(cell, current, voltage, memory, threshold, pool)
+
+    def _step(
+        self,
+        cell: AbstractCell,
+        current: Tensor,
+        voltage: Tensor,
+        memory: Memory,
+        threshold: Tensor,
+        pool: int,
+    ) -> tuple[Fired, Memory]:
+        """``step`` after its input has been checked."""
         voltage, memory = cell.advance(current, voltage, memory, threshold)
         fired = self.fire(cell, voltage, cell.barrier(threshold, memory), pool)
         return fired, cell.remember(memory, fired.spikes, threshold)
+
+
+def _thresholds(threshold: Tensor, voltage: Tensor) -> Tensor:
+    """One per map, or as many as there are neurons."""
+    threshold = plain("threshold", threshold, voltage)
+    if voltage.dim() != 4:
+        raise ValueError(
+            f"a layer is (batch, maps, height, width), got the shape {tuple(voltage.shape)}"
+        )
+    if threshold.dim() > 1:
+        if threshold.shape == voltage.shape:
+            return threshold
+        with suppress(RuntimeError):
+            return torch.broadcast_to(threshold, voltage.shape)
+    elif threshold.numel() == 1:
+        return threshold.reshape(1).expand(voltage.shape[1])
+    if threshold.shape != voltage.shape[1:2]:
+        raise ValueError(
+            f"thresholds of shape {tuple(threshold.shape)} do not fit a layer of shape "
+            f"{tuple(voltage.shape)}: give one per map, ({voltage.shape[1]},), or one per neuron"
+        )
+    return threshold
+
+
+def _require_pool(pool: int, voltage: Tensor) -> None:
+    whole = isinstance(pool, numbers.Integral) and not isinstance(pool, bool)
+    if not whole or not 1 <= pool <= min(voltage.shape[2:]):
+        raise ValueError(
+            f"pool must be a whole number from 1 to the side of the layer, got {pool!r} for the "
+            f"shape {tuple(voltage.shape)}"
+        )
 
 
 @final
@@ -74,7 +147,7 @@ class AbstractCompetition(ABC):
 class NoCompetition(AbstractCompetition):
     """Every neuron fires for itself: the cell's own ``fire`` and ``reset``."""
 
-    def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
+    def _fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
         theta = per_map(threshold, voltage)
         spikes = cell.fire(voltage, theta)
         pooled = F.max_pool2d(spikes, pool) if pool > 1 else spikes
@@ -90,7 +163,7 @@ class WinnerTakeAll(AbstractCompetition):
     Kheradpisheh et al. 2018, 10.1016/j.neunet.2017.12.005). Ties go to the first map.
     """
 
-    def step(
+    def _step(
         self,
         cell: AbstractCell,
         current: Tensor,
@@ -100,12 +173,12 @@ class WinnerTakeAll(AbstractCompetition):
         pool: int,
     ) -> tuple[Fired, Memory]:
         decay = cell.plain_decay
-        plain = decay is not None and threshold.dim() == 1 and current.device.type == "cpu"
-        if plain and voltage.shape == current.shape and voltage.dtype == current.dtype:
+        direct = decay is not None and threshold.dim() == 1 and current.device.type == "cpu"
+        if direct and voltage.shape == current.shape:
             return self._fire_on_cpu(current, threshold, pool, voltage, decay), memory
-        return super().step(cell, current, voltage, memory, threshold, pool)
+        return super()._step(cell, current, voltage, memory, threshold, pool)
 
-    def fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
+    def _fire(self, cell: AbstractCell, voltage: Tensor, threshold: Tensor, pool: int) -> Fired:
         if voltage.device.type != "cpu":
             return self._fire_anywhere(voltage, threshold, pool)
         return self._fire_on_cpu(voltage, threshold, pool)

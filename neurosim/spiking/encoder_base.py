@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurosim.settings import KnownSettings
+from neurosim.settings import KnownSettings, require_time
+from neurosim.spiking._tensors import plain
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,18 @@ class AbstractEncoder(KnownSettings, ABC):
         Raises:
             ValueError: intensities that are negative, above 1 or not finite; a rate above one
                 spike a tick; a missing generator.
-            TypeError: intensities that are no floating-point tensor.
+            TypeError: intensities that ``spiking._tensors`` refuses, or another kind of generator.
         """
-        if not isinstance(n_ticks, numbers.Integral) or n_ticks < 1:
+        whole = isinstance(n_ticks, numbers.Integral) and not isinstance(n_ticks, bool)
+        if not whole or n_ticks < 1:
             raise ValueError(f"n_ticks must be a whole number of at least 1, got {n_ticks!r}")
-        if not (math.isfinite(dt_ms) and dt_ms > 0):
-            raise ValueError(f"dt_ms must be finite and positive, got {dt_ms}")
-        if not isinstance(x, Tensor) or not x.is_floating_point():
-            kind = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
-            raise TypeError(f"intensities must be a tensor of floating point in [0, 1], got {kind}")
+        require_time("dt_ms", dt_ms)
+        if not (generator is None or isinstance(generator, torch.Generator)):
+            raise TypeError(
+                f"generator must be a torch.Generator, got {generator!r}: give "
+                "torch.Generator().manual_seed(0)"
+            )
+        x = plain("intensities", x)
         if x.dim() == 0:
             raise ValueError("intensities must have an axis, (batch, *features), got one number")
         if x.numel():
@@ -109,8 +113,6 @@ def require_positive(encoder: AbstractEncoder, *names: str) -> None:
     """Refuse a field that is not finite and positive, by its name."""
     for name in names:
         value = getattr(encoder, name)
-        if not isinstance(value, numbers.Real):
-            raise TypeError(f"{name} must be a number, got {value!r}")
         if not (math.isfinite(value) and float(value) > 0):
             raise ValueError(f"{name} must be finite and positive, got {value}")
 

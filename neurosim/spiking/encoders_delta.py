@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from neurosim.spiking._tensors import plain
 from neurosim.spiking.encoder_base import AbstractEncoder, frames, require_positive
 
 
@@ -62,8 +63,7 @@ class Delta(AbstractEncoder):
             ValueError: a signal that is not finite, or moves by more than a threshold a tick
                 (the first sample from ``start``): the reference could not follow.
         """
-        if not signal.is_floating_point():
-            raise TypeError(f"the signal must be floating point, got {signal.dtype}")
+        signal = plain("the signal", signal)
         if signal.dim() < 1 or not len(signal):
             raise ValueError(f"the signal must be (time, ...), got {tuple(signal.shape)}")
         if not bool(signal.isfinite().all()):
@@ -80,6 +80,7 @@ class Delta(AbstractEncoder):
 
     def decode(self, events: Tensor, start: float = 0.0) -> Tensor:
         """The reference after each tick, ``start + threshold cumsum(events)``."""
+        events = plain("events", events)
         return start + self.threshold * events.cumsum(0)
 
     def _send(self, signal: Tensor, start: Tensor) -> Tensor:

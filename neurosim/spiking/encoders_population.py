@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from neurosim.spiking._tensors import plain
 from neurosim.spiking.encoder_base import AbstractEncoder
 from neurosim.spiking.encoders_temporal import Latency
 
@@ -54,6 +55,7 @@ class Population(AbstractEncoder):
 
     def responses(self, x: Tensor) -> Tensor:
         """Tuned responses in [0, 1], ``(batch, n_units c, ...)``."""
+        x = plain("intensities", x)
         if x.dim() < 2:
             raise ValueError(
                 f"a population codes (batch, channels, ...), got {tuple(x.shape)}: unsqueeze(0) "

@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from neurosim.spiking._tensors import plain
 from neurosim.spiking.encoder_base import AbstractEncoder, frames, require_positive, spikes_at
 
 #: Taken off before rounding up, so that a ratio that is whole up to float32 rounding stays so.
@@ -81,7 +82,7 @@ class Phase(AbstractEncoder):
     ) -> Tensor:
         # Scaling by a power of two is exact in any floating-point format that holds the result.
         levels = 1 << self.n_bits
-        whole = (x.to(torch.promote_types(x.dtype, torch.float32)) * levels).floor().long()
+        whole = (x * levels).floor().long()
         whole = whole.clamp(max=levels - 1)
         spikes = frames(x, n_ticks)
         for tick in range(n_ticks):
@@ -90,6 +91,7 @@ class Phase(AbstractEncoder):
 
     def decode(self, spikes: Tensor) -> Tensor:
         """Intensities from the first period, ``sum_k b_k 2^-k``: ``(batch, *features)``."""
+        spikes = plain("spikes", spikes)
         decoded = torch.zeros_like(spikes[0])
         for k, digit in enumerate(spikes[: self.n_bits], start=1):
             decoded = decoded + digit * 2.0**-k
@@ -143,10 +145,12 @@ class Burst(AbstractEncoder):
 
     def n_spikes(self, x: Tensor) -> Tensor:
         """Spikes of a whole burst, int64."""
+        x = plain("intensities", x)
         count = (x * self.max_spikes - _SLACK).ceil().clamp(min=1).long()
         return count * (x > 0)
 
     def interval(self, x: Tensor, dt_ms: float) -> Tensor:
         """Ticks between two spikes of a burst, int64."""
+        x = plain("intensities", x)
         isi_ms = self.max_isi_ms - x * (self.max_isi_ms - self.min_isi_ms)
         return (isi_ms / dt_ms - _SLACK).ceil().clamp(min=1).long()

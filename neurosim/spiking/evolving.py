@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.settings import require_time
 from neurosim.spiking._factors import Factor, Listed
+from neurosim.spiking._tensors import plain
 from neurosim.spiking.abstract_timing import AbstractTiming
 from neurosim.spiking.reductions import AbstractReduction
 from neurosim.spiking.spike_window import SpikeWindow
@@ -43,15 +45,37 @@ def evolve(
     reduction: from the sum over batch and places at one tick to the change of the weight.
 
     Raises:
-        ValueError: a weight that is not finite or outside the bounds of the dependence; under a
-            third factor, rewards that differ between the images of a batch.
+        ValueError: a weight of another shape, not finite or outside the bounds of the dependence;
+            spikes that are not 0 and 1 or that the synapse does not join; amplitudes that leave a
+            weight which is not finite; under a third factor, rewards that differ between the
+            images of a batch.
     """
+    require_time("dt_ms", dt_ms)
+    weight = plain("weight", weight, spikes.pre)
+    synapse.check_weight(weight)
+    spikes.check(synapse)
+    after = _evolved(synapse, weight, spikes, timing, dt_ms, reduction)
+    if not bool(after.isfinite().all()):
+        raise ValueError(
+            f"a weight is not finite after the window: the amplitudes of {timing!r} are too large "
+            f"for {weight.dtype}"
+        )
+    return after
+
+
+def _evolved(
+    synapse: AbstractSynapse,
+    weight: Tensor,
+    spikes: SpikeWindow,
+    timing: AbstractTiming,
+    dt_ms: float,
+    reduction: AbstractReduction,
+) -> Tensor:
     dependence = timing.dependence
     dependence.check(weight)
     compiled = (
         isinstance(synapse, Dense)
         and weight.device.type == "cpu"
-        and weight.dtype == spikes.pre.dtype
         and not isinstance(timing, Rewarded)
     )
     # The spikes are counted first: listing the changes filters the whole window.
@@ -75,8 +99,8 @@ def _on_cpu(
     """The numbers of ``_anywhere`` from one compiled pass."""
     from neurosim.spiking import _evolving_kernels
 
-    kind = weight.detach().numpy().dtype.type
-    after = weight.detach().clone(memory_format=torch.contiguous_format)
+    kind, held = weight.numpy().dtype.type, dependence.held(weight)
+    after = weight.clone(memory_format=torch.contiguous_format)
 
     def arrays(factor: Factor) -> tuple[np.ndarray, ...]:
         return tuple(side.to(weight.dtype).flatten(2).contiguous().numpy() for side in factor)
@@ -89,8 +113,8 @@ def _on_cpu(
         (pre[0], post[0]),
         torch.as_tensor(divisor, dtype=weight.dtype).expand(len(weight)).contiguous().numpy(),
         tuple(kind(exponent) for exponent in dependence.exponents),
-        tuple(kind(value) for value in dependence.unit),
-        (kind(dependence.w_min), kind(dependence.w_max)),
+        tuple(kind(value) for value in held.unit),
+        (kind(held.w_min), kind(held.w_max)),
         after.numpy(),
     )
     return after
@@ -123,11 +147,11 @@ def _anywhere(
 
     if isinstance(timing, Rewarded):
         return _rewarded(weight, step, timing, spikes, dt_ms)
-    w = weight.clone()
+    w, held = weight.clone(), dependence.held(weight)
     for t in range(len(spikes.pre)):
         change = step(t, w)
         if change is not None:
-            w = (w + change).clamp(dependence.w_min, dependence.w_max)
+            w = (w + change).clamp(held.w_min, held.w_max)
     return w
 
 
@@ -140,7 +164,8 @@ def _rewarded(
             "under a weight dependence the images of a batch share one weight and one "
             "eligibility, so their rewards must be equal: use batches of 1 or Additive()"
         )
-    clock, low, high = spikes.clock(dt_ms), timing.dependence.w_min, timing.dependence.w_max
+    clock, held = spikes.clock(dt_ms), timing.dependence.held(weight)
+    low, high = held.w_min, held.w_max
     keep_mark = clock.keep(timing.tau_eligibility_ms).tolist()
     filtered = timing.tau_reward_ms > 0
     keep_signal = clock.keep(timing.tau_reward_ms).tolist() if filtered else []

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from neurosim.settings import KnownSettings
+from neurosim.spiking._tensors import plain, real
 
 
 @final
@@ -40,7 +41,8 @@ class SynapticScaling(KnownSettings):
             raise ValueError(f"gain must lie above 0 and up to 1, got {self.gain}")
 
     def scaled(self, weight: Tensor, rate_hz: Tensor) -> Tensor:
-        """The weight after one call; ``rate_hz`` one an output unit or map, ``(n_out,)``."""
+        """The weight after one call; ``rate_hz`` one per output unit or map, ``(n_out,)``."""
+        weight, rate_hz = plain("weight", weight), real("rate_hz", rate_hz)
         if rate_hz.shape != weight.shape[:1]:
             raise ValueError(
                 f"rate_hz must hold one rate for each of the {weight.shape[0]} outputs, "
@@ -68,6 +70,10 @@ class TotalInput(KnownSettings):
 
     def scaled(self, weight: Tensor) -> Tensor:
         """The weight with every output's sum of magnitudes at ``total``."""
+        weight = plain("weight", weight)
         axes = tuple(range(1, weight.dim()))
         sums = weight.abs().sum(axes, keepdim=True)
-        return torch.where(sums > 0, weight * (self.total / sums), weight)
+        scale = self.total / sums
+        # Weights so small that their scale is no number are made shares of their sum first.
+        scaled = torch.where(scale.isfinite(), weight * scale, weight / sums * self.total)
+        return torch.where(sums > 0, scaled, weight)

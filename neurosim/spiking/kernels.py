@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.settings import require_time
 from neurosim.spiking.spike_window import SpikeWindow, words
 from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import AbstractTiming, AbstractTraceTiming
@@ -21,11 +22,24 @@ from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 class AbstractKernel(ABC):
     """A way of carrying out the sum over spikes; all give the same numbers."""
 
-    @abstractmethod
+    @final
     def change(
         self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
     ) -> Tensor:
-        """The summed change, in the shape of the weight, where the weight plays no part."""
+        """The summed change, in the shape of the weight, where the weight plays no part.
+
+        Raises:
+            ValueError: spikes that are not 0 and 1, or whose shapes the synapse does not join.
+        """
+        require_time("dt_ms", dt_ms)
+        spikes.check(synapse)
+        return self._change(synapse, spikes, timing, dt_ms)
+
+    @abstractmethod
+    def _change(
+        self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
+    ) -> Tensor:
+        """``change`` after its input has been checked."""
 
 
 def window_coefficients(rule: TraceRule, dt_ms: float) -> tuple[float, ...]:
@@ -78,7 +92,7 @@ class FusedKernel(AbstractKernel):
     """One call of the synapse's own ``correlate`` over all ticks for each factor (one for a sum
     over pairs): best where spikes are dense; runs every timing and synapse on every device."""
 
-    def change(
+    def _change(
         self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
     ) -> Tensor:
         if _merges(spikes, timing):
@@ -103,7 +117,7 @@ def _merges(spikes: SpikeWindow, timing: AbstractTiming) -> bool:
 class EventKernel(AbstractKernel):
     """One addition per postsynaptic spike (numba, CPU): best where spikes are sparse."""
 
-    def change(
+    def _change(
         self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
     ) -> Tensor:
         from neurosim.spiking import _trace_kernels
@@ -126,14 +140,12 @@ class EventKernel(AbstractKernel):
             return torch.from_numpy(out)
         assert isinstance(synapse, Conv2d)
         pre, post = _channels_last(spikes.pre), _channels_last(spikes.post.to(torch.uint8))
-        n_ticks, n_batch, height, width, n_in = pre.shape
-        n_out, kernel = synapse.n_out, synapse.kernel
-        out = np.zeros((n_out, kernel, kernel * n_in), kind)
-        rows = pre.reshape(n_ticks, n_batch, height, width * n_in)
+        n_out, n_in, *kernel = synapse.weight_shape
+        out = np.zeros((n_out, *kernel, n_in), kind)
         _trace_kernels.conv2d(
-            rows, post, words(post), window, synapse.stride, synapse.padding, synapse.dilation, out
+            pre, post, words(post), window, synapse.stride, synapse.padding, synapse.dilation, out
         )
-        return torch.from_numpy(out).view(n_out, kernel, kernel, n_in).permute(0, 3, 1, 2)
+        return torch.from_numpy(out).permute(0, 3, 1, 2)
 
     @staticmethod
     def fits(synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming) -> bool:
@@ -196,7 +208,7 @@ class SubsetKernel(AbstractKernel):
     ``_subset_kernels``.
     """
 
-    def change(
+    def _change(
         self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
     ) -> Tensor:
         from neurosim.spiking import _subset_kernels
@@ -247,10 +259,10 @@ class ByDensity(AbstractKernel):
             return EventKernel()
         return SubsetKernel() if tables else FusedKernel()
 
-    def change(
+    def _change(
         self, synapse: AbstractSynapse, spikes: SpikeWindow, timing: AbstractTiming, dt_ms: float
     ) -> Tensor:
-        return self.choose(synapse, spikes, timing).change(synapse, spikes, timing, dt_ms)
+        return self.choose(synapse, spikes, timing)._change(synapse, spikes, timing, dt_ms)
 
 
 def _flat(spikes: Tensor) -> np.ndarray:

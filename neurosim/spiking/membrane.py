@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, final
 
@@ -34,8 +33,6 @@ class Millivolts(KnownSettings):
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, numbers.Real):
-                raise TypeError(f"{field.name} must be a number, got {value!r}")
             if not math.isfinite(value):
                 raise ValueError(f"{field.name} must be finite, got {value}")
         if not self.rest < self.threshold < self.peak:
@@ -51,6 +48,10 @@ class Millivolts(KnownSettings):
             spikes: of this tick, 0 and 1, same shape.
             threshold: that of the cells, one that broadcasts on voltage; infinity reads as rest.
         """
+        from neurosim.spiking._tensors import dense, plain
+
+        voltage = plain("voltage", voltage)
+        threshold, spikes = dense("threshold", threshold), dense("spikes", spikes)
         silent = self.rest + (self.threshold - self.rest) * (voltage / threshold)
         spike = self.threshold + (self.peak - self.threshold) * self.width_ms / dt_ms
         return silent.masked_fill(spikes != 0, spike)

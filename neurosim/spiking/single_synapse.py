@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from neurosim.settings import require_time
 from neurosim.spiking.evolving import evolve
 from neurosim.spiking.kernels import ByDensity
 from neurosim.spiking.reductions import SumOverBatch
@@ -61,11 +62,9 @@ def weight_change(
     """
     if not isinstance(timing, AbstractTiming):
         raise TypeError(f"timing must be an object such as AllPairs() or Triplet(), got {timing!r}")
-    for name, value in (("dt_ms", dt_ms), ("w", w)):
-        if not isinstance(value, numbers.Real) or isinstance(value, bool):
-            raise TypeError(f"{name} must be a number, got {value!r}")
-    if not (math.isfinite(dt_ms) and dt_ms > 0):
-        raise ValueError(f"dt_ms must be finite and positive, got {dt_ms}")
+    require_time("dt_ms", dt_ms)
+    if not isinstance(w, numbers.Real) or isinstance(w, bool):
+        raise TypeError(f"w must be a number, got {w!r}")
     if not math.isfinite(w):
         raise ValueError(f"w must be finite, got {w}")
     trains = [

@@ -10,13 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.spiking._tensors import plain, real
+from neurosim.synapses import AbstractSynapse
+
 
 @dataclass(frozen=True)
 class SpikeWindow:
     """The spikes of one presentation at one layer.
 
-    pre: ``(time, batch, *in_features)``, 0 and 1, floating point (its dtype is the change's).
-    post: ``(time, batch, *out_features)``, 0 and 1.
+    pre: ``(time, batch, *in_features)``, 0 and 1, float32 or float64 (its dtype is the change's).
+    post: ``(time, batch, *out_features)``, 0 and 1, any real dtype.
     ticks: the tick of each frame where silent ones were left out, rising; None for all ticks.
     reward: the third factor at each frame and image, ``(time, batch)``; None where there is none.
     voltage: the postsynaptic membrane in mV at each frame, the shape of post; None where only
@@ -30,15 +33,30 @@ class SpikeWindow:
     voltage: Tensor | None = None
 
     def __post_init__(self) -> None:
+        def take(name: str, tensor: Tensor) -> None:
+            # What is kept carries no graph; a frozen dataclass is set this way.
+            object.__setattr__(self, name, tensor)
+
+        take("pre", plain("presynaptic spikes", self.pre))
+        take("post", real("postsynaptic spikes", self.post))
+        if self.reward is not None:
+            take("reward", real("reward", self.reward))
+        if self.voltage is not None:
+            take("voltage", plain("voltage", self.voltage))
+        if self.post.device != self.pre.device:
+            raise TypeError(
+                f"presynaptic spikes are on {self.pre.device}, postsynaptic ones on "
+                f"{self.post.device}: move one of them with .to(...)"
+            )
         shapes = f"pre {tuple(self.pre.shape)} and post {tuple(self.post.shape)}"
         if self.pre.dim() < 3 or self.post.dim() < 3 or self.pre.shape[:2] != self.post.shape[:2]:
             raise ValueError(
                 f"spikes must be (time, batch, *features) with the same time and batch on both "
                 f"sides, got {shapes}"
             )
-        if not self.pre.is_floating_point():
-            raise TypeError(f"presynaptic spikes must be floating point, got {self.pre.dtype}")
         n_frames = len(self.pre)
+        if not (n_frames and self.pre.shape[1]):
+            raise ValueError(f"a window needs at least one frame of one image, got {shapes}")
         if self.ticks is not None and (
             len(self.ticks) != n_frames or not (np.diff(self.ticks) > 0).all()
         ):
@@ -54,17 +72,18 @@ class SpikeWindow:
                 f"got {tuple(self.voltage.shape)}"
             )
 
-    def check(self) -> None:
-        """Refuse spikes that are not 0 and 1.
+    def check(self, synapse: AbstractSynapse) -> None:
+        """Refuse spikes that are not 0 and 1, or that the synapse does not join.
 
         Raises:
-            ValueError: naming the side and a value that is neither.
+            ValueError: naming the side and a value that is neither, or the shapes of both sides.
         """
+        synapse.check_sides(tuple(self.pre.shape[2:]), tuple(self.post.shape[2:]))
         for name, side in (("pre", self.pre), ("post", self.post)):
             if not _binary(side):
                 odd = side[(side != 0) & (side != 1)]
                 raise ValueError(
-                    f"spikes are 0 or 1, but {name} holds {float(odd[0]):g}: give spikes, not "
+                    f"spikes are 0 or 1, but {name} holds {odd[0].item():g}: give spikes, not "
                     "rates or currents (an encoder makes them)"
                 )
 

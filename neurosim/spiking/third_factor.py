@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
-from neurosim.spiking.abstract_timing import AbstractTiming, require_numbers
+from neurosim.spiking.abstract_timing import AbstractTiming, require_positive_times
 from neurosim.spiking.weight_dependence import AbstractWeightDependence
 
 if TYPE_CHECKING:  # torch is not needed to declare a timing
@@ -47,7 +47,7 @@ class Rewarded(AbstractTiming):
             raise TypeError(
                 f"Rewarded takes one timing such as AllPairs() or Triplet(), got {self.timing!r}"
             )
-        require_numbers(self)
+        require_positive_times(self)
         if not (math.isfinite(self.tau_eligibility_ms) and self.tau_eligibility_ms > 0):
             raise ValueError(
                 f"tau_eligibility_ms must be finite and positive, got {self.tau_eligibility_ms}"

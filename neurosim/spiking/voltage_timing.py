@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
-from neurosim.settings import KnownSettings
+from neurosim.settings import KnownSettings, require_time
 from neurosim.spiking.abstract_timing import AbstractTiming
 from neurosim.spiking.weight_dependence import ADDITIVE, AbstractWeightDependence
 
@@ -41,17 +41,22 @@ class SpikeVoltage(KnownSettings):
 
     def __post_init__(self) -> None:
         for name in ("width_ms", "tau_membrane_ms", "tau_after_ms"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} must be finite and positive (ms), got {value}")
+            require_time(name, getattr(self, name))
 
     def of(self, post: np.ndarray, dt_ms: float) -> np.ndarray:
-        """The voltage (mV) at each tick of spikes ``(time, n)``, float64."""
+        """The voltage (mV) at each tick of spikes ``(time, n)``, float64.
+
+        Raises:
+            ValueError: spikes of another shape.
+        """
         from neurosim.spiking._voltage_kernels import waveform
 
+        require_time("dt_ms", dt_ms)
+        if post.ndim != 2:
+            raise ValueError(f"spikes must be (time, n), got the shape {post.shape}")
         out = np.empty(post.shape)
         waveform(
-            post,
+            np.ascontiguousarray(post != 0).view(np.uint8),
             dt_ms,
             self.rest,
             self.peak,
@@ -108,12 +113,8 @@ class Clopath(AbstractTiming):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.voltage, SpikeVoltage):
-            raise TypeError(f"voltage must be a SpikeVoltage(...), got {self.voltage!r}")
         for name in ("tau_x_ms", "tau_minus_ms", "tau_plus_ms"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} must be finite and positive (ms), got {value}")
+            require_time(name, getattr(self, name))
         for name in ("a_ltd", "a_ltp", "theta_minus", "theta_plus", "delay_ms"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
@@ -133,10 +134,10 @@ class Clopath(AbstractTiming):
         shape = (len(post), -1)
         # The membrane is a recursion over ticks: it runs on the host for every device.
         if spikes.voltage is None:
-            u = self.voltage.of(post.reshape(shape).to("cpu", torch.uint8).numpy(), dt_ms)
+            u = self.voltage.of(post.reshape(shape).cpu().numpy(), dt_ms)
             rest = self.voltage.rest
         else:
-            u = spikes.voltage.reshape(shape).cpu().numpy()
+            u = spikes.voltage.reshape(shape).cpu().contiguous().numpy()
             rest = self.theta_minus
         if not np.isfinite(u).all():
             raise ValueError("the voltage holds values that are not finite")

@@ -13,13 +13,32 @@ so that one kernel runs them all.
 from __future__ import annotations
 
 import math
-import numbers
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from neurosim.choices import Choices
 from neurosim.settings import KnownSettings
+
+
+@dataclass(frozen=True)
+class Held:
+    """A dependence in the dtype of a weight: where it is clipped, and ``u = (w - origin) / scale``,
+    unit being ``(origin, scale)``."""
+
+    w_min: float
+    w_max: float
+    unit: tuple[float, float]
+
+
+def _in_dtype_of(w: Any, value: float) -> float:
+    """The nearest number that the dtype of an array or tensor holds."""
+    if hasattr(w, "is_floating_point"):  # a tensor; torch is not needed to declare a dependence
+        import torch
+
+        return float(torch.tensor(value, dtype=w.dtype)) if w.is_floating_point() else value
+    kind = getattr(w, "dtype", None)
+    return float(kind.type(value)) if kind is not None and kind.kind == "f" else value
 
 
 class AbstractWeightDependence(KnownSettings, ABC):
@@ -54,7 +73,7 @@ class AbstractWeightDependence(KnownSettings, ABC):
         return self._power(w, r, s)
 
     def _power(self, w: Any, below: float, above: float) -> Any:
-        origin, scale = self.unit
+        origin, scale = self.held(w).unit
         u = (w - origin) / scale
         gain = w * 0 + 1
         if below:
@@ -63,21 +82,37 @@ class AbstractWeightDependence(KnownSettings, ABC):
             gain = gain * (1 - u) ** above
         return gain
 
+    def held(self, w: Any) -> Held:
+        """Bounds and unit as the dtype of ``w`` holds them.
+
+        A weight stops at what its own dtype makes of a bound, .1 in float32 at .100000001, and
+        there u is 0 or 1 to the bit: a gain that vanishes at a bound does vanish.
+
+        Raises:
+            ValueError: bounds that coincide in that dtype, or that it cannot hold.
+        """
+        low, high, origin = (_in_dtype_of(w, x) for x in (self.w_min, self.w_max, self.unit[0]))
+        bounded = math.isfinite(self.w_max)
+        scale = _in_dtype_of(w, high - low if bounded else self.unit[1])
+        overflows = bounded and not math.isfinite(high)
+        if not low < high or overflows or not (0 < scale < math.inf):
+            raise ValueError(
+                f"{self!r} has no place in {getattr(w, 'dtype', float)}: its bounds coincide "
+                "there or are too large; use float64 or other bounds"
+            )
+        return Held(low, high, (origin, scale))
+
     def check(self, w: Any) -> None:
         """Refuse weights that are not finite or outside the bounds."""
-        low, high = float(w.min()), float(w.max())
+        low, high, held = float(w.min()), float(w.max()), self.held(w)
         # Written so that NaN fails it.
-        if not (low >= self.w_min and high <= self.w_max and math.isfinite(high - low)):
+        if not (low >= held.w_min and high <= held.w_max and math.isfinite(high - low)):
             raise ValueError(
                 f"weights from {low:g} to {high:g} do not fit {self!r}: it takes finite weights "
                 f"from {self.w_min:g} to {self.w_max:g}; clip them or change the bounds"
             )
 
     def __post_init__(self) -> None:
-        for each in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, each.name)
-            if isinstance(each.default, float) and not isinstance(value, numbers.Real):
-                raise TypeError(f"{each.name} must be a number, got {value!r}")
         if not self.w_min < self.w_max or not math.isfinite(self.unit[0] * self.unit[1]):
             raise ValueError(f"w_min must be finite and below w_max, got {self!r}")
         if any(not (math.isfinite(e) and e >= 0) for e in self.exponents):

@@ -1,0 +1,258 @@
+"""Send every compiled kernel every wrong size; run by test_kernel_door in a process of its own.
+
+Prints one line per kernel. Ends with an error where a wrong size is taken, or an index leaves its
+array (told by numba under NUMBA_BOUNDSCHECK=1, by the allocator without).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from neurosim.rsa import _distance_kernels as distance
+from neurosim.rsa import _rank_kernels as rank
+from neurosim.rsa import _resample_kernels as resample
+from neurosim.rsa import _spike_kernels as spike
+from neurosim.spiking import _competition_kernels as competition
+from neurosim.spiking import _event_kernels as event
+from neurosim.spiking import _evolving_kernels as evolving
+from neurosim.spiking import _subset_kernels as subset
+from neurosim.spiking import _trace_kernels as trace
+from neurosim.spiking import _voltage_kernels as voltage
+
+Arguments = list[Any]
+T, B, I, O, N = 7, 3, 13, 11, 5  # noqa: E741
+
+
+def real(*shape: int) -> np.ndarray:
+    return np.ones(shape, np.float32)
+
+
+def spikes(*shape: int) -> np.ndarray:
+    return np.ones(shape, np.uint8)
+
+
+def double(*shape: int) -> np.ndarray:
+    return np.ones(shape)
+
+
+def single(n: int, value: float = 0.5) -> tuple[np.float32, ...]:
+    return tuple(np.float32(value) for _ in range(n))
+
+
+def numbers(n: int, kind: type = np.uint16) -> np.ndarray:
+    return np.arange(n).astype(kind)
+
+
+def pairs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stimuli of the 10 pairs of 5, and the ends of their runs."""
+    rows, columns = np.triu_indices(N, 1)
+    return rows.astype(np.uint16), columns.astype(np.uint16), np.array([4, 5, 10], np.int32)
+
+
+CASES: dict[str, Callable[[], Arguments]] = {
+    "_trace_kernels.filter_all": lambda: [real(T, 1, I), single(5), real(T, 1, I)],
+    "_trace_kernels.trace": lambda: [
+        real(T, I), real(T, I), real(T), True, True, True, real(T, I),
+    ],
+    "_trace_kernels.all_binary": lambda: [real(I)],
+    "_trace_kernels.count": lambda: [spikes(B, I), np.zeros(I, np.int64)],
+    "_trace_kernels.dense": lambda: [real(T, B, I), spikes(T, B, O), single(5), real(O, I)],
+    "_trace_kernels.conv2d": lambda: [
+        real(T, B, 9, 7, 2), spikes(T, B, 5, 4, 16), spikes(T, B, 5, 4, 16).view(np.uint64),
+        single(5), 2, 1, 1, real(16, 3, 3, 2),
+    ],
+    "_event_kernels.dense": lambda: [
+        real(T, B, I), spikes(T, B, 16), spikes(T, B, 16).view(np.uint64), (3, 1, 1, 0),
+        single(4), real(3, T), np.arange(float(T)), (20.0, 20.0, 20.0), real(T, B), real(16, I),
+    ],
+    "_subset_kernels.dense": lambda: [real(T, B, I), spikes(T, B, O), single(5), real(O, I)],
+    "_evolving_kernels.dense": lambda: [
+        (real(T, B, I), real(T, B, O)), (real(T, B, I), real(T, B, O)),
+        (real(2, I), real(2, O)), real(O), single(4), single(2), single(2), real(O, I),
+    ],
+    "_voltage_kernels.waveform": lambda: [
+        spikes(T, I), 1.0, -70.6, 33.0, 2, -60.0, 9.0, 13.0, 40.0, double(T, I),
+    ],
+    "_voltage_kernels.voltage_sides": lambda: [
+        double(T, I), (0.5, 0.5), -70.0, 2, (-70.0, -45.0), (1.0, 1.0), real(T, I), real(T, I),
+    ],
+    "_competition_kernels.winner_take_all": lambda: [
+        2 * real(B, 5, 7, O), real(B, 5, 7, O), np.float32(0.5), real(1, O),
+        spikes(B, 5, 7, O), real(B, 2, 3, O), np.zeros(O, np.int64), 2,
+    ],
+    "_competition_kernels.one_winner": lambda: [
+        real(B, I), tuple(real(B, I) for _ in range(5)), real(I), single(6),
+        tuple(real(B, I) for _ in range(5)),
+    ],
+    "_distance_kernels.one_minus": lambda: [double(N, N), double(N, 3), 0.5, double(25), 0],
+    "_distance_kernels.squared_distance": lambda: [
+        double(N, N), double(N, 3), double(8), double(25), 0,
+    ],
+    "_rank_kernels.doubled_midranks": lambda: [
+        double(I), np.arange(I), np.zeros(I, np.int32),
+    ],
+    "_rank_kernels.pack_float32_bits": lambda: [
+        np.zeros(I, np.int32), 4, np.zeros(I, np.uint64),
+    ],
+    "_rank_kernels.pack_grid_values": lambda: [double(I), 1.0, 4, np.zeros(I, np.uint64)],
+    "_rank_kernels.radix_sorted": lambda: [
+        np.arange(I).astype(np.uint64), np.zeros(I, np.uint64), 0, 4,
+    ],
+    "_rank_kernels.packed_midranks": lambda: [
+        np.arange(I).astype(np.uint64), 4, np.zeros(I, np.int32),
+    ],
+    "_rank_kernels.centred_products": lambda: [
+        np.ones((2, I), np.int32), np.ones((B, I), np.int32), 3, double(2, B),
+    ],
+    "_rank_kernels.tied_pairs": lambda: [np.ones(I, bool)],
+    "_rank_kernels.inversions": lambda: [double(I), double(I)],
+    "_resample_kernels.run_ends": lambda: [
+        double(I), np.arange(I).astype(np.uint32), np.zeros(I, np.int32),
+    ],
+    "_resample_kernels.resampled_ranks": lambda: [
+        np.ones((N, 4), np.int32), numbers(10, np.uint32), *pairs(),
+        np.zeros((10, 4), np.int32), double(4),
+    ],
+    "_resample_kernels.resampled_products": lambda: [
+        np.ones((N, 4), np.int32), *pairs(), np.ones((10, 4), np.int32), np.ones(4, np.int32),
+        double(4), double(4),
+    ],
+    "_resample_kernels.pair_weights": lambda: [
+        np.ones((N, 4), np.int32), *pairs()[:2], np.zeros(4, np.int64), double(4),
+    ],
+    "_resample_kernels.relabelled_products": lambda: [
+        double(N, N), double(2, 10), np.tile(numbers(N), (3, 1)), np.tile(numbers(N), (3, 1)),
+        double(3, 2),
+    ],
+    "_resample_kernels.relabelled_masked_ranks": lambda: [
+        np.arange(N), np.ones((N, N), bool), *pairs(), 1.0, double(N, N),
+    ],
+    "_spike_kernels.victor_purpura": lambda: [double(I), double(N), 0.1],
+    "_spike_kernels.van_rossum_squared": lambda: [double(I), double(N), 0.1],
+}  # fmt: skip
+
+#: Axes that nothing else depends on, ``(argument, within, axis)``: any size is right.
+FREE: dict[str, set[tuple[int, int | None, int]]] = {
+    "_trace_kernels.all_binary": {(0, None, 0)},
+    "_trace_kernels.count": {(0, None, 0)},
+    "_rank_kernels.tied_pairs": {(0, None, 0)},
+    # Its values say where runs end; the last of them is checked.
+    "_resample_kernels.resampled_ranks": {(0, None, 0), (4, None, 0)},
+    "_resample_kernels.resampled_products": {(0, None, 0), (3, None, 0)},
+    "_resample_kernels.relabelled_masked_ranks": {(4, None, 0)},
+    "_resample_kernels.pair_weights": {(0, None, 0)},
+    "_spike_kernels.victor_purpura": {(0, None, 0), (1, None, 0)},
+    "_spike_kernels.van_rossum_squared": {(0, None, 0), (1, None, 0)},
+}
+#: Room that may be larger than it is filled.
+AT_LEAST = {("_distance_kernels.one_minus", 3), ("_distance_kernels.squared_distance", 3)}
+#: Fewer columns fill less of that room.
+AT_MOST = {("_distance_kernels.one_minus", 1, 1)}
+
+MODULES = (
+    competition, event, evolving, subset, trace, voltage, distance, rank, resample, spike,
+)  # fmt: skip
+
+
+def kernel_of(name: str) -> Any:
+    home, function = name.split(".")
+    module = next(m for m in MODULES if m.__name__.rsplit(".", 1)[-1] == home)
+    return getattr(module, function)
+
+
+def arrays_of(arguments: Arguments) -> Iterator[tuple[int, int | None, np.ndarray]]:
+    for place, given in enumerate(arguments):
+        if isinstance(given, np.ndarray):
+            yield place, None, given
+        elif isinstance(given, tuple):
+            for within, each in enumerate(given):
+                if isinstance(each, np.ndarray):
+                    yield place, within, each
+
+
+def replaced(arguments: Arguments, place: int, within: int | None, array: np.ndarray) -> Arguments:
+    if within is None:
+        return [*arguments[:place], array, *arguments[place + 1 :]]
+    inner = list(arguments[place])
+    inner[within] = array
+    return [*arguments[:place], tuple(inner), *arguments[place + 1 :]]
+
+
+def resized(array: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """An array of another size along one axis; its values stay good indices."""
+    index = np.arange(size) % array.shape[axis]
+    return np.ascontiguousarray(np.take(array, index, axis))
+
+
+def refused(name: str, arguments: Arguments) -> bool:
+    try:
+        kernel_of(name)(*arguments)
+    except (ValueError, TypeError):
+        return True
+    return False
+
+
+def try_sizes(name: str) -> int:
+    """Every axis of every array, shorter and longer; returns how many were refused."""
+    kernel_of(name)(*CASES[name]())
+    n_refused = 0
+    for place, within, array in list(arrays_of(CASES[name]())):
+        for axis, size in enumerate(array.shape):
+            for other in (0, size - 1, size + 1, 3 * size + 2):
+                given = replaced(CASES[name](), place, within, resized(array, axis, other))
+                told = refused(name, given)
+                free = (place, within, axis) in FREE.get(name, set())
+                free |= (name, place) in AT_LEAST and other > size
+                free |= (name, place, axis) in AT_MOST and other < size
+                # A row more of an image may be one that no kernel reaches; a leak may be absent.
+                free |= (name, place) == ("_trace_kernels.conv2d", 0) and axis in (2, 3)
+                free |= (name, place, axis, other) == (
+                    "_competition_kernels.winner_take_all", 1, 0, 0,
+                )  # fmt: skip
+                assert told or free, f"{name} took argument {place} ({within}) of {given}"
+                n_refused += told
+    return n_refused
+
+
+def try_forms(name: str) -> None:
+    """Another number of axes, another dtype, strided memory, no array: behind the door."""
+    for place, within, array in list(arrays_of(CASES[name]())):
+        strided = np.repeat(array, 2, axis=-1)[..., ::2]
+        wrong = (array[None], array[0], array.astype(np.complex128), array.astype(np.int8), None)
+        for given in wrong if array.shape[-1] < 2 else (*wrong, strided):
+            assert refused(name, replaced(CASES[name](), place, within, given)), (name, place)
+
+
+def try_integers() -> None:
+    """Numbers that sizes depend on."""
+    for name, place, bad in (
+        ("_trace_kernels.conv2d", 4, (0, -1, 1, 5)),
+        ("_trace_kernels.conv2d", 5, (-1, 0, 3)),
+        ("_trace_kernels.conv2d", 6, (0, -1, 2)),
+        ("_competition_kernels.winner_take_all", 7, (0, -1, 1, 3)),
+        ("_voltage_kernels.voltage_sides", 3, (-1,)),
+        ("_distance_kernels.one_minus", 4, (-1, 1)),
+        ("_distance_kernels.squared_distance", 4, (-1, 1)),
+    ):
+        for value in bad:
+            given = replaced(CASES[name](), place, None, value)  # type: ignore[arg-type]
+            assert refused(name, given), (name, place, value)
+
+
+def main() -> None:
+    from neurosim.spiking._door import KERNELS
+
+    for name in CASES:
+        print(name, try_sizes(name), flush=True)
+        if name in KERNELS:
+            try_forms(name)
+    try_integers()
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)
