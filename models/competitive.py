@@ -25,6 +25,7 @@ from neurosim.dynamics import AbstractClocked
 from neurosim.solvers import Ticks
 from neurosim.spiking._tensors import plain
 from neurosim.spiking.encoders import AbstractEncoder, Poisson
+from neurosim.spiking.homeostasis import rescaled
 from neurosim.spiking.neurons import ResetToZero, SnntorchLIF, VoltageCell
 from neurosim.synapses import Dense
 from neurosim.targets import require_classes
@@ -92,8 +93,7 @@ class IncomingSum(AbstractConstraint):
                 # At first all of them carry the sum; then those that are not full.
                 free = weight.masked_fill(full, 0)
                 total = free.sum(1, keepdim=True)
-                scale = (target - full.sum(1, keepdim=True)) / total
-                scaled = torch.where(total > 0, free * scale, free)
+                scaled = rescaled(free, total, target - full.sum(1, keepdim=True))
                 weight.copy_(torch.where(full, weight, scaled))
                 over = weight > 1
                 if not bool(over.any()):

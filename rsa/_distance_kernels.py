@@ -1,8 +1,8 @@
 """numba kernels that turn blocks of a Gram matrix into condensed dissimilarities.
 
-Callers validate; kernels loop. ``diagonal`` (n, n) holds the products of a block of rows among
-themselves, ``right`` (n, m) those with all rows after it, ``rows`` (n + m, d) are these rows. Each
-returns how much of ``out`` is filled.
+Callers validate values; kernels check sizes and loop. ``diagonal`` (n, n) holds the products of a
+block of rows among themselves, ``right`` (n, m) those with all rows after it, ``rows`` (n + m, d)
+are these rows. Each returns how much of ``out`` is filled.
 
 Where two rows are close, their products cancel: such pairs are computed from the differences, so
 that every pair is accurate relative to itself, whatever the other rows are.
@@ -49,8 +49,10 @@ def one_minus(
 ) -> int:
     """1 - product, clipped to [0, 2], to the nearest multiple of ``step`` (a power of two)."""
     n, m = right.shape
-    if diagonal.shape != (n, n) or filled < 0 or len(out) < filled + n * (n - 1) // 2 + n * m:
-        raise ValueError("diagonal is (n, n), right (n, m), and out has room for their pairs")
+    if diagonal.shape != (n, n) or len(rows) != n + m:
+        raise ValueError("diagonal is (n, n), right (n, m) and rows (n + m, d)")
+    if filled < 0 or len(out) < filled + n * (n - 1) // 2 + n * m:
+        raise ValueError("out has no room for the pairs")
     scale = 1.0 / step
     for i in range(n):
         for j in range(i + 1, n):
@@ -80,8 +82,8 @@ def squared_distance(
     """|a|^2 + |b|^2 - 2 a.b; ``norms`` are those of the block and all after it. ``rows`` may have
     another origin than the products."""
     n, m = right.shape
-    if diagonal.shape != (n, n) or len(norms) != n + m:
-        raise ValueError("diagonal is (n, n), right (n, m) and norms (n + m,)")
+    if diagonal.shape != (n, n) or len(norms) != n + m or len(rows) != n + m:
+        raise ValueError("diagonal is (n, n), right (n, m), norms (n + m,) and rows (n + m, d)")
     if filled < 0 or len(out) < filled + n * (n - 1) // 2 + n * m:
         raise ValueError("out has no room for the pairs")
     for i in range(n):
@@ -108,6 +110,9 @@ def mend_poisson_kl(
 ) -> None:
     """Overwrite the values (n, n), above the diagonal, that are small beside the sums (n, n) of the
     magnitudes of their terms, by sum (a - b) log(a / b)."""
+    n = len(rates)
+    if logs.shape != rates.shape or sizes.shape != (n, n) or values.shape != (n, n):
+        raise ValueError("rates and logs are (n, d), sizes and values (n, n)")
     for i in range(len(rates)):
         for j in range(i + 1, len(rates)):
             if values[i, j] > _CANCELLED * sizes[i, j]:

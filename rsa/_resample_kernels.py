@@ -1,7 +1,7 @@
 """numba kernels of the stimulus bootstrap and the label permutation.
 
-Callers validate values; kernels check sizes and loop. Sums may be reordered (``reassoc``) so that they vectorise:
-no NaN ever enters them.
+Callers validate values; kernels check sizes and loop. Sums may be reordered (``reassoc``)
+so that they vectorise: no NaN ever enters them.
 """
 
 from __future__ import annotations

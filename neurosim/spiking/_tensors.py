@@ -27,7 +27,7 @@ def plain(name: str, value: Any, like: Tensor | None = None) -> Tensor:
     tensor = dense(name, value)
     if tensor.dtype not in DTYPES:
         raise TypeError(
-            f"{name} must be float32 or float64, got {tensor.dtype}: convert with "
+            f"{name} must be floating point, float32 or float64, got {tensor.dtype}: convert with "
             f"{'.abs() or .real' if tensor.is_complex() else '.float()'}"
         )
     if like is not None and (tensor.dtype != like.dtype or tensor.device != like.device):

@@ -73,7 +73,12 @@ class TotalInput(KnownSettings):
         weight = plain("weight", weight)
         axes = tuple(range(1, weight.dim()))
         sums = weight.abs().sum(axes, keepdim=True)
-        scale = self.total / sums
-        # Weights so small that their scale is no number are made shares of their sum first.
-        scaled = torch.where(scale.isfinite(), weight * scale, weight / sums * self.total)
-        return torch.where(sums > 0, scaled, weight)
+        return rescaled(weight, sums, self.total)
+
+
+def rescaled(weight: Tensor, sums: Tensor, total: Tensor | float) -> Tensor:
+    """``weight total / sums``, and the weight itself where its sum is 0; sums broadcasts on it."""
+    scale = total / sums
+    # Weights so small that their scale overflows are made shares of their sum first.
+    scaled = torch.where(scale.isfinite(), weight * scale, weight / sums * total)
+    return torch.where(sums > 0, scaled, weight)

@@ -55,8 +55,8 @@ class SpikeWindow:
                 f"sides, got {shapes}"
             )
         n_frames = len(self.pre)
-        if not (n_frames and self.pre.shape[1]):
-            raise ValueError(f"a window needs at least one frame of one image, got {shapes}")
+        if not n_frames:
+            raise ValueError(f"a window needs at least one frame, got {shapes}")
         if self.ticks is not None and (
             len(self.ticks) != n_frames or not (np.diff(self.ticks) > 0).all()
         ):

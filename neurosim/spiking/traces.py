@@ -96,14 +96,16 @@ class TraceSTDP(AbstractPlasticity):
         spikes = memory.window()
         if spikes is None:
             return {}
-        self._require_pairs(spikes)
         synapse = layer.synapse
         if self.timing.dependence.constant:
             change = self.kernel.change(synapse, spikes, self.timing, self.dt_ms)
-            return {"weight": self.reduction(change, synapse, spikes)}
-        weight = layer.plastic_parameters()["weight"].detach()
-        after = evolve(synapse, weight, spikes, self.timing, self.dt_ms, self.reduction)
-        return {"weight": after - weight}
+            change = self.reduction(change, synapse, spikes)
+        else:
+            weight = layer.plastic_parameters()["weight"].detach()
+            after = evolve(synapse, weight, spikes, self.timing, self.dt_ms, self.reduction)
+            change = after - weight
+        self._require_pairs(spikes)
+        return {"weight": change}
 
     def _require_pairs(self, spikes: SpikeWindow) -> None:
         """Refuse a presentation in which no two spikes can meet."""

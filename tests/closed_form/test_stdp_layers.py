@@ -91,7 +91,7 @@ def test_local_connection_is_a_convolution_where_its_filters_agree():
     x = torch.randn(2, 2, 4, 5, dtype=torch.float64)
     difference = conv.forward(x, shared, None) - local.forward(x, spread, None)
     assert difference.abs().max() < 1e-12
-    with pytest.raises(ValueError, match="2 x 4 x 5"):
+    with pytest.raises(ValueError, match=r"\(2, 4, 5\)"):
         local.forward(torch.zeros(1, 2, 4, 4, dtype=torch.float64), spread, None)
 
 

@@ -101,10 +101,28 @@ def test_without_input_nothing_fires(name):
     assert voltages.abs().max() < 0.1
 
 
+#: Their upswing leaves no voltage of which a threshold could be taken away.
+EXPONENTIAL = ("norse-lif-ex", "norse-adex")
+
+
+@pytest.mark.parametrize("name", EXPONENTIAL)
+def test_an_exponential_cell_starts_again_from_zero(name):
+    """A subtraction would leave it above its threshold, where it grows to infinity and then NaN:
+    refused when built. With its own reset it stays finite and keeps firing under any drive."""
+    with pytest.raises(ValueError, match=r"takes ResetToZero\(\), got ResetBySubtraction"):
+        CELLS[name](dt_ms=1.0, reset=ResetBySubtraction())
+    for drive in (0.3, 3.0, 1e4):
+        spikes, voltages = run(CELLS[name](dt_ms=1.0), torch.full((400, 2, 3), drive), 1.0)
+        assert voltages.isfinite().all()
+        assert spikes[-100:].sum() > 0
+
+
 @EVERY_CELL
 @pytest.mark.parametrize("reset", RESETS, ids=lambda r: type(r).__name__)
 def test_an_infinite_threshold_leaves_the_membrane_free(name, reset):
     """No spike and no NaN: thresholds are found from free membranes."""
+    if name in EXPONENTIAL and reset != ResetToZero():
+        return
     currents = noise(50, 2, 3).abs()
     spikes, voltages = run(CELLS[name](dt_ms=1.0, reset=reset), currents, torch.inf)
     assert spikes.sum() == 0
@@ -243,7 +261,7 @@ def test_refractory_ticks(refractory_ms, ticks):
 @EVERY_CELL
 def test_a_used_cell_pickles(name):
     """A cell that has run comes back equal, and runs the same."""
-    cell = CELLS[name](dt_ms=2.0, reset=ResetBySubtraction())
+    cell = CELLS[name](dt_ms=2.0, reset=RESETS[0 if name in EXPONENTIAL else 1])
     before = run(cell, noise(5, 2))
     again = pickle.loads(pickle.dumps(cell))
     assert again == cell
