@@ -22,6 +22,15 @@ Vector = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
+def _within(places: Stimuli, n: int) -> bool:
+    """Whether every place is one of n: a comparison a pair, where a pair costs one a lane."""
+    most = 0
+    for place in places:
+        most = max(most, np.int64(place))
+    return most < n
+
+
+@njit(cache=True, nogil=True)
 def run_ends(values: Vector, order: Places, ends: IntVector) -> int:
     """Where each run of equal values ends in sorted order; returns the number of runs."""
     if len(order) == 0 or len(values) != len(order) or len(ends) != len(order):
@@ -58,6 +67,8 @@ def resampled_ranks(
         raise ValueError("order, first and second are (n_pairs,), ranks (n_pairs, n_lanes)")
     if len(cubes) != n_lanes or len(ends) == 0 or ends[-1] != n_pairs:
         raise ValueError("cubes is (n_lanes,), and ends ends at n_pairs")
+    if not (_within(first, len(counts)) and _within(second, len(counts))):
+        raise ValueError("counts is (n_stimuli, n_lanes) with a row for every stimulus")
     below = np.zeros(n_lanes, np.int32)
     weight = np.zeros(n_lanes, np.int32)
     start = 0
@@ -122,6 +133,8 @@ def resampled_products(
         raise ValueError("means, products and cubes are (n_lanes,)")
     if len(ends) == 0 or ends[-1] != n_pairs:
         raise ValueError("ends must end at n_pairs")
+    if not (_within(first, len(counts)) and _within(second, len(counts))):
+        raise ValueError("counts is (n_stimuli, n_lanes) with a row for every stimulus")
     below = np.zeros(n_lanes, np.int32)
     weight = np.zeros(n_lanes, np.int32)
     products[:] = 0.0
@@ -155,6 +168,8 @@ def pair_weights(
     n_lanes = counts.shape[1]
     if len(first) != len(second) or len(totals) != n_lanes or len(cubes) != n_lanes:
         raise ValueError("first and second are (n_pairs,), totals and cubes (n_lanes,)")
+    if not (_within(first, len(counts)) and _within(second, len(counts))):
+        raise ValueError("counts is (n_stimuli, n_lanes) with a row for every stimulus")
     totals[:] = 0
     cubes[:] = 0.0
     for k in range(len(first)):
@@ -226,6 +241,8 @@ def relabelled_masked_ranks(
         raise ValueError("new_label is (n,), used and out (n, n)")
     if len(second) != n_pairs or len(ends) == 0 or ends[-1] != n_pairs:
         raise ValueError("first and second are (n_pairs,), and ends ends at n_pairs")
+    if not (_within(first, n) and _within(second, n)):
+        raise ValueError("new_label is (n_stimuli,) with a label for every stimulus")
     below = 0
     squares = 0.0
     start = 0

@@ -198,5 +198,8 @@ def _fits(size: int, allowed: tuple[_Size, ...], known: dict[str, Any]) -> bool:
 
 def _value(size: _Size, known: dict[str, Any]) -> Any:
     if isinstance(size, CodeType):
-        return eval(size, {"__builtins__": {}}, known)
+        try:
+            return eval(size, {"__builtins__": {}}, known)
+        except ZeroDivisionError:  # a stride or a window of 0 gives no size at all
+            return None
     return known.get(size, -1) if isinstance(size, str) else size

@@ -140,16 +140,15 @@ FREE: dict[str, set[tuple[int, int | None, int]]] = {
     "_trace_kernels.all_binary": {(0, None, 0)},
     "_trace_kernels.count": {(0, None, 0)},
     "_rank_kernels.tied_pairs": {(0, None, 0)},
-    # Its values say where runs end; the last of them is checked.
-    "_resample_kernels.resampled_ranks": {(0, None, 0), (4, None, 0)},
-    "_resample_kernels.resampled_products": {(0, None, 0), (3, None, 0)},
-    "_resample_kernels.relabelled_masked_ranks": {(4, None, 0)},
-    "_resample_kernels.pair_weights": {(0, None, 0)},
     "_spike_kernels.victor_purpura": {(0, None, 0), (1, None, 0)},
     "_spike_kernels.van_rossum_squared": {(0, None, 0), (1, None, 0)},
 }
-#: Room that may be larger than it is filled.
-AT_LEAST = {("_distance_kernels.one_minus", 3), ("_distance_kernels.squared_distance", 3)}
+#: Room that may be larger than it is filled, and stimuli of which no pair is in use.
+AT_LEAST = {
+    ("_distance_kernels.one_minus", 3), ("_distance_kernels.squared_distance", 3),
+    ("_resample_kernels.resampled_ranks", 0), ("_resample_kernels.resampled_products", 0),
+    ("_resample_kernels.pair_weights", 0),
+}  # fmt: skip
 #: Fewer columns fill less of that room.
 AT_MOST = {("_distance_kernels.one_minus", 1, 1)}
 
