@@ -88,9 +88,14 @@ CASES: dict[str, Callable[[], Arguments]] = {
         real(B, I), tuple(real(B, I) for _ in range(5)), real(I), single(6),
         tuple(real(B, I) for _ in range(5)),
     ],
-    "_distance_kernels.one_minus": lambda: [double(N, N), double(N, 3), 0.5, double(25), 0],
+    "_distance_kernels.one_minus": lambda: [
+        double(N, N), double(N, 3), double(8, 4), 0.5, double(25), 0,
+    ],
     "_distance_kernels.squared_distance": lambda: [
-        double(N, N), double(N, 3), double(8), double(25), 0,
+        double(N, N), double(N, 3), double(8), double(8, 4), double(25), 0,
+    ],
+    "_distance_kernels.mend_poisson_kl": lambda: [
+        double(N, 4), double(N, 4), double(N, N), double(N, N),
     ],
     "_rank_kernels.doubled_midranks": lambda: [
         double(I), np.arange(I), np.zeros(I, np.int32),
@@ -140,17 +145,18 @@ FREE: dict[str, set[tuple[int, int | None, int]]] = {
     "_trace_kernels.all_binary": {(0, None, 0)},
     "_trace_kernels.count": {(0, None, 0)},
     "_rank_kernels.tied_pairs": {(0, None, 0)},
+    # The number of features.
+    "_distance_kernels.one_minus": {(2, None, 1)},
+    "_distance_kernels.squared_distance": {(3, None, 1)},
     "_spike_kernels.victor_purpura": {(0, None, 0), (1, None, 0)},
     "_spike_kernels.van_rossum_squared": {(0, None, 0), (1, None, 0)},
 }
 #: Room that may be larger than it is filled, and stimuli of which no pair is in use.
 AT_LEAST = {
-    ("_distance_kernels.one_minus", 3), ("_distance_kernels.squared_distance", 3),
+    ("_distance_kernels.one_minus", 4), ("_distance_kernels.squared_distance", 4),
     ("_resample_kernels.resampled_ranks", 0), ("_resample_kernels.resampled_products", 0),
     ("_resample_kernels.pair_weights", 0),
 }  # fmt: skip
-#: Fewer columns fill less of that room.
-AT_MOST = {("_distance_kernels.one_minus", 1, 1)}
 
 MODULES = (
     competition, event, evolving, subset, trace, voltage, distance, rank, resample, spike,
@@ -206,7 +212,6 @@ def try_sizes(name: str) -> int:
                 told = refused(name, given)
                 free = (place, within, axis) in FREE.get(name, set())
                 free |= (name, place) in AT_LEAST and other > size
-                free |= (name, place, axis) in AT_MOST and other < size
                 # A row more of an image may be one that no kernel reaches; a leak may be absent.
                 free |= (name, place) == ("_trace_kernels.conv2d", 0) and axis in (2, 3)
                 free |= (name, place, axis, other) == (
@@ -234,8 +239,8 @@ def try_integers() -> None:
         ("_trace_kernels.conv2d", 6, (0, -1, 2)),
         ("_competition_kernels.winner_take_all", 7, (0, -1, 1, 3)),
         ("_voltage_kernels.voltage_sides", 3, (-1,)),
-        ("_distance_kernels.one_minus", 4, (-1, 1)),
-        ("_distance_kernels.squared_distance", 4, (-1, 1)),
+        ("_distance_kernels.one_minus", 5, (-1, 1)),
+        ("_distance_kernels.squared_distance", 5, (-1, 1)),
     ):
         for value in bad:
             given = replaced(CASES[name](), place, None, value)  # type: ignore[arg-type]
