@@ -24,10 +24,10 @@ Vector = NDArray[np.float64]
 @njit(cache=True, nogil=True)
 def _within(places: Stimuli, n: int) -> bool:
     """Whether every place is one of n: a comparison a pair, where a pair costs one a lane."""
-    most = 0
+    n_outside = 0
     for place in places:
-        most = max(most, np.int64(place))
-    return most < n
+        n_outside += place >= n
+    return n_outside == 0
 
 
 @njit(cache=True, nogil=True)
