@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import needs
 import numpy as np
 import pytest
@@ -83,3 +85,31 @@ def test_gromov_wasserstein_cost_is_the_quadruple_sum() -> None:
     assert found.distance**2 == pytest.approx(cost, abs=1e-12)
     uniform = np.full((N, N), 1 / N**2)
     assert cost < np.einsum("ijkl,ij,kl->", difference, uniform, uniform)
+
+
+def test_gromov_wasserstein_is_at_most_the_cost_of_every_permutation() -> None:
+    """Tried one by one: 5,040 of seven stimuli, for RDMs that have nothing in common."""
+    pytest.importorskip("ot")
+    orders = np.array(list(permutations(range(7))))
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        a, b = (compute_rdm(rng.normal(size=(7, 3)), "euclidean").square() for _ in range(2))
+        x, y = (s / np.sqrt(np.mean(s**2)) for s in (a, b))
+        moved = y[orders[:, :, None], orders[:, None, :]]
+        least = np.sqrt(np.mean((x - moved) ** 2, axis=(1, 2)).min())
+        found = gromov_wasserstein(a, b)
+        assert found.distance <= least + 1e-9
+        assert found.distance <= gromov_wasserstein(a, b, epsilon=5e-3).distance + 1e-9
+
+
+def test_gromov_wasserstein_never_exceeds_leaving_every_stimulus_in_place() -> None:
+    pytest.importorskip("ot")
+    rng = np.random.default_rng(3)
+    base = rng.normal(size=(40, 8))
+    a, b = (compute_rdm(base + 0.8 * rng.normal(size=(40, 8)), "euclidean") for _ in range(2))
+    x, y = (r.square() / np.sqrt(np.mean(r.square() ** 2)) for r in (a, b))
+    for n_starts in (2, 5):
+        found = gromov_wasserstein(a, b, n_starts=n_starts)
+        assert found.distance <= np.sqrt(np.mean((x - y) ** 2)) + 1e-12
+    with pytest.raises(ValueError, match="n_starts is at least 2"):
+        gromov_wasserstein(a, b, n_starts=1)
