@@ -99,7 +99,7 @@ def test_gromov_wasserstein_is_at_most_the_cost_of_every_permutation() -> None:
         least = np.sqrt(np.mean((x - moved) ** 2, axis=(1, 2)).min())
         found = gromov_wasserstein(a, b)
         assert found.distance <= least + 1e-9
-        assert found.distance <= gromov_wasserstein(a, b, epsilon=5e-3).distance + 1e-9
+        assert found.distance <= gromov_wasserstein(a, b, epsilon=5e-2).distance + 1e-9
 
 
 def test_gromov_wasserstein_never_exceeds_leaving_every_stimulus_in_place() -> None:
