@@ -86,7 +86,7 @@ def export(
     px = stored.settings.training_px if px is None else px
     note = ""
     if without_competition:
-        from neurosim.models.spiking import pink_noise
+        from neurosim.models.pink_noise import pink_noise
         from neurosim.streams import generator
 
         net.dynamics = replace(net.dynamics, competition=NoCompetition())

@@ -22,7 +22,7 @@ class Revision:
 
 
 SPIKING = Revision(
-    2, "thresholds start where rounding cannot move them, and a uniform image drives no channel"
+    3, "thresholds start where rounding cannot move them, and a uniform image drives no channel"
 )
 REVISIONS: Mapping[str, Revision] = dict.fromkeys(SPIKING_RULES, SPIKING)
 

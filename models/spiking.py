@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import final
 
@@ -383,8 +384,26 @@ class SpikingNetwork(nn.Module):
         It shrinks for ``g < 2 / |e|`` = .34 only. A gain of .5 alone multiplies it by -1.3 to -2:
         rates swing apart and rounding of the images is blown up to another network. Hence a few
         large gains from far away, then ``g`` = .1, which takes half of the error in each round.
+
+        A copy of the network is calibrated on the CPU in float64, where a spike that rounding
+        tips over is a matter of 1e-16: the start is the same on every device. The thresholds are
+        set when all has gone well.
         """
-        spikes = self._encode_alone(images)
+        double = deepcopy(self).cpu().double()
+        spikes = double._encode_alone(images.cpu().double())
+        double._start_free(spikes)
+        point = SpikingPoint(double.layers, spikes, learning=False)
+        for gain in gains:
+            settled = Ticks().end(self.dynamics, point)
+            rates = self.dynamics.rates(settled.state)
+            for layer, rate in zip(double.layers, rates, strict=True):
+                Homeostasis(gain).adapt(layer, rate)
+        require_thresholds(double.layers)
+        for layer, calibrated in zip(self.layers, double.layers, strict=True):
+            layer.threshold.copy_(calibrated.threshold)
+
+    def _start_free(self, spikes: Tensor) -> None:
+        """Thresholds at the quantiles of the free membranes."""
         for i, layer in enumerate(self.layers):
             # An infinite threshold leaves the membrane free.
             layer.threshold.fill_(torch.inf)
@@ -395,29 +414,6 @@ class SpikingNetwork(nn.Module):
             quantile = torch.quantile(membranes[:, ::stride], 1 - layer.target_rate, dim=1)
             # A map whose membrane hardly ever rises would get a threshold it exceeds by noise.
             layer.threshold.copy_(quantile.clamp(min=float(quantile.median()) / 10))
-        point = SpikingPoint(self.layers, spikes, learning=False)
-        for gain in gains:
-            settled = Ticks().end(self.dynamics, point)
-            for layer, rate in zip(self.layers, self.dynamics.rates(settled.state), strict=True):
-                Homeostasis(gain).adapt(layer, rate)
 
 
 _MAX_SAMPLES = 50_000
-
-
-def pink_noise(
-    n_images: int, px: int, generator: torch.Generator, like: Tensor | None = None
-) -> Tensor:
-    """Images with the 1/f amplitude spectrum of natural scenes (Field 1987,
-    10.1364/JOSAA.4.002379), standardised: ``(n_images, 3, px, px)``.
-
-    Colour planes share most of their variance, as those of photographs do. The transform runs on
-    the CPU in float64: the same images on every device, up to one rounding.
-    """
-    white = torch.randn((n_images, 4, px, px), generator=generator, device=generator.device)
-    frequency = torch.fft.fftfreq(px, dtype=torch.float64).square()
-    radius = (frequency[:, None] + frequency[None, :]).sqrt().clamp(min=1 / px)
-    planes = torch.fft.ifft2(torch.fft.fft2(white.cpu().double()) / radius).real
-    images = planes[:, :1] + 0.3 * planes[:, 1:]
-    images = (images - images.mean()) / images.std()
-    return images.float() if like is None else images.to(like)

@@ -12,7 +12,8 @@ from torch import Tensor
 from neurosim.choices import Choices
 from neurosim.models.bounded_stdp import BoundedSTDP, weight_bound
 from neurosim.models.network import Network
-from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork, pink_noise
+from neurosim.models.pink_noise import pink_noise
+from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.plasticity import AbstractPlasticity
 from neurosim.rule import LearningRule
 from neurosim.solvers import Ticks
@@ -181,7 +182,8 @@ def spiking_network(
         layers.append(SpikingLayer(layer.name, geometry, weight, pool=layer.pool, target_rate=rate))
     net = SpikingNetwork(layers, dynamics)
     if calibration is None:
-        calibration = pink_noise(_N_CALIBRATION, calibration_px, generator, layers[0].weight)
+        double = torch.empty((), dtype=torch.float64)
+        calibration = pink_noise(_N_CALIBRATION, calibration_px, generator, double)
     net.calibrate(calibration)
     return net
 

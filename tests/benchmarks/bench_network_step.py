@@ -33,7 +33,8 @@ from torch import Tensor
 
 from neurosim.models.competitive import Competition, CompetitiveLayer, CompetitiveNetwork
 from neurosim.models.network import convolutional_network
-from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork, pink_noise
+from neurosim.models.pink_noise import pink_noise
+from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.models.stdp import stdp_part
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Ticks

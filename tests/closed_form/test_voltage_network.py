@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from neurosim.models.network import convolutional_network
-from neurosim.models.spiking import SpikingDynamics, pink_noise
+from neurosim.models.pink_noise import pink_noise
+from neurosim.models.spiking import SpikingDynamics
 from neurosim.models.stdp import RULE_TIMINGS, stdp_part
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Ticks

@@ -10,7 +10,8 @@ import torch
 from neurosim.experiments.config import Comparison, with_defaults
 from neurosim.models.bounded_stdp import RULE_DEPENDENCES, BoundedSTDP
 from neurosim.models.network import convolutional_network
-from neurosim.models.spiking import SpikingDynamics, pink_noise
+from neurosim.models.pink_noise import pink_noise
+from neurosim.models.spiking import SpikingDynamics
 from neurosim.models.stdp import RULE_TIMINGS, TIMING, stdp_part
 from neurosim.rule import run_batch
 from neurosim.spiking import AllPairs, Multiplicative, PowerLaw, TraceSTDP

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from neurosim.models.network import convolutional_network
+from neurosim.models.pink_noise import pink_noise
 from neurosim.models.readouts import pooled_4x4
-from neurosim.models.spiking import SpikingDynamics, pink_noise
+from neurosim.models.spiking import SpikingDynamics
 from neurosim.models.spiking_activity import SpikingActivity, synaptic_events
 from neurosim.models.stdp import stdp_part
 from neurosim.spiking.encoders import Poisson

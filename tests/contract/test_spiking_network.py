@@ -7,7 +7,8 @@ import torch
 
 from neurosim.models.network import convolutional_network
 from neurosim.models.normalisation import Batch
-from neurosim.models.spiking import Homeostasis, SpikingDynamics, pink_noise
+from neurosim.models.pink_noise import pink_noise
+from neurosim.models.spiking import Homeostasis, SpikingDynamics
 from neurosim.models.stdp import opponent_weight, spiking_network, stdp_part
 from neurosim.rule import run_batch
 from neurosim.spiking.competition import AbstractCompetition, NoCompetition, WinnerTakeAll

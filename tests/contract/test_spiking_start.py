@@ -8,7 +8,8 @@ import torch
 
 from neurosim.models.learner import SharedStart
 from neurosim.models.network import convolutional_network
-from neurosim.models.spiking import SpikingDynamics, SpikingNetwork, pink_noise
+from neurosim.models.pink_noise import pink_noise
+from neurosim.models.spiking import SpikingDynamics, SpikingNetwork
 from neurosim.models.stdp import spiking_network
 from neurosim.spiking.competition import NoCompetition
 from neurosim.spiking.encoders import ENCODERS
@@ -55,6 +56,17 @@ def test_rounding_moves_no_threshold(parts):
     shared = convolutional_network(generator=generator(), channels=(3, 8, 12, 16))
     dynamics, images = SpikingDynamics(**DYNAMICS[parts]), pink_noise(32, 32, generator(1))
     hold(shared, dynamics, images)
+
+
+def test_arithmetic_of_another_machine_gives_the_same_start():
+    """In float64 a sum in another order differs by 1e-16; 1e-12 tips no spike over: what float32
+    keeps of the thresholds is the same to the bit."""
+    start = SharedStart(42)
+    shared, images = start.network(), pink_noise(32, 32, start.stream("thresholds")).double()
+    noise = 1e-12 * torch.randn(images.shape, generator=generator(5), dtype=images.dtype)
+    nets = [started(shared, SpikingDynamics(), x) for x in (images, images + noise)]
+    for one, other in zip(*(net.layers for net in nets), strict=True):
+        assert torch.equal(one.threshold, other.threshold), one.name
 
 
 @pytest.mark.parametrize("seed", [42, 123])

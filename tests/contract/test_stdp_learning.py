@@ -8,7 +8,8 @@ import torch
 from neurosim.models.error_circuit import ErrorCircuit
 from neurosim.models.feedback import Transpose
 from neurosim.models.network import convolutional_network
-from neurosim.models.spiking import SpikingDynamics, pink_noise
+from neurosim.models.pink_noise import pink_noise
+from neurosim.models.spiking import SpikingDynamics
 from neurosim.models.stdp import RULE_TIMINGS, FilterNorm, stdp_part
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch

@@ -12,6 +12,7 @@ import pytest
 from neurosim.experiments import export_nir
 from neurosim.experiments.cells import build_learner
 from neurosim.experiments.config import Comparison
+from neurosim.experiments.revisions import revision_of
 from neurosim.models.spiking import SpikingNetwork
 from neurosim.storage import write_tree
 
@@ -28,7 +29,9 @@ def run(tmp_path_factory):
     start = {name: tensor.numpy().copy() for name, tensor in learner.tensors().items()}
     trained = {**start, "Conv1.weight": 2 * start["Conv1.weight"]}
     weights = {"epoch_0": start, "epoch_1": trained}
-    write_tree(path / "cells" / "stdp-seed7.h5", {"finished": True, "weights": weights})
+    identity = json.dumps({"revision": revision_of(settings, "stdp")})
+    tree = {"finished": True, "weights": weights, "identity": identity}
+    write_tree(path / "cells" / "stdp-seed7.h5", tree)
     record = {
         "settings": dataclasses.asdict(settings), "rules": ["stdp"], "seeds": [7], "data": {},
     }  # fmt: skip

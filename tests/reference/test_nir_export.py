@@ -10,7 +10,8 @@ import torch
 
 from neurosim.models.network import convolutional_network
 from neurosim.models.nir_export import NORSE, SNNTORCH, to_nir, write_nir
-from neurosim.models.spiking import SpikingDynamics, SpikingNetwork, pink_noise
+from neurosim.models.pink_noise import pink_noise
+from neurosim.models.spiking import SpikingDynamics, SpikingNetwork
 from neurosim.models.stdp import stdp_part
 from neurosim.rule import run_batch
 from neurosim.solvers import Ticks
