@@ -242,18 +242,17 @@ def presented(stdp: TraceSTDP, pre: Tensor, post: Tensor) -> Tensor:
     return stdp.delta(Layer(), memory)["weight"]
 
 
-def test_a_long_presentation_takes_time_in_proportion_to_its_ticks():
-    """8,000 ticks against 1,000: 8 times, not 64; 3 times as much is left to a busy machine. Blocks
-    of ticks change no number."""
-    stdp, took = TraceSTDP(AllPairs(dependence=Guetig()), 1.0), []
-    for n_ticks in (1000, 8000):
-        memory, signal = stdp.begin(Layer()), LocalSignal(torch.zeros(1, 2), torch.zeros(1, 2))
-        start = time.perf_counter()
-        for _ in range(n_ticks):
-            memory = stdp.observe(Layer(), memory, signal)
-        took.append(time.perf_counter() - start)
-    assert took[1] < 24 * took[0]
+def test_a_long_presentation_takes_time_and_memory_in_proportion_to_its_ticks():
+    """80,000 ticks in less than 5 s, where a list copied at each of them takes 16.6 s; only the
+    ticks of the latest block are held one by one. Blocks of ticks change no number."""
+    stdp = TraceSTDP(AllPairs(dependence=Guetig()), 1.0)
+    memory, signal = stdp.begin(Layer()), LocalSignal(torch.zeros(1, 2), torch.zeros(1, 2))
+    start = time.perf_counter()
+    for _ in range(80_000):
+        memory = stdp.observe(Layer(), memory, signal)
+    assert time.perf_counter() - start < 5
     assert len(memory._latest) < memory._BLOCK
+    assert len(memory._blocks) == 80_000 // memory._BLOCK
     pre, post = ((torch.rand(1300, 1, 2, generator=generator()) < p).float() for p in (0.1, 0.2))
     whole = ByDensity().change(Dense(2, 2), SpikeWindow(pre, post), AllPairs(), 1.0)
     assert torch.equal(presented(TraceSTDP(AllPairs(), 1.0), pre, post), whole)
