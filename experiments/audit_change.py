@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,9 +44,10 @@ def normalisation_share(audited: Audited) -> Finding:
         if rule in audited.rules
     ]
     verdict, values, lines = PASS, [], []
+    empty = empty_controls(audited)
     for roi in audited.headline.rois:
         for rule in audited.rules:
-            if why := why_no_parts(audited, rule, roi):
+            if why := why_no_parts(audited, rule, roi, empty):
                 verdict = worst(verdict, UNKNOWN)
                 lines += [f"{rule}: {why}."] * (f"{rule}: {why}." not in lines)
                 continue
@@ -115,6 +116,7 @@ def sign_survives(audited: Audited) -> Finding:
     """Does the sign of trained minus untrained survive each control?"""
     question = "Does the sign of the difference between trained and untrained survive each control?"
     verdict, values, lines = PASS, [], []
+    empty = empty_controls(audited)
     for roi in audited.headline.rois:
         for rule in audited.rules:
             reference = _difference(audited, rule, roi, {})
@@ -126,7 +128,8 @@ def sign_survives(audited: Audited) -> Finding:
             held = {
                 control: found
                 for control, change in _controls(audited)
-                if (found := _difference(audited, rule, roi, change)) is not None
+                if not (control == _PASSES and rule in empty)
+                and (found := _difference(audited, rule, roi, change)) is not None
             }
             values += [
                 {"rule": rule, "roi": roi, "control": control, **found}
@@ -134,7 +137,7 @@ def sign_survives(audited: Audited) -> Finding:
             ]
             own, told = _sign_in_words(reference, held)
             if own != WARNING and _PASSES not in held:
-                own, why = UNKNOWN, why_no_parts(audited, rule, roi)
+                own, why = UNKNOWN, why_no_parts(audited, rule, roi, empty)
                 told += f"; whether learning made it is not known: {why}"
             verdict = worst(verdict, own)
             seeds = audited.seeds_in_words(rule, reference["n_seeds"])
@@ -215,8 +218,6 @@ def _difference(
 ) -> dict[str, Any] | None:
     """Trained minus the zero point under one choice: mean over seeds, and seeds above 0."""
     axes = {name: value for name, value in change.items() if name != "zero"}
-    if "zero" in change and rule in empty_controls(audited):
-        return None
     column = "learning_part" if "zero" in change else "change"
     values = audited.change(rule, roi, **axes)[column].astype(float).dropna()
     if values.empty:
@@ -253,15 +254,19 @@ def why_no_change(audited: Audited, rule: str, roi: str) -> str:
     return "epoch 0 and a later one do not agree in px, seed, normalisation and readout at once"
 
 
-def why_no_parts(audited: Audited, rule: str, roi: str) -> str:
-    """Why a rule's change cannot be split, and how it could be; "" where it can."""
+def why_no_parts(audited: Audited, rule: str, roi: str, empty: Collection[str]) -> str:
+    """Why a rule's change cannot be split, and how it could be; "" where it can.
+
+    Args:
+        empty: rules whose statistics-only activations control nothing (``empty_controls``).
+    """
     if why := why_no_change(audited, rule, roi):
         return why
     how = (
         "run the same passes at learning rate 0 from epoch 0 and give the network with "
         "statistics_only=True"
     )
-    if rule in empty_controls(audited):
+    if rule in empty:
         return (
             "its statistics-only activations are the same as those of epoch 0 and control nothing; "
             f"{how}, or say normalisation='none' if it keeps no statistics"

@@ -195,11 +195,10 @@ def robustness(headline: Headline, roi: str) -> list[Verdict]:
         & (table["roi"] == roi)
         & (table["convention"] == headline.convention)
     ]
-    # Every choice of axes becomes a layer of its own, so that one split serves all.
-    axes = ["layer", "px", "normalisation", "readout"]
-    parts = decompose(rows.assign(layer=rows[axes].astype(str).agg("/".join, axis=1)))
+    axes = ("px", "normalisation", "readout")
+    parts = decompose(rows, axes)
     parts = parts[parts["epoch"] == parts.groupby("rule")["epoch"].transform("max")]
-    means = parts.groupby(["rule", "layer"], sort=False)["learning_part"].mean().dropna()
+    means = parts.groupby(["rule", "layer", *axes], sort=False)["learning_part"].mean().dropna()
     found = {str(rule): list(values) for rule, values in means.groupby(level=0, sort=False)}
     sentences = []
     for rule, values in found.items():

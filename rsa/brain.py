@@ -144,6 +144,8 @@ class BrainRDMs:
         mask = self.pair_mask
         if pairs is not None and not pairs.all():
             mask = pairs if mask is None else mask & pairs
+            if not mask.any():  # a model that answers no stimulus: no score, and no bound of one
+                return np.full((self.n_rois, 2), np.nan)
         key = ("bounds", (comparator, convention, order, None if mask is None else mask.tobytes()))
         if key not in self._kept:
             bounds = np.empty((self.n_rois, 2))

@@ -12,10 +12,12 @@ from neurosim.experiments import audit as audits
 from neurosim.experiments import audit_types
 from neurosim.experiments.audit import Check, audit, in_words
 from neurosim.experiments.audit_activations import audit_activations, write_activations
+from neurosim.experiments.audit_geometry import Yardstick
 from neurosim.experiments.audit_run import check
 from neurosim.experiments.data import load_stimuli
 from neurosim.models.catalogue import RULES
 from neurosim.models.learner import SharedStart
+from neurosim.rsa import compute_rdm, reference_rdms
 
 
 def of(findings, name: str):
@@ -227,6 +229,27 @@ def test_two_seeds_with_the_same_scores_are_one():
     found = audit(twice)
     assert of(found, "copies").verdict == "fail"
     assert of(found, "sign").verdict == "unknown"
+
+
+def test_noise_is_called_more_than_chance_as_often_as_the_audit_says(demo):
+    """The best of five layers and three regions of noise has p <= .05 in 5 % of 200 sets (standard
+    error 1.5 %, four of which are allowed), and the images' order is seen in it, or in another
+    order, next to never: 1 of 200 each by the number of shuffles."""
+    references = reference_rdms(np.asarray(demo.images), ("mean-rgb", "pixels", "gabor"))
+    yardstick = Yardstick(demo.brain, references)
+    draw = np.random.default_rng(0)
+    p, orders = [], []
+    for _ in range(200):
+        noise = {f"n{k}": compute_rdm(draw.normal(size=(60, 20))) for k in range(5)}
+        found = yardstick.measure(
+            noise, name="", key=("", 0, 0, False), choice=(0, "", ""), order_told=False
+        )
+        highest = found.by_brain.max(axis=(0, 1))
+        p.append((highest >= highest[0]).mean())
+        orders.append(found.order)
+    assert abs(np.mean(np.array(p) <= 0.05) - 0.05) <= 0.06
+    assert sum(order == "" for order in orders) <= 5
+    assert sum(bool(order) for order in orders) <= 5
 
 
 def test_files_that_do_not_fit_are_refused_by_name(demo, tmp_path):
