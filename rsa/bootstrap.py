@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 from neurosim.rsa._checks import check_count, check_rng
 from neurosim.rsa.common import common_pairs
@@ -41,9 +41,11 @@ class Bootstrap:
         samples: (n_samples, ...) the scores of the resamples; all models share the resamples,
             so differences between models are paired.
         n_units: where means over n units (seeds, subjects) are resampled, the least such n, else
-            None. Resampled means of n units are too narrow by sqrt((n - 1) / n) and have the
-            tails of a normal distribution: intervals and p-values allow for both (the expanded
-            percentile interval, Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+            None. Resampled means of n units spread too little by sqrt((n - 1) / n) and never leave
+            the range of the units, so percentiles hold the mean of five units in 83 %
+            (Hesterberg 2015, doi:10.1080/00031305.2015.1089789). Intervals and p-values are then
+            Student's t times the standard error, on n - 1 degrees of freedom, as for
+            ``bootstrap_crossed``.
     """
 
     observed: Array
@@ -55,13 +57,14 @@ class Bootstrap:
         return np.asarray(np.isnan(self.samples).sum(axis=0))
 
     def interval(self, level: float = 0.95) -> Array:
-        """(2, ...) percentile interval."""
+        """(2, ...) percentile interval; of means over few units Student's t (``n_units``)."""
         if not 0 < level < 1:
             raise ValueError(f"the level of an interval lies between 0 and 1; got {level}")
         tail = (1 - level) / 2
         if self.n_units is not None:
             # scipy.special and not scipy.stats, which takes a second to import
-            tail = float(ndtr(stdtrit(self.n_units - 1, tail) / self._narrowed()))
+            reach = -stdtrit(self.n_units - 1, tail) * self.standard_error()
+            return np.stack([self.observed - reach, self.observed + reach])
         return self._over_samples(
             lambda x: np.nanpercentile(x, [100 * tail, 100 - 100 * tail], axis=0), 2, 1 - level
         )
@@ -69,7 +72,7 @@ class Bootstrap:
     def standard_error(self) -> Array:
         """(...) standard deviation over the resamples (n - 1)."""
         error = self._over_samples(lambda x: np.nanstd(x, axis=0, ddof=1), 1, 0.05)[0]
-        return error if self.n_units is None else error / self._narrowed()
+        return error * np.sqrt(self.n_units / (self.n_units - 1)) if self.n_units else error
 
     def difference(self, a: int, b: int) -> Bootstrap:
         """Model ``a`` less model ``b`` (first axis), resample by resample."""
@@ -81,19 +84,19 @@ class Bootstrap:
 
     def p_value(self) -> Array:
         """(...) two-sided: how often the resamples lie on the other side of zero,
-        p = 2 (1 + min(count not > 0, count not < 0)) / (1 + n_samples), at most 1, never 0."""
+        p = 2 (1 + min(count not > 0, count not < 0)) / (1 + n_samples), at most 1, never 0.
+
+        Of means over few units Student's t (``n_units``), NaN where the units do not differ."""
+        if self.n_units is not None:
+            error = self.standard_error()
+            differ = error > 1e-13 * np.abs(self.observed)  # by more than rounding
+            t = np.divide(self.observed, error, out=np.full_like(error, np.nan), where=differ)
+            return np.asarray(2.0 * stdtr(self.n_units - 1, -np.abs(t)))
         # NaN is neither above nor below zero, and so counts on both sides.
         not_above, not_below = (~side for side in (self.samples > 0, self.samples < 0))
         other_side = np.minimum(not_above.sum(axis=0), not_below.sum(axis=0))
         p = np.minimum(1.0, 2.0 * (1 + other_side) / (1 + len(self.samples)))
-        if self.n_units is not None:
-            p = 2.0 * stdtr(self.n_units - 1, ndtri(p / 2) * self._narrowed())
         return np.where(np.isnan(self.observed), np.nan, p)
-
-    def _narrowed(self) -> float:
-        """The standard deviation of resampled means of n units, of that of the mean."""
-        assert self.n_units is not None
-        return float(np.sqrt((self.n_units - 1) / self.n_units))
 
     def _over_samples(
         self, statistic: Callable[[Array], Array], n_rows: int, most_undefined: float
@@ -160,6 +163,10 @@ def bootstrap_means(
     rng: np.random.Generator,
 ) -> Bootstrap:
     """Resample some axes of a table of scores (seeds, subjects) and average over them.
+
+    Over several axes intervals err on the wide side (99 % for 5 seeds and 15 subjects): noise of
+    single cells counts for each axis, and the shortest axis gives the degrees of freedom.
+    ``bootstrap_crossed`` corrects the first.
 
     Args:
         scores: any shape, no NaN; e.g. (n_seeds, n_subjects).

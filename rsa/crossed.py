@@ -132,9 +132,8 @@ class CrossedBootstrap:
         """(...) two-sided p of a score of zero, by the same t; NaN where there is no score, or
         no spread by which to judge it."""
         error = self.standard_error()
-        t = np.divide(
-            np.abs(self.observed), error, out=np.full_like(error, np.nan), where=error > 0
-        )
+        differ = error > 1e-13 * np.abs(self.observed)  # by more than rounding
+        t = np.divide(np.abs(self.observed), error, out=np.full_like(error, np.nan), where=differ)
         return np.asarray(2 * stats.t.sf(t, self.degrees_of_freedom))
 
     def difference(self, a: int, b: int) -> CrossedBootstrap:
