@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from neurosim.rsa.distances import Dissimilarity as Dissimilarity
     from neurosim.rsa.effect_size import cohens_d as cohens_d
     from neurosim.rsa.encoding import encode as encode
+    from neurosim.rsa.feature_files import load_features as load_features
     from neurosim.rsa.interop import brain_from_rsatoolbox as brain_from_rsatoolbox
     from neurosim.rsa.interop import rdms_from_rsatoolbox as rdms_from_rsatoolbox
     from neurosim.rsa.interop import to_rsatoolbox as to_rsatoolbox
@@ -84,6 +85,7 @@ _HOME = {
     "distances": ("Dissimilarity",),
     "effect_size": ("cohens_d",),
     "encoding": ("encode",),
+    "feature_files": ("load_features",),
     "interop": ("brain_from_rsatoolbox", "rdms_from_rsatoolbox", "to_rsatoolbox"),
     "layer_choice": ("choose_layer",),
     "multiplicity": ("adjust_p", "pairwise_differences"),

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, TypeError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    for note in table.attrs["notes"]:
+        print(f"note: {note}", file=sys.stderr)
     for name in table.attrs["constant"]:
         print(f"note: {name} is constant over all pairs: no correlation with it", file=sys.stderr)
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
@@ -57,10 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         "compare",
         help="score the RDMs of the first file against those of the others",
         description="Score every RDM of the first file against every RDM of the other files "
-        "(.npy, .npz, .h5, .csv, .tsv, .txt; square or condensed). Where both files name their "
-        "stimuli, they are matched by name; else they must be in the same order in all.",
+        "(.npy, .npz, .mat, .h5, .csv, .tsv, .txt; square or condensed). FILE::NAME takes one "
+        "array of a file. Where both files name their stimuli, they are matched by name; else they "
+        "must be in the same order in all.",
     )
-    compare.add_argument("files", nargs="+", metavar="FILE", help="two or more RDM files")
+    compare.add_argument("files", nargs="+", metavar="FILE[::NAME]", help="two or more RDM files")
     compare.add_argument("--method", default="spearman", help="default %(default)s")
     compare.add_argument(
         "--permutations",
@@ -102,8 +105,8 @@ def compare_files(
     if len(files) < 2:
         raise ValueError("compare needs at least two files")
     comparator = find_comparator(method)
-    models = load_rdms(files[0])
-    others = {name: rdm for file in files[1:] for name, rdm in load_rdms(file).items()}
+    models, *rest = (load_rdms(file) for file in files)
+    others = {name: rdm for loaded in rest for name, rdm in loaded.items()}
     constant = [n for n, rdm in (models | others).items() if _is_constant(rdm)]
     rows = []
     for a, model in models.items():
@@ -126,6 +129,7 @@ def compare_files(
             rows.append(row)
     table = pd.DataFrame(rows)
     table.attrs["constant"] = constant
+    table.attrs["notes"] = [note for loaded in (models, *rest) for note in loaded.notes]
     return table
 
 

@@ -12,7 +12,8 @@ from neurosim.rsa.brain import BrainRDMs, Convention
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.distances import Dissimilarity
-from neurosim.rsa.rdm import RDM, compute_quietly, names_of_table
+from neurosim.rsa.names import names_of_table
+from neurosim.rsa.rdm import RDM, compute_quietly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,8 @@ def alignment_table(
 
     Args:
         activations: layer name -> (n_stimuli, n_features) in the brain's stimulus order, or
-            an ``RDM``.
+            an ``RDM``. A table whose index is the numbers of the stimuli is put in their order;
+            one that names them in another order is refused.
         conventions: ``subject_mean`` = score with each subject's RDM, then the mean;
             ``mean_rdm`` = score with the subject-averaged RDM (systematically higher);
             ``subject`` = one row a subject.
@@ -128,10 +130,14 @@ def _computed(name: str, patterns: ArrayLike, brain: BrainRDMs, metric: str | Di
     # Names only where they fit: the caller says what is wrong with another number.
     fits = np.ndim(patterns) == 0 or len(patterns) == brain.n_stimuli  # type: ignore[arg-type]
     try:
-        own = names_of_table(patterns)  # checked against the brain's by the caller
-        return compute_quietly(patterns, metric, own or (brain.stimuli if fits else None))
+        own = names_of_table(patterns, brain.stimuli)  # checked by the caller
+        rdm = compute_quietly(patterns, metric, own or (brain.stimuli if fits else None))
     except (TypeError, ValueError) as error:
         raise type(error)(f"layer {name!r}: {error}") from error
+    # A table that is numbered by the stimuli says where each row belongs.
+    if own and all(name.isdigit() for name in own) and set(own) == set(brain.stimuli):
+        return rdm.select(brain.stimuli)
+    return rdm
 
 
 class _Cell(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from neurosim.rsa.brain import BrainRDMs
+from neurosim.rsa.names import as_text, stimulus_descriptor
 from neurosim.rsa.rdm import RDM
 
 
@@ -15,11 +16,14 @@ def to_rsatoolbox(rdms: RDM | BrainRDMs) -> Any:
     descriptors ``subject`` and ``roi`` and pattern descriptor ``stimulus``."""
     rsatoolbox = _import_rsatoolbox()
     if isinstance(rdms, RDM):
-        patterns = None if rdms.stimuli is None else {"stimulus": list(rdms.stimuli)}
+        patterns = {name: list(values) for name, values in rdms.stimulus_descriptors.items()}
+        if rdms.stimuli is not None:
+            patterns["stimulus"] = list(rdms.stimuli)
         return rsatoolbox.rdm.RDMs(
             rdms.dissimilarities[None],
             dissimilarity_measure=rdms.metric,
-            pattern_descriptors=patterns,
+            rdm_descriptors={name: [value] for name, value in rdms.descriptors.items()},
+            pattern_descriptors=patterns or None,
         )
     present = np.argwhere(rdms.has_roi())
     return rsatoolbox.rdm.RDMs(
@@ -33,12 +37,36 @@ def to_rsatoolbox(rdms: RDM | BrainRDMs) -> Any:
     )
 
 
-def rdms_from_rsatoolbox(rdms: Any, stimulus: str = "stimulus") -> list[RDM]:
-    """One ``RDM`` for each of an ``rsatoolbox.rdm.RDMs``, named by the pattern descriptor."""
+def rdms_from_rsatoolbox(rdms: Any, stimulus: str | None = None) -> list[RDM]:
+    """One ``RDM`` for each of an ``rsatoolbox.rdm.RDMs``; its descriptors are kept.
+
+    Args:
+        stimulus: the pattern descriptor that names the stimuli; by default ``stimulus``, else the
+            only one with a different text for each.
+
+    Raises:
+        ValueError: no such descriptor, or several could name the stimuli.
+    """
     vectors = np.asarray(rdms.get_vectors(), dtype=np.float64)
-    names = rdms.pattern_descriptors.get(stimulus)
-    stimuli = None if names is None else tuple(str(name) for name in names)
-    return [RDM(row, stimuli, str(rdms.dissimilarity_measure)) for row in vectors]
+    chosen, stimuli = stimulus_descriptor(rdms.pattern_descriptors, stimulus)
+    others = {
+        name: tuple(values)
+        for name, values in rdms.pattern_descriptors.items()
+        if name not in (chosen, "index")
+    }
+    return [
+        RDM(
+            row,
+            stimuli,
+            str(rdms.dissimilarity_measure),
+            descriptors={
+                **rdms.descriptors,
+                **{n: v[i] for n, v in rdms.rdm_descriptors.items() if n != "index"},
+            },
+            stimulus_descriptors=others,
+        )
+        for i, row in enumerate(vectors)
+    ]
 
 
 def brain_from_rsatoolbox(
@@ -64,8 +92,8 @@ def brain_from_rsatoolbox(
         raise ValueError(
             f"no pattern descriptor {stimulus!r}; there are {sorted(rdms.pattern_descriptors)}"
         )
-    whose = [str(name) for name in rdms.rdm_descriptors[subject]]
-    where = [str(name) for name in rdms.rdm_descriptors[roi]]
+    whose = [as_text(name, "subject name") for name in rdms.rdm_descriptors[subject]]
+    where = [as_text(name, "ROI name") for name in rdms.rdm_descriptors[roi]]
     subjects, rois = list(dict.fromkeys(whose)), list(dict.fromkeys(where))
     if len(set(zip(whose, where, strict=True))) < len(whose):
         raise ValueError("a subject has several RDMs of one ROI; average them first")
@@ -73,7 +101,8 @@ def brain_from_rsatoolbox(
     array = np.full((len(subjects), len(rois), vectors.shape[1]), np.nan, dtype=np.float32)
     for s, r, row in zip(whose, where, vectors, strict=True):
         array[subjects.index(s), rois.index(r)] = row
-    stimuli = tuple(str(name) for name in rdms.pattern_descriptors[stimulus])
+    _, stimuli = stimulus_descriptor(rdms.pattern_descriptors, stimulus)
+    assert stimuli is not None  # the descriptor is there
     return BrainRDMs(
         array, tuple(subjects), tuple(rois), stimuli, source=source, simulated=simulated
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.dissimilarities import find_dissimilarity
 from neurosim.rsa.distances import Dissimilarity
+from neurosim.rsa.names import as_text, names_of_table
 from neurosim.rsa.squares import (
     condensed_rdms,
     is_one_square,
@@ -39,12 +40,16 @@ class RDM:
         stimuli: the names of the stimuli in order, or None.
         metric: the name of the dissimilarity, as in ``DISSIMILARITIES``.
         undefined: names (``#index`` where there are none) of the patterns left out.
+        descriptors: what else is known of the RDM (subject, session, ...).
+        stimulus_descriptors: what else is known of the stimuli: name -> one value for each.
     """
 
     dissimilarities: NDArray[np.float64]
     stimuli: tuple[str, ...] | None = None
     metric: str = "unknown"
     undefined: tuple[str, ...] = ()
+    descriptors: Mapping[str, Any] = field(default_factory=dict)
+    stimulus_descriptors: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         values = np.ascontiguousarray(self.dissimilarities, dtype=np.float64)
@@ -58,6 +63,9 @@ class RDM:
         if self.stimuli is not None:
             names = check_names(self.stimuli, n)
             object.__setattr__(self, "stimuli", names)
+        for name, each in self.stimulus_descriptors.items():
+            if len(each) != n:
+                raise ValueError(f"{len(each)} values of {name!r} for {n} stimuli")
 
     @property
     def n_stimuli(self) -> int:
@@ -87,6 +95,11 @@ class RDM:
             tuple(stimuli),
             self.metric,
             tuple(name for name in self.undefined if name in kept),
+            self.descriptors,
+            {
+                name: tuple(values[i] for i in kept.values())
+                for name, values in self.stimulus_descriptors.items()
+            },
         )
 
 
@@ -103,7 +116,8 @@ def compute_rdm(
         patterns: (n_stimuli, n_features), float32 or float64 (or what the metric names,
             e.g. spike trains). Arithmetic is float64. A row of NaN is a missing condition.
         metric: a name in ``DISSIMILARITIES`` or a ``Dissimilarity`` object.
-        stimuli: names, one a row; by default the index of a pandas table, where it is text.
+        stimuli: names, one per row; by default the index of a pandas table or the first
+            coordinate of an xarray, where it is text or numbers that are not a plain count.
         options: of the named metric, e.g. ``compute_rdm(x, "mahalanobis", precision=p)``.
 
     Rounding: each pair is computed to its own accuracy, whatever the others are, and lies on a
@@ -148,19 +162,11 @@ def compute_quietly(
     return RDM(condensed, names, dissimilarity.name, left_out)
 
 
-def names_of_table(patterns: Any) -> tuple[str, ...] | None:
-    """The index of a pandas table whose index is text (others count rows), else None."""
-    if not (hasattr(patterns, "columns") and hasattr(patterns, "index")):
-        return None
-    names = tuple(patterns.index)
-    return names if all(isinstance(name, str) for name in names) else None
-
-
 def check_names(names: Sequence[str], n_expected: int, what: str = "stimulus") -> tuple[str, ...]:
     """The names as plain str, unique and as many as expected."""
     if isinstance(names, str):
         raise TypeError(f"{what} names are a sequence of str, not the one string {names!r}")
-    checked = tuple(str(name) for name in names)
+    checked = tuple(as_text(name, f"{what} name") for name in names)
     if len(checked) != n_expected:
         raise ValueError(f"{len(checked)} {what} names for {n_expected} entries")
     if len(set(checked)) != len(checked):

@@ -178,9 +178,9 @@ def test_what_is_no_rdm_is_refused(tmp_path: Path, files: dict[str, Path]) -> No
     (tmp_path / "text.csv").write_text("a,b\n1,x\n")
     with pytest.raises(RDMFileError, match=r"text\.csv: .*not a number"):
         load_rdms(tmp_path / "text.csv")
-    (tmp_path / "a.mat").write_bytes(b"x")
+    (tmp_path / "a.xlsx").write_bytes(b"x")
     with pytest.raises(RDMFileError, match="unknown ending"):
-        load_rdms(tmp_path / "a.mat")
+        load_rdms(tmp_path / "a.xlsx")
     np.save(tmp_path / "small.npy", X[:28])
     with pytest.raises(ValueError, match="same stimuli"):
         compare_files([str(files["x.npy"]), str(tmp_path / "small.npy")])

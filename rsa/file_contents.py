@@ -1,0 +1,228 @@
+"""What a file holds: its arrays, by name, each read when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from neurosim.rsa.brain_files import load_brain
+from neurosim.rsa.hdf5_files import open_hdf5
+from neurosim.rsa.mat_files import MatVariable, read_mat
+from neurosim.rsa.names import as_text, stimulus_descriptor
+from neurosim.rsa.numpy_files import open_npz, read_npy
+from neurosim.rsa.text_tables import decode, read_table
+
+#: Arrays of text that name the stimuli; the second is Net2Brain's.
+_STIMULI = ("stimuli", "stimuli_name", "stimulus_names")
+_PICKLES = {
+    ".pkl": "with rsatoolbox: rdms.save('file.hdf5', file_type='hdf5')",
+    ".pickle": "with rsatoolbox: rdms.save('file.hdf5', file_type='hdf5')",
+    ".pt": "with Net2Brain: save_format='npz'",
+    ".pth": "with torch: numpy.save('file.npy', rdm.numpy())",
+}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Content:
+    """One array of a file.
+
+    Attributes:
+        name: in the file, parts of a path joined by ``/``; empty for the one array there is.
+        rdm_names: of the RDMs in it, or None: they are counted.
+        stimuli: names, or None.
+        offered: whether it is taken without being asked for.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[], NDArray[Any]] = field(repr=False)
+    rdm_names: tuple[str, ...] | None = None
+    stimuli: tuple[str, ...] | None = None
+    metric: str = "unknown"
+    offered: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.name or 'an array'} {self.shape} {self.dtype}"
+
+    @property
+    def top(self) -> str:
+        return self.name.split("/")[0]
+
+    def label(self, file: Path) -> str:
+        return "/".join(part for part in (file.stem, self.name) if part)
+
+    def numbers(self) -> NDArray[Any]:
+        if self.dtype.kind not in "fiub":
+            raise ValueError(f"{self.name or 'its array'} holds {self.dtype}, not real numbers")
+        return np.asarray(self.read())
+
+
+def read_contents(file: Path) -> list[Content]:
+    """Everything that a file holds, by its ending (``READERS``).
+
+    Raises:
+        ValueError: an unknown ending, a pickle, or damage.
+    """
+    suffix = file.suffix.lower()
+    if suffix in _PICKLES:
+        raise ValueError(
+            f"it is a pickle, which can run any program when it is opened; save it otherwise, "
+            f"{_PICKLES[suffix]}"
+        )
+    if suffix not in READERS:
+        raise ValueError(f"unknown ending; known: {', '.join(READERS)}")
+    return READERS[suffix](file)
+
+
+def _of_array(name: str, array: NDArray[Any], **known: Any) -> Content:
+    return Content(name, array.shape, array.dtype, lambda: array, **known)
+
+
+def _npy(file: Path) -> list[Content]:
+    return [_of_array("", read_npy(file))]
+
+
+def _npz(file: Path) -> list[Content]:
+    with open_npz(file) as arrays:
+        if "format" in arrays:
+            return _brain(file)
+        stimuli = _names_among(
+            {k: a.read for k, a in arrays.items() if a.dtype.kind in "US" and len(a.shape) == 1}
+        )
+        return [
+            Content(name, a.shape, a.dtype, partial(_one_of_npz, file, name), stimuli=stimuli)
+            for name, a in arrays.items()
+            if name not in _STIMULI
+        ]
+
+
+def _one_of_npz(file: Path, name: str) -> NDArray[Any]:
+    with open_npz(file) as arrays:
+        return arrays[name].read()
+
+
+def _names_among(texts: Mapping[str, Callable[[], Any]]) -> tuple[str, ...] | None:
+    for name in _STIMULI:
+        if name in texts:
+            return tuple(as_text(entry) for entry in np.ravel(texts[name]()))
+    return None
+
+
+def _brain(file: Path) -> list[Content]:
+    brain = load_brain(file)
+    rdms = np.where(True if brain.pair_mask is None else brain.pair_mask, brain.rdms, np.nan)
+    return [
+        _of_array(f"{brain.subjects[s]}/{brain.rois[r]}", rdms[s, r], stimuli=brain.stimuli)
+        for s, r in np.argwhere(brain.has_roi())
+    ]
+
+
+def _hdf5(file: Path) -> list[Content]:
+    with open_hdf5(file) as opened:
+        if "format" in opened.attrs or {"rdms", "subjects", "rois", "stimuli"} <= set(opened):
+            return _brain(file)
+        if "MATLAB_class" in {key for item in opened.values() for key in item.attrs}:
+            return _mat(file)
+        if "dissimilarities" in opened and "pattern_descriptors" in opened:
+            return [_rsatoolbox(opened)]
+        found: list[h5py.Dataset] = []
+        opened.visititems(lambda _, item: found.append(item) if _is_filled(item) else None)
+        texts = {
+            item.name.strip("/"): item.asstr().__getitem__ if _is_text(item) else None
+            for item in found
+        }
+        stimuli = _names_among({k: partial(read, ...) for k, read in texts.items() if read})
+        return [
+            Content(
+                item.name.strip("/"),
+                item.shape,
+                item.dtype,
+                partial(_one_of_hdf5, file, item.name),
+                stimuli=stimuli,
+            )
+            for item in found
+            if item.name.strip("/") not in _STIMULI
+        ]
+
+
+def _is_filled(item: Any) -> bool:
+    return isinstance(item, h5py.Dataset) and item.shape is not None
+
+
+def _is_text(item: h5py.Dataset) -> bool:
+    return h5py.check_string_dtype(item.dtype) is not None
+
+
+def _one_of_hdf5(file: Path, name: str) -> NDArray[Any]:
+    with open_hdf5(file) as opened:
+        return np.asarray(opened[name][...])
+
+
+def _rsatoolbox(opened: h5py.File) -> Content:
+    """What rsatoolbox's ``RDMs.save`` writes: descriptors as datasets, some as attributes."""
+
+    def descriptors(kind: str, n: int) -> dict[str, list[Any]]:
+        group = opened.get(kind, {})
+        lists = {name: np.ravel(data[()]).tolist() for name, data in group.items()}
+        lists |= {
+            name: np.ravel(value).tolist() for name, value in getattr(group, "attrs", {}).items()
+        }
+        return {name: values for name, values in lists.items() if len(values) == n}
+
+    rows = np.atleast_2d(opened["dissimilarities"][()])
+    n_stimuli = (1 + int(np.sqrt(1 + 8 * rows.shape[-1]))) // 2
+    of_rdms = descriptors("rdm_descriptors", len(rows))
+    of_rdms.pop("index", None)
+    labels = [
+        "/".join(as_text(value) for value in entry) for entry in zip(*of_rdms.values(), strict=True)
+    ]
+    _, stimuli = stimulus_descriptor(descriptors("pattern_descriptors", n_stimuli))
+    return _of_array(
+        "",
+        rows,
+        rdm_names=tuple(labels) if len(set(labels)) == len(rows) else None,
+        stimuli=stimuli,
+        metric=as_text(opened.attrs.get("dissimilarity_measure", "unknown")),
+    )
+
+
+def _mat(file: Path) -> list[Content]:
+    variables = read_mat(file)
+    stimuli = _names_among({v.name: partial(_self, v.text) for v in variables if v.text})
+    return [_of_variable(v, stimuli) for v in variables if v.array is not None]
+
+
+def _self(value: Any) -> Any:
+    return value
+
+
+def _of_variable(variable: MatVariable, stimuli: tuple[str, ...] | None) -> Content:
+    array = variable.array
+    assert array is not None  # asked by the caller
+    return _of_array(variable.name, array, stimuli=stimuli, offered=variable.offered)
+
+
+def _text(file: Path) -> list[Content]:
+    table = read_table(decode(file.read_bytes()))
+    return [_of_array("", table.values, stimuli=table.stimuli, rdm_names=table.lines)]
+
+
+READERS: Mapping[str, Callable[[Path], list[Content]]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".mat": _mat,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+    ".csv": _text,
+    ".tsv": _text,
+    ".txt": _text,
+}
