@@ -57,11 +57,16 @@ class AbstractSynapse(ABC):
 
     def check_sides(self, pre: Sequence[int], post: Sequence[int]) -> None:
         """Refuse presynaptic and postsynaptic axes (batch left out) that it does not join."""
-        expected = self.out_features(pre)
-        if tuple(post) != expected:
+        try:
+            gives = f"gives {self.out_features(pre)} for that input"
+            fits = self.out_features(pre) == tuple(post)
+        except ValueError:
+            gives, fits = "does not take that input", False
+        if not fits:
             raise ValueError(
-                f"{self!r} gives {expected} for an input of {tuple(pre)}, but the postsynaptic "
-                f"side is {tuple(post)}: check which side is which, or build a synapse for them"
+                f"a presynaptic side of {tuple(pre)} and a postsynaptic side of {tuple(post)} do "
+                f"not fit {self!r}, which {gives}: check which side is which, or build another "
+                "synapse"
             )
 
     def check_forward(self, x: Tensor, weight: Tensor) -> None:

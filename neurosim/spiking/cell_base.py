@@ -129,11 +129,21 @@ class AbstractCell(KnownSettings, ABC):
         names = ("voltage", *self.memory_names)
         state = tuple(plain(*each, current) for each in zip(names, state, strict=True))
         theta = real("threshold", torch.as_tensor(threshold)).to(current)
+        shape = tuple(current.shape)
+        for name, each in zip(names, state, strict=True):
+            # A state at rest may be a scalar.
+            if each.dim() and each.shape != shape:
+                raise ValueError(f"current has shape {shape}, but {name} {tuple(each.shape)}")
         require_threshold(theta, "threshold")
         # A sum is finite where all of it is; its own overflow is looked into.
         if not bool(current.sum().isfinite()) and not bool(current.isfinite().all()):
             raise ValueError("current holds values that are not finite (NaN or infinity)")
         theta = per_map(theta, current)
+        if any(n not in (1, m) for n, m in zip(theta.shape[::-1], shape[::-1], strict=False)):
+            raise ValueError(
+                f"thresholds of shape {tuple(theta.shape)} do not fit a current of shape {shape}: "
+                "give one number, one per map, (maps,), or one per neuron"
+            )
         voltage, memory = self.advance(current, state[0], state[1:], theta)
         spikes = self.fire(voltage, self.barrier(theta, memory))
         memory = self.remember(memory, spikes, theta)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.settings import require_time
 from neurosim.spiking._factors import Factor, Listed
 from neurosim.spiking._tensors import plain
 from neurosim.spiking.abstract_timing import AbstractTiming
@@ -50,10 +49,9 @@ def evolve(
             weight which is not finite; under a third factor, rewards that differ between the
             images of a batch.
     """
-    require_time("dt_ms", dt_ms)
+    spikes.check(synapse, timing, dt_ms)
     weight = plain("weight", weight, spikes.pre)
     synapse.check_weight(weight)
-    spikes.check(synapse)
     after = _evolved(synapse, weight, spikes, timing, dt_ms, reduction)
     if not bool(after.isfinite().all()):
         raise ValueError(

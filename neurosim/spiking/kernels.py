@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.settings import require_time
 from neurosim.spiking.spike_window import SpikeWindow, words
 from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import AbstractTiming, AbstractTraceTiming
@@ -31,8 +30,7 @@ class AbstractKernel(ABC):
         Raises:
             ValueError: spikes that are not 0 and 1, or whose shapes the synapse does not join.
         """
-        require_time("dt_ms", dt_ms)
-        spikes.check(synapse)
+        spikes.check(synapse, timing, dt_ms)
         return self._change(synapse, spikes, timing, dt_ms)
 
     @abstractmethod

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.settings import require_time
 from neurosim.spiking._tensors import plain, real
+from neurosim.spiking.abstract_timing import AbstractTiming
 from neurosim.synapses import AbstractSynapse
 
 
@@ -57,10 +59,14 @@ class SpikeWindow:
         n_frames = len(self.pre)
         if not n_frames:
             raise ValueError(f"a window needs at least one frame, got {shapes}")
-        if self.ticks is not None and (
-            len(self.ticks) != n_frames or not (np.diff(self.ticks) > 0).all()
-        ):
-            raise ValueError(f"ticks must rise, one for each of the {n_frames} frames")
+        if self.ticks is not None:
+            ticks = np.asarray(self.ticks)
+            whole = ticks.dtype.kind in "iu" and ticks.shape == (n_frames,)
+            if not whole or not (np.diff(ticks.astype(np.int64)) > 0).all():
+                raise ValueError(
+                    f"ticks must be whole numbers that rise, one for each of the {n_frames} frames"
+                )
+            object.__setattr__(self, "ticks", ticks.astype(np.int64))
         if self.reward is not None and self.reward.shape != self.pre.shape[:2]:
             raise ValueError(
                 f"reward must be (time, batch) = {tuple(self.pre.shape[:2])}, "
@@ -72,12 +78,21 @@ class SpikeWindow:
                 f"got {tuple(self.voltage.shape)}"
             )
 
-    def check(self, synapse: AbstractSynapse) -> None:
+    def check(self, synapse: AbstractSynapse, timing: AbstractTiming, dt_ms: float) -> None:
         """Refuse spikes that are not 0 and 1, or that the synapse does not join.
 
         Raises:
             ValueError: naming the side and a value that is neither, or the shapes of both sides.
+            TypeError: what is not a synapse or a timing.
         """
+        require_time("dt_ms", dt_ms)
+        for name, given, kind in (
+            ("synapse", synapse, AbstractSynapse),
+            ("timing", timing, AbstractTiming),
+        ):
+            if not isinstance(given, kind):
+                example = "Dense(10, 5)" if kind is AbstractSynapse else "AllPairs()"
+                raise TypeError(f"{name} must be an object such as {example}, got {given!r}")
         synapse.check_sides(tuple(self.pre.shape[2:]), tuple(self.post.shape[2:]))
         for name, side in (("pre", self.pre), ("post", self.post)):
             if not _binary(side):
