@@ -17,8 +17,8 @@ or, written for it (``SNNTORCH``), with ``snntorch.import_nir.import_from_nir(ni
 Thresholds are 1: a map's own is folded into its weights, as its importer takes one a layer.
 Max-pooling of spikes is a sum above one half: a pool followed by a LIF that forgets within a step.
 
-What NIR cannot say: competition between maps, subtractive resets, adaptive thresholds,
-refractory periods, exponential cells, the front end and the encoder.
+What NIR cannot say: competition between maps, what stands between synapse and neuron, subtractive
+resets, adaptive thresholds, refractory periods, exponential cells, the front end and the encoder.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from neurosim.choices import Choices
+from neurosim.models.nir_parts import require_exportable
 from neurosim.models.spiking import SpikingLayer, SpikingNetwork
-from neurosim.spiking.competition import NoCompetition
 from neurosim.spiking.neurons import (
     AbstractCell,
     LeakyCell,
     NorseCubaLIF,
     NorseIAF,
-    ResetToZero,
     SnntorchSynaptic,
 )
 from neurosim.storage import whole_or_nothing
@@ -81,23 +80,13 @@ def to_nir(net: SpikingNetwork, px: int, simulator: Simulator = NORSE) -> nir.NI
         simulator: what will load it; a graph for one need not run in another.
 
     Raises:
-        ValueError: competition, a cell or a reset that NIR or the simulator has no node for; an
-            image that the poolings leave nothing of.
+        ValueError: a part or a field of one that the graph or the simulator has no place for (see
+            ``nir_parts``); an image that the poolings leave nothing of.
     """
     import nir
 
     dynamics = net.dynamics
-    if not isinstance(dynamics.competition, NoCompetition):
-        raise ValueError(
-            f"NIR has no node for {type(dynamics.competition).__name__}: competition between maps "
-            "would be lost and the spikes would differ; give the network NoCompetition() first, "
-            "and calibrate its thresholds without it"
-        )
-    if not isinstance(dynamics.cell.reset, ResetToZero):
-        raise ValueError(
-            f"NIR resets a membrane to a value, not by {type(dynamics.cell.reset).__name__}: use "
-            "ResetToZero()"
-        )
+    require_exportable(net)
     if isinstance(dynamics.cell, NorseIAF) and not simulator.integrates:
         raise ValueError(
             "snntorch's importer makes a leaky cell (beta .9) of NIR's IF: export norse-iaf for "
@@ -205,10 +194,7 @@ def _cell_node(cell: AbstractCell, threshold: np.ndarray, step: float) -> tuple[
             w_in=of(synapse),
         )
         return node, 1.0
-    raise ValueError(
-        f"NIR has no node for {type(cell).__name__}: it knows snntorch-lif, snntorch-lapicque, "
-        "snntorch-synaptic, norse-lif, norse-cuba-lif and norse-iaf"
-    )
+    raise AssertionError(cell)
 
 
 def _euler_steps(cell: NorseCubaLIF | SnntorchSynaptic, tau_ms: float) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
 import nir
 import pytest
 import torch
 
+from neurosim.models import nir_parts
 from neurosim.models.network import convolutional_network
 from neurosim.models.nir_export import NORSE, SNNTORCH, to_nir, write_nir
 from neurosim.models.pink_noise import pink_noise
@@ -15,6 +17,13 @@ from neurosim.models.spiking import SpikingDynamics, SpikingNetwork
 from neurosim.models.stdp import stdp_part
 from neurosim.rule import run_batch
 from neurosim.solvers import Ticks
+from neurosim.spiking.between import (
+    AveragePooling,
+    ChannelNorm,
+    Directly,
+    InTurn,
+    MaxPooling,
+)
 from neurosim.spiking.competition import NoCompetition, WinnerTakeAll
 from neurosim.spiking.neurons import CELLS, NorseLIF, ResetBySubtraction, SnntorchLIF
 from neurosim.types import Drive
@@ -117,6 +126,88 @@ def test_what_nir_cannot_say_is_refused(tmp_path):
     with pytest.raises(ValueError, match="1 px a side at Conv3"):
         to_nir(net, 4)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "between",
+    [ChannelNorm(0.2, 0.5), MaxPooling(1), AveragePooling(2), InTurn((Directly(),))],
+    ids=lambda b: type(b).__name__,
+)
+def test_nothing_between_synapse_and_neuron_gets_lost(between):
+    """It did: 1,435 spikes for 1,278."""
+    net = trained(SnntorchLIF(dt_ms=5.0))
+    net.layers[1].between = between
+    with pytest.raises(ValueError, match=rf"layer Conv2: .*no node for {type(between).__name__}"):
+        to_nir(net, PX)
+
+
+def with_a_field_more(part):
+    """The part as it will be when somebody adds a field: a delay of 3 ms."""
+    kind = type(part)
+    fields = [("delay_ms", float, dataclasses.field(default=3.0))]
+    later = dataclasses.make_dataclass(kind.__name__, fields, bases=(kind,), frozen=True,
+                                       kw_only=True)  # fmt: skip
+    values = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.init}
+    return later(**values)
+
+
+@pytest.mark.parametrize("where", ["dynamics", "cell", "synapse"])
+@pytest.mark.parametrize("registered", [False, True], ids=["subclass", "same class"])
+def test_a_field_that_is_added_later_is_refused_by_default(where, registered, monkeypatch):
+    """Whether it comes with a class of one's own, or into the class that is known today."""
+    net = trained(SnntorchLIF(dt_ms=5.0))
+    part = {"dynamics": net.dynamics, "cell": net.dynamics.cell,
+            "synapse": net.layers[0].synapse}[where]  # fmt: skip
+    later = with_a_field_more(part)
+    if registered:
+        monkeypatch.setitem(nir_parts._KNOWN, type(later), nir_parts._KNOWN[type(part)])
+    if where == "dynamics":
+        net.dynamics = later
+    elif where == "cell":
+        net.dynamics = replace(net.dynamics, cell=later)
+    else:
+        net.layers[0].synapse = later
+    message = "has delay_ms, which the graph does not carry" if registered else "NIR has no node"
+    with pytest.raises(ValueError, match=message):
+        to_nir(net, PX)
+
+
+def test_what_a_layer_or_a_network_holds_beside_is_refused():
+    for add in (
+        lambda net: setattr(net.layers[2], "delay_ticks", 3),
+        lambda net: net.layers[2].register_buffer("delay_ticks", torch.ones(1)),
+        lambda net: setattr(net, "delay_ticks", torch.nn.Linear(1, 1)),
+        lambda net: setattr(net.layers[0], "delay_ticks", torch.nn.Linear(1, 1)),
+    ):
+        net = trained(SnntorchLIF(dt_ms=5.0))
+        to_nir(net, PX)
+        add(net)
+        with pytest.raises(ValueError, match="has delay_ticks, which the graph does not carry"):
+            to_nir(net, PX)
+
+
+@torch.no_grad()
+def test_weights_and_thresholds_that_no_simulator_takes_are_refused():
+    net = trained(SnntorchLIF(dt_ms=5.0))
+    for dtype in (torch.float64, torch.bfloat16, torch.float16):
+        with pytest.raises(ValueError, match=rf"the weight is {dtype}.*export net.float"):
+            to_nir(net.to(dtype), PX)
+    net.float()
+    net.layers[1].threshold[0] = torch.nan
+    with pytest.raises(ValueError, match="layer Conv2: the threshold must be positive"):
+        to_nir(net, PX)
+    net.layers[1].threshold[0] = 1
+    net.layers[0].weight[0, 0, 0, 0] = torch.inf
+    with pytest.raises(ValueError, match="layer Conv1: the weight holds"):
+        to_nir(net, PX)
+
+
+def test_every_field_that_is_known_exists():
+    """A field that was renamed would be refused for ever under its new name."""
+    net = trained(SnntorchLIF(dt_ms=5.0))
+    parts = [net, net.dynamics, net.layers[0], net.layers[0].synapse]
+    parts += [CELLS[name](dt_ms=5.0) for name in EXPORTED]
+    assert {type(part): nir_parts._fields(part) for part in parts} == nir_parts._KNOWN
 
 
 def test_every_cell_is_exported_or_refused():
