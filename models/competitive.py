@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from neurosim.dynamics import AbstractClocked
 from neurosim.solvers import Ticks
 from neurosim.spiking._tensors import plain
+from neurosim.spiking.cell_base import whole_ticks
 from neurosim.spiking.encoders import AbstractEncoder, Poisson
 from neurosim.spiking.homeostasis import rescaled
 from neurosim.spiking.neurons import ResetToZero, SnntorchLIF, VoltageCell
@@ -136,7 +137,7 @@ class Competition(AbstractClocked):
         inhibition_mv: what one inhibitory spike takes from every other cell.
         floor_mv: the inhibitory reversal potential, below rest.
         rise_mv, tau_rise_ms: rise of the threshold by one spike, and how slowly it is forgotten.
-        refractory_ms: silence after a spike.
+        refractory_ms: silence after a spike, rounded up to whole ticks.
         duration_ms: length of a presentation.
     """
 
@@ -178,6 +179,11 @@ class Competition(AbstractClocked):
 
     def runs_on(self) -> type:
         return CompetitiveNetwork
+
+    @property
+    def refractory_ticks(self) -> int:
+        """Ticks of silence after a spike."""
+        return whole_ticks(self.refractory_ms, self.dt_ms)
 
     def n_ticks(self, point: CompetitionPoint | None = None) -> int:
         return round(self.duration_ms / self.dt_ms)
@@ -239,7 +245,7 @@ class Competition(AbstractClocked):
             self.inhibition_mv,
             self.floor_mv,
             self.rise_mv if point.learning else 0.0,
-            self.refractory_ms / self.dt_ms,
+            self.refractory_ticks,
         )
         one_winner(
             current,
@@ -269,7 +275,7 @@ class Competition(AbstractClocked):
         after = {
             "pre": point.spikes[index],
             "voltage": self.cell.reset(v, s, theta),
-            "wait": torch.where(s > 0, self.refractory_ms / self.dt_ms, wait - 1),
+            "wait": torch.where(s > 0, float(self.refractory_ticks), wait - 1),
             "inhibitory": s,
             "rise": rise,
             "post": s,

@@ -164,6 +164,14 @@ def require_times(cell: AbstractCell, *names: str) -> None:
         require_time(name, getattr(cell, name))
 
 
+def whole_ticks(duration_ms: float, dt_ms: float) -> int:
+    """The ticks that a duration lasts, rounded up; a ratio that is whole up to rounding stays so:
+    2.1 / .3 is 7.000000000000001 in floating point, and 7 ticks."""
+    ticks = duration_ms / dt_ms
+    nearest = round(ticks)
+    return nearest if math.isclose(ticks, nearest, rel_tol=1e-9) else math.ceil(ticks)
+
+
 def require_euler(cell: AbstractCell, *names: str) -> None:
     """Refuse a time constant that an explicit Euler step of ``dt_ms`` does not resolve."""
     for name in names:

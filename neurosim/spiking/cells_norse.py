@@ -22,6 +22,7 @@ from neurosim.spiking.cell_base import (
     per_map,
     require_euler,
     require_times,
+    whole_ticks,
 )
 
 
@@ -166,7 +167,7 @@ class NorseLIFRefractory(CurrentBasedCell):
     @property
     def refractory_ticks(self) -> int:
         """Ticks after a spike in which a cell cannot fire."""
-        return -int(-(self.refractory_ms / self.dt_ms - 1e-9) // 1)
+        return whole_ticks(self.refractory_ms, self.dt_ms)
 
     def advance(
         self, current: Tensor, voltage: Tensor, memory: Memory, threshold: Tensor

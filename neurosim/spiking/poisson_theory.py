@@ -15,6 +15,7 @@ from scipy.integrate import cumulative_trapezoid, trapezoid
 from scipy.optimize import brentq
 
 from neurosim.spiking.direct_sums import Terms, terms
+from neurosim.spiking.third_factor import Rewarded
 from neurosim.spiking.timing import AbstractTiming
 
 Array = NDArray[np.float64]
@@ -62,11 +63,18 @@ def poisson_drift(timing: AbstractTiming, pre_hz: float, post_hz: float) -> Drif
 
     Raises:
         ValueError: a rate that is negative or not finite, or a first-spike timing, whose change
-            depends on how long a presentation is.
+            depends on how long a presentation is, or one that reads a membrane or a reward.
     """
     for name, rate in (("pre_hz", pre_hz), ("post_hz", post_hz)):
         if not (math.isfinite(rate) and rate >= 0):
             raise ValueError(f"{name} must be finite and not negative, got {rate}")
+    if isinstance(timing, Rewarded) or timing.reads_voltage:
+        reads = "a reward" if isinstance(timing, Rewarded) else "the postsynaptic membrane"
+        raise ValueError(
+            f"{type(timing).__name__} has no drift by rates alone, for it reads {reads}: use a "
+            "timing of spikes such as AllPairs() or Triplet(), or average weight_change(...) over "
+            "simulated trains"
+        )
     t = terms(timing)
     if t.scheme == "first":
         raise ValueError(
@@ -115,13 +123,34 @@ def fixed_point(timing: AbstractTiming, pre_hz: float, post_hz: float) -> float:
         ValueError: the drift has the same sign at both bounds, so no weight stands still.
     """
     drift, gains = poisson_drift(timing, pre_hz, post_hz), timing.dependence
-    ends = [float(drift.at(timing, w)) for w in (gains.w_min, gains.w_max)]
-    if not ends[0] * ends[1] < 0:
+
+    def at(w: float) -> float:
+        return float(drift.at(timing, w))
+
+    # Strictly between the bounds: at a bound itself both gains may vanish.
+    weights = _between(gains.w_min, gains.w_max)
+    signs = np.sign([at(w) for w in weights])
+    turns = np.flatnonzero(signs[:-1] * signs[1:] < 0)
+    resting = np.flatnonzero(signs == 0)
+    if not (drift.causal or drift.acausal) or len(resting) == len(weights):
+        raise ValueError(f"the drift of {timing!r} is 0 at every weight: each of them stands still")
+    if len(resting):
+        return float(weights[resting[0]])
+    if not len(turns):
+        ends = [at(w) for w in (weights[0], weights[-1])]
         raise ValueError(
             f"the drift is {ends[0]:+.3g} and {ends[1]:+.3g} per second at the bounds of "
             f"{gains!r}: no weight between them stands still"
         )
-    return brentq(lambda w: float(drift.at(timing, w)), gains.w_min, gains.w_max, xtol=1e-14)
+    low, high = weights[turns[0]], weights[turns[0] + 1]
+    return float(brentq(at, low, high, xtol=1e-14 * high, rtol=1e-14))
+
+
+def _between(low: float, high: float) -> Array:
+    """Weights from close to one bound to close to the other, denser towards either; without an
+    upper one, each twice the one before."""
+    fractions = 2.0 ** np.arange(-60.0, 61.0)
+    return low + (fractions if math.isinf(high) else (high - low) * fractions / (1 + fractions))
 
 
 @dataclass(frozen=True)

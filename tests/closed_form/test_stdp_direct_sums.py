@@ -25,11 +25,19 @@ from neurosim.spiking.timing import (
     TIMINGS,
     AllPairs,
     AntiHebbian,
+    Clopath,
     FirstSpike,
     NearestPair,
+    Rewarded,
     Triplet,
 )
-from neurosim.spiking.weight_dependence import Guetig, HardBounds, Multiplicative, VanRossum
+from neurosim.spiking.weight_dependence import (
+    Guetig,
+    HardBounds,
+    Multiplicative,
+    PowerLaw,
+    VanRossum,
+)
 
 #: Ticks of a train: few enough that ties and bursts are common.
 TRAIN = st.lists(st.integers(0, 60), min_size=1, max_size=25, unique=True)
@@ -102,6 +110,30 @@ def test_fixed_point_of_guetig(mu):
     timing = AllPairs(0.01, 0.0105, dependence=Guetig(mu=mu))
     w = fixed_point(timing, 10.0, 10.0)
     assert ((1 - w) / w) ** mu == pytest.approx(1.05, rel=1e-10)
+
+
+@pytest.mark.parametrize("w_reference", [1.0, 1e-3, 40.0])
+def test_fixed_point_of_a_power_law_has_no_upper_bound_to_look_at(w_reference):
+    """``a_plus u^.4 = a_minus u`` with u = w / w_reference, so u = (1 / 2)^(1 / .6) = .31498."""
+    timing = AllPairs(0.01, 0.02, dependence=PowerLaw(0.4, w_reference))
+    expected = w_reference * 0.5 ** (1 / 0.6)
+    assert fixed_point(timing, 20.0, 10.0) == pytest.approx(expected, rel=1e-10)
+    assert poisson_drift(timing, 20.0, 10.0).at(timing, expected) == pytest.approx(0, abs=1e-15)
+
+
+def test_weights_that_all_move_one_way_have_no_fixed_point():
+    with pytest.raises(ValueError, match="no weight between them stands still"):
+        fixed_point(AllPairs(0.01, 0.02, dependence=HardBounds()), 10.0, 10.0)
+    with pytest.raises(ValueError, match=r"the drift .* is 0 at every weight"):
+        fixed_point(AllPairs(0.01, 0.01, dependence=HardBounds()), 10.0, 10.0)
+
+
+def test_a_timing_that_reads_more_than_rates_has_no_drift():
+    """It was told to register a direct sum."""
+    with pytest.raises(ValueError, match=r"Clopath has no drift by rates .* membrane"):
+        poisson_drift(Clopath(), 10.0, 10.0)
+    with pytest.raises(ValueError, match=r"Rewarded has no drift by rates .* reward"):
+        poisson_drift(Rewarded(AllPairs()), 10.0, 10.0)
 
 
 @pytest.mark.parametrize("mu", [0.02, 0.5, 1.0])
