@@ -61,8 +61,8 @@ class Current(RateEncoder):
     ) -> Tensor:
         # Half precision cannot count: bfloat16 tells whole numbers apart up to 256.
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        # What rounding may take from a whole number, twice over: of x, the rate and two products.
-        lift = 1 + 4 * torch.finfo(wide.dtype).eps
+        # What rounding may take from a whole number: of x, of the rate and of two products.
+        lift = 1 + 2 * torch.finfo(wide.dtype).eps
         drive = wide * (self.per_tick(dt_ms) * lift)
         # Kept as a running total, so that errors do not add up.
         spikes = frames(x, n_ticks)
