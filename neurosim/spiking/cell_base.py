@@ -13,6 +13,7 @@ membranes scale their input by dt / tau; the adapters undo that). All state is 0
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
