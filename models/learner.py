@@ -114,6 +114,13 @@ class Learner:
                 f"learner {self.name!r}: stored tensors do not fit: missing "
                 f"{sorted(set(own) - set(tensors))}, unknown {sorted(set(tensors) - set(own))}"
             )
+        given = {name: np.shape(array) for name, array in tensors.items()}
+        other = [name for name, tensor in own.items() if tuple(tensor.shape) != given[name]]
+        if other:
+            raise ValueError(
+                f"learner {self.name!r}: stored tensors do not fit: "
+                + "; ".join(f"{n} is {given[n]}, not {tuple(own[n].shape)}" for n in other)
+            )
         for name, tensor in own.items():
             tensor.copy_(torch.as_tensor(np.asarray(tensors[name])))
 

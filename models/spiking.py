@@ -83,8 +83,11 @@ class SpikingLayer(nn.Module):
 
 
 def require_thresholds(layers: Sequence[SpikingLayer]) -> None:
-    """Refuse thresholds that are not positive, once a presentation."""
+    """Refuse thresholds that are not positive and weights that are no numbers, once a
+    presentation: a NaN reaches no threshold, and its neuron would be silent without a word."""
     for layer in layers:
+        if not bool(layer.weight.isfinite().all()):
+            raise ValueError(f"layer {layer.name}: the weight holds NaN or infinity: load another")
         require_threshold(layer.threshold, f"layer {layer.name}: the threshold")
 
 
@@ -349,7 +352,16 @@ class SpikingNetwork(nn.Module):
             yield Ticks().end(self.dynamics, self.evaluation_point(chunk))
 
     def chunks(self, x: Tensor) -> Sequence[Tensor]:
-        """The images in pieces of bounded size."""
+        """The images in pieces of bounded size.
+
+        Raises:
+            ValueError: there is no image. TypeError: images of another dtype than the weights.
+        """
+        if not x.numel():
+            raise ValueError(f"images of shape {tuple(x.shape)} hold no image: give at least one")
+        if x.is_floating_point() and x.dtype != self.layers[0].weight.dtype:
+            dtype = self.layers[0].weight.dtype
+            raise TypeError(f"images are {x.dtype}, the network {dtype}: give images.to({dtype})")
         return x.split(max(1, self._PIXELS // (x.shape[-1] * x.shape[-2])))
 
     @torch.no_grad()
@@ -389,6 +401,10 @@ class SpikingNetwork(nn.Module):
         tips over is a matter of 1e-16: the start is the same on every device. The thresholds are
         set when all has gone well.
         """
+        if not images.numel():
+            raise ValueError(
+                f"calibration images of shape {tuple(images.shape)} hold no image: give some"
+            )
         double = deepcopy(self).cpu().double()
         spikes = double._encode_alone(images.cpu().double())
         double._start_free(spikes)

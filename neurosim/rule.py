@@ -17,6 +17,7 @@ from neurosim.dynamics import AbstractDynamics
 from neurosim.plasticity import AbstractPlasticity, Frozen
 from neurosim.solvers import AbstractSolver
 from neurosim.types import Drive, NetworkLike, Settled
+from neurosim.undo import statistics_of, unchanged_on_error
 
 
 @final
@@ -78,7 +79,30 @@ class Outcome:
 
 @torch.no_grad()
 def run_batch(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
-    """Settle one batch and return the weight changes that plasticity asks for."""
+    """Settle one batch and return the weight changes that plasticity asks for.
+
+    Raises:
+        ValueError: the batch is empty or holds NaN or infinity. Whatever is raised, here or
+            further in: statistics and thresholds of ``net`` are then as they were.
+    """
+    _require_images(rule, drive.x)
+    with unchanged_on_error(statistics_of(net)):
+        return _run(rule, net, drive)
+
+
+def _require_images(rule: LearningRule, x: Tensor) -> None:
+    if not x.numel():
+        raise ValueError(
+            f"rule {rule.name!r}: a batch of shape {tuple(x.shape)} holds no image: give at "
+            "least one"
+        )
+    if not bool(x.isfinite().all()):
+        raise ValueError(
+            f"rule {rule.name!r}: the batch holds NaN or infinity: check how its images were made"
+        )
+
+
+def _run(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
     dynamics, plasticity = rule.dynamics, rule.plasticity
     dynamics.check_network(net)
     layers = dynamics.layers(net)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from neurosim.plasticity import Frozen
 from neurosim.rule import LearningRule, Outcome, run_batch
 from neurosim.targets import read_off
 from neurosim.types import Drive, NetworkLike, in_float64
+from neurosim.undo import statistics_of, unchanged_on_error
 
 #: Optimisers of torch by name. ``adam`` couples weight decay with the gradient, ``adamw`` does
 #: not: only there does decay leave a local rule's change alone.
@@ -137,8 +139,25 @@ class Trainer:
 
         Raises:
             ArithmeticError: a change is not finite, or activity diverged while it settled (see
-                ``Diverged``); the weights are left as they were.
+                ``Diverged``). Whatever is raised: weights, statistics and the optimisers of all
+                parts are left as they were.
         """
+        moments = [
+            (optimiser, deepcopy(optimiser.state_dict()))
+            for optimiser in self._optimisers[:-1]
+            if optimiser is not None
+        ]
+        # The part that refuses has moved no weight; those before it have.
+        moved = [tensor for named in self._parameters[:-1] for tensor in named.values()]
+        try:
+            with unchanged_on_error([*moved, *_statistics(self.parts)]):
+                return self._step(x, target, generator)
+        except BaseException:
+            for optimiser, before in moments:
+                optimiser.load_state_dict(before)
+            raise
+
+    def _step(self, x: Tensor, target: Tensor, generator: torch.Generator) -> BatchLog:
         outcomes = []
         for part, named, optimiser in zip(
             self.parts, self._parameters, self._optimisers, strict=True
@@ -155,8 +174,9 @@ class Trainer:
                 self._apply(part, named, optimiser, outcome.changes)
             outcomes.append(outcome)
             x = outcome.output
+        log = _log(outcomes, target)
         self.step_index += 1
-        return _log(outcomes, target)
+        return log
 
     def _apply(
         self,
@@ -217,6 +237,10 @@ class Trainer:
                     else torch.as_tensor(value).to(parameter, copy=True)
                     for key, value in kept.items()
                 }
+
+
+def _statistics(parts: Iterable[Part]) -> list[Tensor]:
+    return [tensor for part in parts for tensor in statistics_of(part.net)]
 
 
 def without_learning(part: Part) -> Part:

@@ -2,7 +2,8 @@
 
 An intensity lies in [0, 1]; 1 stands for ``max_rate_hz`` where an encoder has a rate. Encoders
 never change their input, draw from the generator they are given, and code each image without
-regard to the rest of the batch.
+regard to the values of the rest of the batch. Random codes draw for the whole batch at once: the
+same image gets other draws where the batch has another size (``represent`` codes each one alone).
 """
 
 from __future__ import annotations
