@@ -50,6 +50,8 @@ def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
 
     shown = shown_stimuli(stimuli, settings.training_px)
     checks = [check(learner, shown, state.name) for state, learner in networks()]
+    # What the table lacks passes nothing either.
+    checks += [Check(name, doubt="not in this table") for name in run.unfinished]
     findings = audit(table, checks, layer=layer, stimuli=settings.stimuli, shown_here=True)
     write_audit(Path(path) / "audit.json", findings, table, layer)
     return findings

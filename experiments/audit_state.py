@@ -25,14 +25,20 @@ def state_changed(audited: Audited) -> Finding:
         )
         return Finding("state", question, FAIL, answer, values)
     silent = [check.name for check in audited.checks if check.changed is None]
-    if silent or not told:
+    if audited.shown_here and silent:
+        answer = (
+            f"Not known of {_some(silent)}: run the comparison again, which finishes what is left."
+        )
+        return Finding("state", question, UNKNOWN, answer, values)
+    if silent:
         answer = (
             f"Not told of {_some(silent)}. Compare every tensor (state_dict) before and after the "
             "stimuli are shown, and give the names of those that differ as changed (an empty list "
             "for none)."
-            if silent
-            else "No network was shown stimuli for this audit."
         )
+        return Finding("state", question, UNKNOWN, answer, values)
+    if not told:
+        answer = "No network was shown stimuli for this audit."
         return Finding("state", question, UNKNOWN, answer, values)
     answer = (
         f"No: {len(told)} networks were shown stimuli, and every weight, statistic "

@@ -137,6 +137,10 @@ def test_without_checks_the_answer_is_unknown_and_with_bad_ones_it_fails():
     assert of(silent, "state").verdict == of(silent, "batch").verdict == "unknown"
     assert "fa seed 1" in of(silent, "state").answer
     assert "fa seed 1" in of(silent, "batch").answer
+    of_a_run = audit(table, [*bad[1:], Check("fa seed 1", doubt="not in this table")],
+                     shown_here=True)  # fmt: skip
+    assert "fa seed 1: run the comparison again" in of(of_a_run, "state").answer
+    assert of(of_a_run, "batch").answer == "fa seed 1: not in this table."
     one_percent = audit(table, [Check("bp seed 1", (), 0.01)])
     assert of(one_percent, "batch").verdict == "fail"
 
