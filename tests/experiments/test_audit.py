@@ -224,6 +224,14 @@ def test_rules_are_spoken_of_at_their_own_last_epoch():
     assert "fa in EVC: " in found.answer
 
 
+def test_the_size_that_is_spoken_of_has_a_start_and_an_end():
+    """The largest px, 160, was evaluated at the end alone: no change is known there."""
+    table = result_tables.table(rules=("bp",), epochs=(0, 1))
+    start = (table["px"] == 160) & (table["epoch"] == 0).fillna(False)
+    assert audit_types.Audited.of(table, "FC1").headline.px == 160
+    assert audit_types.Audited.of(table[~start], "FC1").headline.px == 32
+
+
 def test_two_seeds_with_the_same_scores_are_one():
     table = known(start=0.1, statistics_only=0.11, trained=0.2)
     assert of(audit(table), "copies").verdict == "pass"
