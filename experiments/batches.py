@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count, islice
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -37,6 +38,8 @@ def normalise(images: np.ndarray | Tensor) -> Tensor:
 class NoAugmentation:
     """Images as they are."""
 
+    says: ClassVar[str] = "not augmented"
+
     def __call__(self, x: Tensor, index: Tensor, draws: Tensor) -> Tensor:
         return x
 
@@ -45,6 +48,8 @@ class NoAugmentation:
 class ReflectedBorder:
     """The border of an image mirrors it."""
 
+    says: ClassVar[str] = "reflected"
+
     def __call__(self, x: Tensor) -> Tensor:
         return F.pad(x, (CROP_PADDING_PX,) * 4, mode="reflect")
 
@@ -52,6 +57,8 @@ class ReflectedBorder:
 @dataclass(frozen=True)
 class BlackBorder:
     """The border of an image is black: 0 before normalisation, ``-mean / sd`` after it."""
+
+    says: ClassVar[str] = "black"
 
     def __call__(self, x: Tensor) -> Tensor:
         mean, sd = (x.new_tensor(of_rgb).view(1, -1, 1, 1) for of_rgb in (CIFAR_MEAN, CIFAR_SD))
@@ -67,6 +74,15 @@ class FlipAndCrop:
     """Horizontal flip (p = 1/2) and a crop shifted by up to 4 px into a border."""
 
     border: Callable[[Tensor], Tensor] = field(default_factory=ReflectedBorder)
+
+    @property
+    def says(self) -> str:
+        """In words."""
+        border = getattr(self.border, "says", type(self.border).__name__)
+        return (
+            f"augmented by horizontal flips and random crops with {CROP_PADDING_PX} px of {border} "
+            "border"
+        )
 
     def __call__(self, x: Tensor, index: Tensor, draws: Tensor) -> Tensor:
         n, _, height, width = x.shape

@@ -25,6 +25,7 @@ from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet, TrainingImages
 from neurosim.experiments.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
 from neurosim.experiments.events import Report
+from neurosim.experiments.facts import moved_without_learning
 from neurosim.experiments.profiles import profile_of
 from neurosim.models.catalogue import CONTROL_OF
 from neurosim.models.learner import Learner, SharedStart
@@ -32,7 +33,7 @@ from neurosim.streams import generator
 from neurosim.training import BatchLog, Trainer, movement
 
 #: Batches between two measurements of what only the dynamics can tell (angles cost two sweeps).
-_MEASURED_EVERY = 10
+MEASURED_EVERY = 10
 
 #: Seconds between two reports from within an epoch.
 _REPORTED_EVERY_S = 0.2
@@ -257,7 +258,7 @@ class Cell:
         for index, (x, y) in enumerate(batches):
             batch = track.trainer.step(x, y, noise)
             log.add(batch)
-            if index % _MEASURED_EVERY == 0:
+            if index % MEASURED_EVERY == 0:
                 log.measure(track.learner, batch)
             if (now := time.perf_counter()) - told > _REPORTED_EVERY_S:
                 told = now
@@ -325,6 +326,7 @@ class Cell:
                 "displacement": moved.displacement,
                 "direction_change": moved.direction_change,
                 "layer_rule": learner.rule_of(layer),
+                "adapts": moved_without_learning(learner),
                 **{quantity: log.mean_of(quantity, layer) for quantity in log.measured},
             }
         return pd.DataFrame.from_dict(rows, orient="index")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosim.experiments.control_words import UNTRAINED, sign_sentence
+from neurosim.experiments.control_words import learns, sign_sentence
 from neurosim.experiments.figure_style import rule_style
 from neurosim.experiments.stimulus_content import is_band
 from neurosim.experiments.verdicts import change, number
@@ -136,7 +136,7 @@ def _signs(name: str, rows: pd.DataFrame, px: int) -> list[str]:
     told = []
     for names, of_rule in rows.groupby(keys, sort=False):
         row = dict(zip(keys, names, strict=True))
-        if len(of_rule) > 1 and row["rule"] != UNTRAINED and not is_band(row.get("content", "")):
+        if len(of_rule) > 1 and learns(of_rule) and not is_band(row.get("content", "")):
             label = ", ".join(_names(row, keys))
             for part in ("change", "learning_part"):
                 told.append(f"- {sign_sentence(label, of_rule, axis, what, part)}")

@@ -9,7 +9,6 @@ from neurosim.experiments.evaluate import NO_NORMALISATION
 from neurosim.experiments.stimulus_content import is_band
 
 #: Its trained state is its statistics-only one.
-UNTRAINED = "untrained"
 _LEVELS = ("initialised", "statistics_only", "trained")
 _PARTS = ("normalisation_part", "learning_part", "change")
 
@@ -26,7 +25,7 @@ def cross_in_words(result: Result) -> str:
         lines += ["", f"{_simulated(result)}{roi}, {result.layer}, {of_roi['px'].iloc[0]} px:"]
         lines.append(_printed(of_roi, ["rule", "normalisation", "n_seeds"]))
         for rule, of_rule in of_roi.groupby("rule", sort=False):
-            if rule != UNTRAINED and set(of_rule["normalisation"]) != {NO_NORMALISATION}:
+            if learns(of_rule) and set(of_rule["normalisation"]) != {NO_NORMALISATION}:
                 lines.append(sign_sentence(str(rule), of_rule, "normalisation", "policy"))
     return "\n".join([*lines, _INTERVALS])
 
@@ -44,9 +43,14 @@ def sweep_in_words(result: Result) -> str:
         lines += ["", f"{_simulated(result)}{roi}, {result.layer}, normalisation {policy}:"]
         lines.append(_printed(part, ["rule", "content", "px", "n_seeds"]))
         for (rule, content), of_rule in part.groupby(["rule", "content"], sort=False):
-            if rule != UNTRAINED and len(of_rule) > 1 and not is_band(str(content)):
+            if learns(of_rule) and len(of_rule) > 1 and not is_band(str(content)):
                 lines.append(sign_sentence(f"{rule}, {content}", of_rule, "px", "size"))
     return "\n".join([*lines, _INTERVALS])
+
+
+def learns(rows: pd.DataFrame) -> bool:
+    """Whether learning moved any score of a rule: none, exactly, where every weight is held."""
+    return bool((rows["learning_part"] != 0).any())
 
 
 _INTERVALS = (

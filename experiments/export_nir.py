@@ -76,13 +76,14 @@ def export(
     target = SIMULATORS[simulator]
 
     stored = StoredRun.read(run)
-    seeds = [each for rule, each in stored.cells if rule == "stdp"]
+    spiking = [cell for cell, path in stored.cells.items() if _spikes(path)]
+    seeds = [each for _, each in spiking]
     if not seeds or seed not in (None, *seeds):
         asked = "" if seed is None else f" of seed {seed}"
         there = f"it has seeds {', '.join(map(str, seeds))}" if seeds else "it has none"
-        raise ValueError(f"no finished stdp cell{asked} in {run}: {there}")
-    seed = seeds[0] if seed is None else seed
-    net = _network(stored, seed, epoch)
+        raise ValueError(f"no finished cell of a spiking rule{asked} in {run}: {there}")
+    rule, seed = spiking[0 if seed is None else seeds.index(seed)]
+    net = _network(stored, rule, seed, epoch)
     px = stored.settings.training_px if px is None else px
     note = ""
     if without_competition:
@@ -103,21 +104,29 @@ def export(
     if simulator == "snntorch":
         load = f"snntorch.import_nir.import_from_nir(nir.read({str(out)!r}))"
     return (
-        f"{out}: stdp seed {seed}, epoch {stored.settings.epochs if epoch is None else epoch}, "
+        f"{out}: {rule} seed {seed}, epoch {stored.settings.epochs if epoch is None else epoch}, "
         f"{px} px, {dynamics.n_ticks()} ticks of {dynamics.dt_ms:g} ms{note}\n"
         f"load it with {load}"
     )
 
 
-def _network(stored, seed: int, epoch: int | None) -> SpikingNetwork:
+def _spikes(path: Path) -> bool:
+    """Whether a cell's network has firing thresholds."""
+    from neurosim.storage import read_tree
+
+    start = read_tree(path, only=("weights",))["weights"]["epoch_0"]
+    return any(name.endswith(".threshold") for name in start)
+
+
+def _network(stored, rule: str, seed: int, epoch: int | None) -> SpikingNetwork:
     from neurosim.experiments.cells import build_learner
     from neurosim.experiments.stored import INITIALISED, TRAINED
 
     wanted = INITIALISED if epoch == 0 else TRAINED
     states = stored.states(None if epoch in (None, 0) else [epoch])
-    (state,) = [s for s in states if (s.rule, s.seed, s.weights) == ("stdp", seed, wanted)]
+    (state,) = [s for s in states if (s.rule, s.seed, s.weights) == (rule, seed, wanted)]
     tensors = state.tensors()
-    learner = build_learner(stored.settings, "stdp", seed, len(tensors["head.weight"]))
+    learner = build_learner(stored.settings, rule, seed, len(tensors["head.weight"]))
     learner.load(tensors)
     return learner.parts[0].net
 

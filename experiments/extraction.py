@@ -26,7 +26,12 @@ class Watch:
 
 
 class AbstractExtraction(ABC):
-    """The manner of an evaluation."""
+    """The manner of an evaluation; ``says``: in a sentence."""
+
+    @property
+    @abstractmethod
+    def says(self) -> str:
+        """In a sentence."""
 
     @abstractmethod
     def batch_size(self, px: int) -> int:
@@ -51,6 +56,8 @@ class AbstractExtraction(ABC):
 class Pure(AbstractExtraction):
     """A change of state is an error; batches are what memory allows, since none depends on them."""
 
+    says = "Evaluation changed no weight and no statistic (a fingerprint was compared)."
+
     def batch_size(self, px: int) -> int:
         return max(1, _PIXELS_A_BATCH // px**2)
 
@@ -68,6 +75,13 @@ class Recorded(AbstractExtraction):
     have one size whatever the images' (128 in Leutenegger 2026, arXiv 2605.30556)."""
 
     images: int = 128
+
+    @property
+    def says(self) -> str:
+        return (
+            f"Stimuli were shown in batches of {self.images}; a change of state by evaluation was "
+            "written down and not undone."
+        )
 
     def batch_size(self, px: int) -> int:
         return self.images

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from neurosim.experiments.results import ANY_POLICY, decompose, selection
+from neurosim.experiments.results import ANY_POLICY, decompose, held_rules, selection
 
 REFERENCE = "reference:"
 #: The columns that a ``View`` keeps.
@@ -72,6 +72,16 @@ class Headline:
         return list(self.models["rule"].unique())
 
     @cached_property
+    def held(self) -> frozenset[str]:
+        """The rules that learn in no layer."""
+        return held_rules(self.table)
+
+    @property
+    def learning(self) -> list[str]:
+        """The rules that learn, in the order of the table."""
+        return [rule for rule in self.rules if rule not in self.held]
+
+    @cached_property
     def rois(self) -> list[str]:
         """In the order of the table: from early to late."""
         return list(self.models["roi"].unique())
@@ -108,7 +118,7 @@ class Headline:
         if key not in self._views:
             rows = self.models
             chosen = rows[(rows["roi"] == key[0]) & (rows["layer"] == key[1])]
-            self._views[key] = View(chosen[_SHOWN], self._references(roi), *key)
+            self._views[key] = View(chosen[_SHOWN], self._references(roi), *key, self.held)
         return self._views[key]
 
     @cached_property
@@ -156,13 +166,14 @@ class Headline:
 class View:
     """One ROI and one layer of a ``Headline``.
 
-    references: reference model -> rho, the same for every layer.
+    references: reference model -> rho, the same for every layer. held: rules that learn nothing.
     """
 
     rows: pd.DataFrame
     references: dict[str, float]
     roi: str
     layer: str
+    held: frozenset[str] = frozenset()
 
     @cached_property
     def rules(self) -> list[str]:
@@ -228,7 +239,7 @@ class View:
         theirs = other.rows.set_index(keys)["rho"].rename("theirs")
         rows = self.rows.join(theirs, on=keys, validate="1:1")
         rows = rows.assign(rho=rows["rho"] - rows["theirs"], noise_lower=np.nan, noise_upper=np.nan)
-        return View(rows, {}, f"{self.roi} − {other.roi}", self.layer)
+        return View(rows, {}, f"{self.roi} − {other.roi}", self.layer, self.held)
 
     def untrained_seeds(self, rule: str) -> pd.Series:
         """Epoch -> share of seeds whose layer counts as not trained."""
@@ -241,7 +252,7 @@ class View:
             return {}
         rows = self.rows[(self.rows["epoch"] == epoch) & ~self.rows["statistics_only"]]
         found = {}
-        for rule, of_rule in rows[rows["rule"] != "untrained"].groupby("rule", sort=False):
+        for rule, of_rule in rows[~rows["rule"].isin(self.held)].groupby("rule", sort=False):
             still = int((of_rule["trained"] == "not trained").sum())
             if still:
                 found[str(rule)] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,8 @@ def decomposition(headline: Headline) -> Figure:
     needed = ["normalisation_part", "learning_part"]
     known_of = {roi: table.dropna(subset=needed) for roi, table in parts.items()}
     known = known_of[view.roi]
-    tests = region_tests(known, rules)
+    held = [rule for rule in rules if rule in view.held]
+    tests = region_tests(known, rules, held)
     # A second region alone is drawn like the first, numbers beside it; more are drawn small.
     large = headline.rois if len(others) == 1 else headline.rois[:1]
     small = [roi for roi in headline.rois if roi not in large]
@@ -55,8 +56,8 @@ def decomposition(headline: Headline) -> Figure:
             "Upper bar: normalisation part = statistics-only (the same passes, learning rate 0) − "
             "epoch 0. Lower bar: learning part = trained − statistics-only. It starts where the "
             "upper one ends, and ends at the whole change (black). Circles: seeds.",
-            "The untrained network learns nothing: its learning part is what later passes do to "
-            "the statistics, and a measure of how sharp this split is." * ("untrained" in rules),
+            f"{', '.join(rule_style(rule).label for rule in held)}: nothing learns there, so the "
+            "learning part is 0 and the change is that of statistics." * bool(held),
             p_note(tests, "p of the learning part") + ".",
             noise_note([headline.view(roi) for roi in headline.rois]) + ".",
             not_trained_note(view, last),
@@ -85,7 +86,7 @@ def decomposition(headline: Headline) -> Figure:
         axes.set_xlim(limits)
         panel_title(axes, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 26], roi)
         if roi in large:
-            _numbers(numbers, known_of[roi], rules, limits=axes.get_ylim())
+            _numbers(numbers, known_of[roi], rules, limits=axes.get_ylim(), held=held)
         if i == 0:
             _bar_key(axes)
     return figure
@@ -107,10 +108,12 @@ def _bar_key(axes: Axes) -> None:
     )
 
 
-def region_tests(known: pd.DataFrame, rules: Sequence[str]) -> dict[str, SeedTest]:
-    """The test of each rule's learning part in one region."""
+def region_tests(
+    known: pd.DataFrame, rules: Sequence[str], held: Collection[str]
+) -> dict[str, SeedTest]:
+    """The test of each rule's learning part in one region; ``held``: rules that learn nothing."""
     return learning_tests(
-        {rule: known.loc[known["rule"] == rule, "learning_part"] for rule in rules}
+        {rule: known.loc[known["rule"] == rule, "learning_part"] for rule in rules}, held
     )
 
 
@@ -161,9 +164,10 @@ def _numbers(
     rules: Sequence[str],
     *,
     limits: tuple[float, float],
+    held: Collection[str],
 ) -> None:
     """Means over seeds beside the bars, on the same rows."""
-    tests = region_tests(parts, rules)
+    tests = region_tests(parts, rules, held)
     axes.set_axis_off()
     axes.set_ylim(limits)
     axes.set_xlim(0, 1)

@@ -209,7 +209,7 @@ def finals(axes: Axes, view: View, rules: Sequence[str], epoch: int) -> None:
         style, curve = rule_style(rule), view.curve(rule)
         values = curve.loc[epoch].dropna() if epoch in curve.index else pd.Series(dtype=float)
         places = x + (np.linspace(-0.18, 0.18, len(values)) if len(values) > 1 else np.zeros(1))
-        face = "white" if rule == "untrained" or rule in not_trained else style.colour
+        face = "white" if rule in view.held or rule in not_trained else style.colour
         axes.plot(places[: len(values)], values, ls="none", marker=style.marker, ms=4,
                   color=style.colour, mfc=face, mew=1, zorder=3, gid=f"seeds:{rule}")  # fmt: skip
         axes.plot([x - 0.34, x + 0.34], [values.mean()] * 2, color=style.colour, lw=2.2, zorder=2,

@@ -121,7 +121,7 @@ def _trajectory(axes: Axes, headline: Headline) -> None:
 def _best_layer(axes: Axes, headline: Headline) -> None:
     """Ours at 224 px where the run has it: the first paper has no other size."""
     at = replace(headline, px=224) if 224 in headline.sizes else None
-    epochs = {0, 1, published.EPOCHS}
+    epochs, named = {0, 1, published.EPOCHS}, list[float]()
     for rule in headline.rules:
         theirs = published.best_layers(rule)
         valid = theirs["status"] == published.VALID
@@ -131,7 +131,8 @@ def _best_layer(axes: Axes, headline: Headline) -> None:
                   color="#b00020", zorder=2, gid=f"invalid:{rule}")  # fmt: skip
         for x, y in zip(broken["epoch"].tail(1), broken["value"].tail(1), strict=True):
             # Two rules end within a hundredth of each other: one name above, one below.
-            down = -9 if rule == "stdp" else 5
+            down = -9 if any(abs(y - other) < 0.02 for other in named) else 5
+            named.append(y)
             axes.annotate(rule_style(rule).label, (float(x), y), (0, down), fontsize=6.5,
                           color="#b00020", textcoords="offset points", ha="center")  # fmt: skip
         if at is not None:
@@ -157,7 +158,7 @@ def _sizes(axes: Axes, headline: Headline) -> None:
         sizes |= set(theirs["px"].astype(int))
         at = [replace(headline, px=px).view(_ROI, _LAYER).curve(rule) for px in headline.sizes]
         # The published sweep shows the untrained network as initialised.
-        epoch = 0 if rule == "untrained" else headline.last
+        epoch = 0 if rule in headline.held else headline.last
         ours = [float(c.loc[epoch].mean()) if epoch in c.index else np.nan for c in at]
         _ours(axes, rule, headline.sizes, ours)
     _name_ends(axes, ends)

@@ -123,7 +123,7 @@ def _pairs(axes: Axes, view: View, rules: Sequence[str], epoch: int) -> None:
         axes.plot(range(len(rules)), of_seed, color="#b5b5b5", lw=0.9, zorder=1, gid=f"pair:{seed}")
     for x, rule in enumerate(rules):
         style = rule_style(rule)
-        face = "white" if rule == "untrained" or rule in not_trained else style.colour
+        face = "white" if rule in view.held or rule in not_trained else style.colour
         axes.plot([x] * len(scores), scores[rule], ls="none", marker=style.marker, ms=4.8,
                   color=style.colour, mfc=face, mew=1, zorder=2)  # fmt: skip
     zero_line(axes)

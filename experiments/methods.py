@@ -1,13 +1,16 @@
-"""The methods paragraph of a run, written from its settings and from the rules themselves."""
+"""The methods paragraphs of a run, written from the objects that ran."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from neurosim.experiments.config import SPIKING_RULES, Comparison
-from neurosim.models.learner import Learner
+from neurosim.experiments.cells import MEASURED_EVERY
+from neurosim.experiments.config import Comparison
+from neurosim.experiments.evaluate import NO_NORMALISATION
+from neurosim.experiments.facts import LearnerFacts, in_words, listed
+from neurosim.experiments.profiles import Profile, profile_of
 
 _POLICIES = {
     "identity": "identity (mean 0, variance 1)",
@@ -23,9 +26,11 @@ _READOUTS = {
     "4x4": "averages over a 4 x 4 grid (4x4)",
     "full": "every unit (full; a random projection where there are more than 16,384)",
 }
-_AUGMENTATIONS = {
-    "flip-crop": "augmented by horizontal flips and random crops with 4 px of reflected border",
-    "none": "not augmented",
+#: Columns of the result table that dynamics alone can tell, in words.
+_MEASURED = {
+    "alignment_angle_deg": "alignment angles",
+    "spikes_per_tick": "firing rates",
+    "dead_map_share": "shares of dead maps",
 }
 
 
@@ -40,135 +45,162 @@ class BrainFacts:
     simulated: bool
 
 
-@dataclass(frozen=True)
-class RuleFacts:
-    """One part of a rule in words: what learns which layers, and how."""
-
-    rule: str
-    layers: str
-    dynamics: str
-    solver: str
-    plasticity: str
-    optimiser: str
-
-
-def rule_facts(rule: str, learner: Learner) -> list[RuleFacts]:
-    """Read off the learner that was trained, so that it cannot differ from what was run."""
-    found = []
-    for part in learner.parts:
-        names = [layer.name for layer in part.net.layers]
-        learns = bool(part.rule.parameters(part.net))
-        found.append(
-            RuleFacts(
-                rule,
-                names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}",
-                _in_words(part.rule.dynamics),
-                _in_words(part.rule.solver),
-                _in_words(part.rule.plasticity),
-                _in_words(part.optimiser) if learns else "none: nothing learns here",
-            )
-        )
-    return found
-
-
-def _in_words(thing: Any) -> str:
-    """A frozen object as ``Name(field=value)``, its simple fields only."""
-    name = type(thing).__name__
-    if not hasattr(thing, "__dataclass_fields__"):
-        return name
-    shown = []
-    for field in fields(thing):
-        value = getattr(thing, field.name)
-        if isinstance(value, bool | int | float | str):
-            number = f"{value:g}" if isinstance(value, float) else str(value)
-            shown.append(f"{field.name}={number}")
-        elif hasattr(value, "__dataclass_fields__"):
-            shown.append(f"{field.name}={_in_words(value)}")
-    return f"{name}({', '.join(shown)})" if shown else name
-
-
 def methods(
     settings: Comparison,
     brain: BrainFacts,
-    facts: Mapping[str, Sequence[RuleFacts]],
+    facts: Sequence[LearnerFacts],
     versions: Mapping[str, str],
     *,
-    deterministic: str = "",
+    changed: Collection[str] = (),
+    measured: Collection[str] = (),
 ) -> list[str]:
-    """Paragraphs that state what was done in this run, and nothing that was not."""
+    """Paragraphs that state what was done in this run, and nothing that was not.
+
+    Args:
+        facts: of every learner that ran, as it started.
+        changed: rules whose evaluation changed their state, as the result table has it.
+        measured: columns of the result table.
+    """
+    profile = profile_of(settings)
+    named = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return [
+        _training(settings, profile, facts),
+        _networks(facts),
+        _evaluation(settings, profile, brain, facts, changed),
+        _zero_points(profile, facts),
+        _scores(settings, brain, measured),
+        f"Software: {named}.",
+    ]
+
+
+def _training(settings: Comparison, profile: Profile, facts: Sequence[LearnerFacts]) -> str:
     n_train = "all" if settings.n_train is None else f"{settings.n_train:,}"
     n_test = "all" if settings.n_test is None else f"{settings.n_test:,}"
-    rules = [rule for rule in settings.rules if rule in facts]
-    policies = [
-        _POLICIES.get(name, name).format(n=f"{settings.n_calibration:,}")
-        for name in settings.normalisation
-    ]
-    readouts = [_READOUTS.get(name, name) for name in settings.readouts]
-    labels = "" if settings.labels == "true" else f" Labels were {settings.labels}."
-    training = (
+    augmented = in_words(profile.augmentations[settings.augmentation])
+    return (
         f"Networks were trained on {n_train} images of {settings.training} drawn at random for "
-        f"each seed ({_augmentation(settings)}), in batches of {settings.batch_size} (the last "
-        f"partial batch dropped), for {settings.epochs} "
-        f"epoch{'s' * (settings.epochs != 1)}, with a {settings.schedule} learning rate, and "
-        f"tested on {n_test} held-out images.{labels} The network has three convolutions "
-        "(3 x 3; 32, 64 and 128 maps; each max-pooled by 2; "
-        f"{_norm(settings)}), a fully connected layer FC1 of 512 units, and a linear head. "
-        f"Learning rules: {', '.join(rules)}; seeds {_listed(settings.seeds)}. For one seed all "
-        "rules start from the same weights and see the same images in the same order with the "
-        "same augmentation."
+        f"each seed ({augmented}), in batches of {settings.batch_size} (the last partial batch "
+        f"dropped), for {settings.epochs} epoch{'s' * (settings.epochs != 1)}, and tested on "
+        f"{n_test} held-out images. Labels of training images were {settings.labels}. "
+        f"{_schedules(facts)}Learning rules: {listed(f.rule for f in facts)}; seeds "
+        f"{listed(settings.seeds)}. All rules of a seed see the same images in the same order "
+        f"with the same augmentation. {_starts(facts)}"
     )
-    if set(SPIKING_RULES) & set(rules):
-        training += (
-            f" Spiking layers are {settings.cell} cells fed by the encoder {settings.encoder}; "
-            "they have firing thresholds in the place of normalisation."
-        )
-    if "frozen-stdp" in rules:
-        training += (
-            " The control frozen-stdp is the network of stdp with its synapses held: thresholds "
-            "adapt, and the same readout is trained on it."
-        )
-    evaluation = (
-        f"After epochs {_listed(settings.checkpoints)} every network was shown {brain.n_stimuli} "
+
+
+def _schedules(facts: Sequence[LearnerFacts]) -> str:
+    found = _grouped(facts, lambda f: listed(f.schedules))
+    told = [f"{schedule} for {listed(rules)}" for schedule, rules in found.items() if schedule]
+    return f"Learning rates over training: {'; '.join(told)}. " if told else ""
+
+
+def _starts(facts: Sequence[LearnerFacts]) -> str:
+    """Which rules of one seed start from the same weights, by comparing the weights."""
+    if not facts:
+        return ""
+    seed = Counter(f.seed for f in facts).most_common(1)[0][0]
+    facts = [f for f in facts if f.seed == seed]
+    groups = _grouped(facts, lambda f: tuple(sorted(f.starts.items())))
+    first, *others = sorted(groups.items(), key=lambda group: -len(group[1]))
+    if not others:
+        return f"For one seed all rules start from the same weights (compared at seed {seed})."
+    told = []
+    for starts, rules in others:
+        theirs, shared = dict(starts), dict(first[0])
+        other = [layer for layer in theirs if theirs[layer] != shared.get(layer)]
+        told.append(f"{listed(rules)} from other weights in {listed(other)}")
+    same = f"{listed(first[1])} start from the same weights"
+    return f"For one seed {same}, {'; '.join(told)} (compared at seed {seed})."
+
+
+def _networks(facts: Sequence[LearnerFacts]) -> str:
+    groups = _grouped(facts, lambda f: tuple(f.layers.items()))
+    nets = [
+        f"Network of {listed(rules)}: {'; '.join(f'{name}: {words}' for name, words in layers)}."
+        for layers, rules in groups.items()
+    ]
+    return " ".join([*nets, *(f"{part}." for f in facts for part in f.parts)])
+
+
+def _evaluation(
+    settings: Comparison,
+    profile: Profile,
+    brain: BrainFacts,
+    facts: Sequence[LearnerFacts],
+    changed: Collection[str],
+) -> str:
+    readouts = [_READOUTS.get(name, name) for name in settings.readouts]
+    told = [
+        f"After epochs {listed(settings.checkpoints)} every network was shown {brain.n_stimuli} "
         f"stimuli ({settings.stimuli}{'; SIMULATED' if brain.simulated else ''}) at "
-        f"{_listed(settings.evaluation_px)} px (shorter edge resized, antialiased bilinear; centre "
-        f"crop). Normalisation at evaluation: {_listed(policies)}. Readouts of convolutions: "
-        f"{_listed(readouts)}; FC1 by its units. Evaluation changed no weight and no statistic "
-        "(a fingerprint was compared)."
+        f"{listed(settings.evaluation_px)} px (shorter edge resized, antialiased bilinear; centre "
+        f"crop). Readouts of layers with maps: {listed(readouts)}; other layers by their units."
+    ]
+    reached = [f.rule for f in facts if f.is_reached]
+    if reached:
+        policies = [
+            _POLICIES.get(name, name).format(n=f"{settings.n_calibration:,}")
+            for name in settings.normalisation
+        ]
+        told.append(f"Normalisation at evaluation, of {listed(reached)}: {listed(policies)}.")
+    unreached = [f for f in facts if not f.is_reached]
+    for word, rules in _grouped(unreached, lambda f: f.unreached).items():
+        why = (
+            "keep no statistics of normalisation, so that one evaluation stands for every policy"
+            if word == NO_NORMALISATION
+            else f"are normalised by what is evaluated, whatever the policy (column: {word})"
+        )
+        told.append(f"{listed(rules)}: they {why}.")
+    told.append(in_words(profile.extraction))
+    if changed:
+        told.append(f"Evaluation changed the state of {listed(changed)}.")
+    return " ".join(told)
+
+
+def _zero_points(profile: Profile, facts: Sequence[LearnerFacts]) -> str:
+    moved = "; ".join(
+        f"{what} of {listed(rules)}" for what, rules in _grouped(facts, lambda f: f.moves).items()
     )
-    zero = (
+    return (
         "Two zero points were kept for every trajectory: the network as initialised, and the same "
-        "network after the same passes at learning rate 0 (statistics-only), in which only "
-        "normalisation statistics (in spiking layers, thresholds) moved. Normalisation part: "
-        "statistics-only minus initialised. Learning part: trained minus statistics-only. A layer "
-        "that moved by less than 1 % (relative Frobenius norm), or whose direction changed by less "
-        "than a move of that size can make, counts as not trained."
+        "network after the same passes at learning rate 0 (statistics-only), in which nothing but "
+        f"this moves: {moved}. Normalisation part: statistics-only minus initialised. Learning "
+        "part: trained minus statistics-only. A layer that moved by less than 1 % (relative "
+        "Frobenius norm), or whose direction changed by less than a move of that size can make, "
+        f"counts as not trained. The profile reads a change from {profile.reading.zero.says}, in "
+        f"{profile.reading.layer.says}."
     )
-    score = (
+
+
+def _scores(settings: Comparison, brain: BrainFacts, measured: Collection[str]) -> str:
+    n, n_subjects = len(settings.seeds), brain.n_subjects
+    bounds = (
+        "Noise bounds of subject_mean leave one subject out (Nili et al. 2014)."
+        if n_subjects > 1
+        else "One subject gives no noise bounds."
+    )
+    quantities = [words for column, words in _MEASURED.items() if column in measured]
+    sampled = (
+        f" {listed(quantities).capitalize()} are means over every {MEASURED_EVERY}th batch of an "
+        "epoch."
+        if quantities
+        else ""
+    )
+    return (
         "Representational dissimilarity is 1 - Pearson correlation between patterns; a score is "
         "the Spearman correlation between the upper triangles of two such matrices, in two "
         "conventions: subject_mean (a score for each subject, then their mean) and mean_rdm (the "
-        f"score with the subject-averaged matrix). Brain data: {brain.n_subjects} "
-        f"subject{'s' * (brain.n_subjects != 1)}, {_listed(brain.rois)} ({brain.source}). Noise "
-        "bounds of subject_mean leave one subject out (Nili et al. 2014). Low-level reference "
-        "models were scored alike. Changes were tested over seeds by an exact paired sign-flip "
-        "test, two-sided, Benjamini-Hochberg over the tested rules; no p can fall below "
-        f"2 / 2^n = {2 / 2 ** max(len(settings.seeds), 1):.4g} with {len(settings.seeds)} "
-        f"seed{'s' * (len(settings.seeds) != 1)}. Firing rates, dead maps and alignment angles "
-        "are means over every tenth batch of an epoch."
+        f"score with the subject-averaged matrix). Brain data: {n_subjects} "
+        f"subject{'s' * (n_subjects != 1)}, {listed(brain.rois)} ({brain.source}). {bounds} "
+        "Low-level reference models were scored alike. Changes were tested over seeds by an exact "
+        "paired sign-flip test, two-sided, Benjamini-Hochberg over the tested rules; no p can "
+        f"fall below 2 / 2^n = {2 / 2 ** max(n, 1):.4g} with {n} seed{'s' * (n != 1)}.{sampled}"
     )
-    named = ", ".join(f"{name} {number}" for name, number in versions.items())
-    software = f"Software: {named}."
-    return [training, evaluation, zero, score, f"{software} {deterministic}".strip()]
 
 
-def _augmentation(settings: Comparison) -> str:
-    return _AUGMENTATIONS.get(settings.augmentation, f"augmentation {settings.augmentation}")
-
-
-def _norm(settings: Comparison) -> str:
-    return "no normalisation" if settings.norm == "none" else f"{settings.norm} norm"
-
-
-def _listed(values: Sequence[object]) -> str:
-    texts = [str(value) for value in values]
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+def _grouped(facts: Sequence[LearnerFacts], key: Callable[[LearnerFacts], object]) -> dict:
+    """Key -> the rules that share it, in order."""
+    groups: dict = {}
+    for each in facts:
+        groups.setdefault(key(each), []).append(each.rule)
+    return groups

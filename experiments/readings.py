@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import final
+from typing import ClassVar, final
 
 import pandas as pd
 
@@ -14,7 +14,9 @@ _CELL = ["rule", "seed", "roi"]
 
 
 class AbstractZeroPoint(ABC):
-    """What a change is counted from."""
+    """What a change is counted from; ``says``: in words."""
+
+    says: ClassVar[str]
 
     @abstractmethod
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -26,6 +28,8 @@ class AbstractZeroPoint(ABC):
 class StatisticsOnly(AbstractZeroPoint):
     """The same passes at learning rate 0: the change is what learning did."""
 
+    says = "the same passes at learning rate 0"
+
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         return table[table["statistics_only"] & (table["epoch"] == table["epoch"].max())]
 
@@ -36,12 +40,19 @@ class AsInitialised(AbstractZeroPoint):
     """Epoch 0, where batch norm has seen no batch and is the identity: the change is what learning
     and normalisation did together (Leutenegger 2026, arXiv 2605.30556)."""
 
+    says = "the network as initialised, what normalisation does included"
+
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         return table[(table["epoch"] == 0) & ~table["statistics_only"]]
 
 
 class AbstractLayerChoice(ABC):
-    """Which layer speaks for a network."""
+    """Which layer speaks for a network; ``says``: in words."""
+
+    @property
+    @abstractmethod
+    def says(self) -> str:
+        """In words."""
 
     @abstractmethod
     def choose(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -55,6 +66,10 @@ class OneLayer(AbstractLayerChoice):
 
     layer: str = "FC1"
 
+    @property
+    def says(self) -> str:
+        return f"{self.layer} at every epoch"
+
     def choose(self, rows: pd.DataFrame) -> pd.DataFrame:
         return rows[rows["layer"] == self.layer]
 
@@ -64,6 +79,8 @@ class OneLayer(AbstractLayerChoice):
 class BestLayer(AbstractLayerChoice):
     """The layer with the highest score, chosen anew for each seed, ROI and epoch on the very
     stimuli that score it: optimistic, and two ends of a trajectory may be two layers."""
+
+    says = "the best layer, chosen anew at each epoch"
 
     def choose(self, rows: pd.DataFrame) -> pd.DataFrame:
         scored = rows.dropna(subset=["rho"])

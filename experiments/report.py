@@ -78,7 +78,7 @@ def summary_text(table: pd.DataFrame, settings: Comparison, layer: str, folder: 
     return "\n".join(
         [
             *blocks,
-            describe(n_seeds),
+            describe(table),
             f"report: {folder.path / 'report.html'}; table: {folder.results}; "
             f"figures: {folder.figures}",
         ]

@@ -19,10 +19,11 @@ from markupsafe import Markup, escape
 from neurosim import __version__
 from neurosim.experiments.data_types import StimulusSet
 from neurosim.experiments.explorer import explorer
+from neurosim.experiments.facts import LearnerFacts, RuleFacts
 from neurosim.experiments.figure_data import Headline
 from neurosim.experiments.figure_style import rule_style
 from neurosim.experiments.gallery import filters, geometry, learner_of, patterns_of, rasters
-from neurosim.experiments.methods import BrainFacts, RuleFacts, methods, rule_facts
+from neurosim.experiments.methods import BrainFacts, methods
 from neurosim.experiments.options import to_yaml
 from neurosim.experiments.report_audit import audit_of
 from neurosim.experiments.report_pictures import (
@@ -137,7 +138,7 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
     """Filters, RDMs and spikes of one network a rule, and what each rule was."""
     rows, spikes = [], []
     patterns: dict[str, np.ndarray] = {}
-    facts: dict[str, list[RuleFacts]] = {}
+    facts: list[LearnerFacts] = []
     readout = str(
         headline.models.loc[headline.models["layer"] == headline.layer, "readout"].iloc[0]
     )
@@ -165,7 +166,7 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
         )
         # Built once: the thresholds of a spiking network take a while to calibrate.
         learner = learner_of(run, cell, first)
-        facts[rule] = rule_facts(rule, learner)
+        facts.append(LearnerFacts.of(rule, cell.seed, learner))
         where = (headline.px, headline.layer, readout)
         for weights, state in ((first, "as initialised"), (last, f"epoch {cell.epoch}")):
             learner.load(weights)
@@ -185,11 +186,31 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
         f"{headline.px} px. Units drawn at random from those that fired; of the input, its "
         "channels and places.",
         "fact_names": [field.name for field in dataclasses.fields(RuleFacts)],
-        "rule_facts": [part for parts in facts.values() for part in parts],
+        "rule_facts": [part for found in facts for part in found.parts],
         "methods": methods(
-            run.settings, _brain_facts(stimuli), facts, run.record.get("versions", {})
+            run.settings,
+            _brain_facts(stimuli),
+            facts,
+            run.record.get("versions", {}),
+            changed=_changed(headline),
+            measured=headline.table.columns,
+        ),
+        "sources": sources_of(
+            [found.rule for found in facts],
+            run.settings.training,
+            run.settings.stimuli,
+            run.settings.cell if any(found.spikes for found in facts) else "",
         ),
     }
+
+
+def _changed(headline: Headline) -> list[str]:
+    """The rules whose state an evaluation changed, as the table has it."""
+    table = headline.table
+    if "changed_state" not in table:
+        return []
+    changed = table["changed_state"].astype("boolean").fillna(False)
+    return list(dict.fromkeys(table.loc[changed.astype(bool), "rule"]))
 
 
 def _matrices(
@@ -243,7 +264,6 @@ def _provenance(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> d
         "provenance": list(_flat(record)),
         "cell_columns": ["rule", "seed", "state", "last written"],
         "cells": cells,
-        "sources": sources_of(settings.rules, settings.training, settings.stimuli, settings.cell),
     }
 
 

@@ -90,7 +90,10 @@ def _scores(headline: Headline) -> Table:
                 [
                     Field.name(roi),
                     Field.name(rule_style(str(row["rule"])).label),
-                    *(Field.score(row[key]) for key in ("untrained", "statistics only", "trained")),
+                    *(
+                        Field.score(row[key])
+                        for key in ("epoch 0", "statistics only", "last epoch")
+                    ),
                     Field.score(row["sd"]),
                     Field.score(row["normalisation part"], shown_as=change),
                     Field.score(row["learning part"], shown_as=change),

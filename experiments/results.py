@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -177,16 +177,38 @@ def adjusted(tests: Mapping[str, SeedTest]) -> dict[str, SeedTest]:
     }
 
 
-def learning_tests(learning: Mapping[str, pd.Series]) -> dict[str, SeedTest]:
+def learning_tests(learning: Mapping[str, pd.Series], held: Collection[str]) -> dict[str, SeedTest]:
     """The test of each rule's learning part (rule -> one value a seed), adjusted over the rules.
 
-    The untrained network has none (p is NaN): that nothing was learned there is no hypothesis, and
-    would make every other p larger.
+    Those that learn nothing (``held``) have none (p is NaN): that nothing was learned there is no
+    hypothesis, and would make every other p larger.
     """
     tests = {rule: SeedTest.of(values) for rule, values in learning.items()}
-    if "untrained" in tests:
-        tests["untrained"] = replace(tests["untrained"], p=np.nan)
-    return adjusted(tests)
+    return adjusted(
+        {rule: replace(t, p=np.nan) if rule in held else t for rule, t in tests.items()}
+    )
+
+
+def held_rules(table: pd.DataFrame) -> frozenset[str]:
+    """The rules that learn in no scored layer, whatever they are called.
+
+    As the table's ``layer_rule`` has it; in tables without it, those whose weights all stayed.
+    """
+    later = table[(table["epoch"] > 0) & ~_flag(table)]
+    if "layer_rule" in later and later["layer_rule"].notna().any():
+        learns = ~later["layer_rule"].fillna("none").isin(["none", ""])
+    else:
+        learns = later["displacement"].fillna(0) > 0
+    return frozenset(
+        str(rule) for rule, any_ in learns.groupby(later["rule"]).any().items() if not any_
+    )
+
+
+def adapts(table: pd.DataFrame, rule: str) -> str:
+    """What passes without learning move in a rule's network; empty in tables that do not say."""
+    if "adapts" not in table:
+        return ""
+    return " and ".join(table.loc[table["rule"] == rule, "adapts"].dropna().unique())
 
 
 def summary(
@@ -200,7 +222,7 @@ def summary(
     """
     rows = selection(table, px=px, normalisation=normalisation)
     rows = rows[(rows["roi"] == roi) & (rows["layer"] == layer)]
-    parts = decompose(rows)
+    parts, held = decompose(rows), held_rules(table)
     last = table["epoch"].max()
     ends = table[(table["epoch"] == last) & ~_flag(table)]
     lines, learning = [], {}
@@ -215,9 +237,9 @@ def summary(
         lines.append(
             {
                 "rule": rule,
-                "untrained": of_rule["start"].mean(),
+                "epoch 0": of_rule["start"].mean(),
                 "statistics only": of_rule["statistics_only_rho"].mean(),
-                "trained": of_rule["rho"].mean(),
+                "last epoch": of_rule["rho"].mean(),
                 "sd": of_rule["rho"].std(ddof=1),
                 "normalisation part": of_rule["normalisation_part"].mean(),
                 "learning part": of_rule["learning_part"].mean(),
@@ -231,42 +253,61 @@ def summary(
                 "test accuracy": end.drop_duplicates("seed")["test_accuracy"].mean(),
             }
         )
-    for line, test in zip(lines, learning_tests(learning).values(), strict=True):
+    for line, test in zip(lines, learning_tests(learning, held).values(), strict=True):
         line["p learning"] = test.p
     return pd.DataFrame(lines)
 
 
-#: Rules whose readout layers (FC1, head) learn by another rule, in the words of a footnote.
-READOUT_NOTE = (
-    "pc, stdp, frozen-conv, frozen-stdp: only Conv1 to Conv3 learn by the rule (or not at "
-    "all); FC1 and head are a readout trained by backpropagation on their detached output."
-)
-
-
 #: What the columns that only the dynamics can tell are means of.
-MEASURED_NOTE = (
-    "alignment_angle_deg, spikes_per_tick, dead_map_share: means over every tenth batch of the "
-    "epoch before the checkpoint, not over all of them."
-)
+MEASURED = ("alignment_angle_deg", "spikes_per_tick", "dead_map_share")
 
 
-def describe(n_seeds: int) -> str:
-    """The sentences that go with the numbers of a summary."""
+def describe(table: pd.DataFrame) -> str:
+    """The sentences that go with the numbers of a summary, from what the table says."""
+    rules = [str(r) for r in table["rule"].unique() if not str(r).startswith("reference:")]
+    moved: dict[str, list[str]] = {}
+    for rule in rules:
+        moved.setdefault(adapts(table, rule), []).append(rule)
+    what = "; ".join(f"{w} of {', '.join(of)}" for w, of in moved.items() if w)
     lines = [
-        "normalisation part: the same passes at learning rate 0, minus untrained (for stdp and "
-        "frozen-stdp: the adaptation of thresholds); learning part: the rest.",
-        READOUT_NOTE,
-        MEASURED_NOTE,
+        "normalisation part: the same passes at learning rate 0, minus epoch 0"
+        + f" (they move {what})" * bool(what)
+        + "; learning part: the rest.",
+        *readouts(table),
     ]
+    measured = [name for name in MEASURED if name in table and table[name].notna().any()]
+    if measured:
+        lines.append(
+            f"{', '.join(measured)}: means over every tenth batch of the epoch before the "
+            "checkpoint, not over all of them."
+        )
+    n_seeds = table["seed"].nunique()
     if n_seeds < 2:
         return "\n".join([*lines, "One seed: no test over seeds is possible."])
     floor = sign_flip_floor(n_seeds, alternative="two-sided")
-    return "\n".join(
-        [
-            *lines,
-            f"p learning: exact paired sign-flip test of the learning part over {n_seeds} seeds, "
-            f"two-sided, Benjamini-Hochberg over the rules that learn; it cannot fall below "
-            f"{floor:.4g}. d_z learning: its mean over its standard deviation (three seeds or "
-            "more).",
-        ]
+    lines.append(
+        f"p learning: exact paired sign-flip test of the learning part over {n_seeds} seeds, "
+        "two-sided, Benjamini-Hochberg over the rules that learn; it cannot fall below "
+        f"{floor:.4g}. d_z learning: its mean over its standard deviation (three seeds or more)."
     )
+    return "\n".join(lines)
+
+
+def readouts(table: pd.DataFrame) -> list[str]:
+    """A line per rule whose layers do not all learn by it: what learns where, from the table."""
+    if "layer_rule" not in table:
+        return []
+    rows = table.dropna(subset=["layer_rule"])
+    found: dict[str, list[str]] = {}
+    for rule, of_rule in rows.groupby("rule", sort=False):
+        by: dict[str, list[str]] = {}
+        for layer, learner in of_rule[["layer", "layer_rule"]].drop_duplicates().to_numpy():
+            by.setdefault(str(learner), []).append(str(layer))
+        if set(by) not in ({str(rule)}, {"none"}):
+            told = "; ".join(
+                f"{', '.join(layers)} learn{'s' * (len(layers) == 1)} "
+                + ("nothing" if name == "none" else f"by {name}")
+                for name, layers in by.items()
+            )
+            found.setdefault(told, []).append(str(rule))
+    return [f"{', '.join(rules)}: {told}." for told, rules in found.items()]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from neurosim.experiments.config import SPIKING_RULES
-
 RULE_SOURCES: Mapping[str, tuple[str, ...]] = {
     "bp": (
         "Rumelhart, Hinton & Williams (1986). Learning representations by back-propagating "
@@ -80,10 +78,10 @@ METHOD_SOURCES = (
 
 
 def sources_of(rules: Iterable[str], training: str, stimuli: str, cell: str) -> list[str]:
-    """What a run with these rules and data has to cite, each entry once."""
+    """What a run with these rules and data has to cite, each entry once; ``cell``: empty where no
+    layer spikes."""
     found = [source for rule in rules for source in RULE_SOURCES.get(rule, ())]
-    if set(SPIKING_RULES) & set(rules):
-        found += [text for name, text in CELL_SOURCES.items() if cell.startswith(name)]
+    found += [text for name, text in CELL_SOURCES.items() if cell.startswith(name)]
     for data in (training, stimuli):
         found += [text for name, text in DATA_SOURCES.items() if data.startswith(name)]
     return list(dict.fromkeys([*found, *METHOD_SOURCES]))

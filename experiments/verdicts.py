@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from neurosim.experiments.config import SPIKING_RULES
+from neurosim.experiments.facts import STATISTICS, THRESHOLDS
 from neurosim.experiments.figure_data import REFERENCE, Headline, View
 from neurosim.experiments.figure_style import p_value, rule_style
 from neurosim.experiments.results import (
     MIN_DISPLACEMENT,
+    adapts,
     decompose,
     learning_tests,
 )
@@ -46,6 +47,10 @@ def change(value: float, digits: int = 3) -> str:
     return text if text.startswith("−") or text == "undefined" else f"+{text}"
 
 
+#: What passes without learning move (``facts``) -> the name of their part of a change.
+_PART_OF = {STATISTICS: "normalisation", THRESHOLDS: "threshold"}
+
+
 def verdicts(headline: Headline) -> list[Verdict]:
     """All sentences, in the order in which they should be read."""
     found: list[Verdict] = []
@@ -63,7 +68,7 @@ def in_short(headline: Headline) -> list[str]:
         view = headline.view(roi)
         shares, against, unsure = [], [], []
         for rule in view.rules:
-            if rule == "untrained" or (parts := parts_of(view, rule)).empty:
+            if rule in headline.held or (parts := parts_of(view, rule)).empty:
                 continue
             mean = parts[["normalisation_part", "learning_part", "change"]].mean()
             if abs(mean["change"]) < NEGLIGIBLE:
@@ -129,14 +134,14 @@ def split(headline: Headline, view: View) -> list[Verdict]:
             continue
         mean = parts[["start", "rho", "normalisation_part", "learning_part", "change"]].mean()
         epoch, where = int(parts["epoch"].iloc[0]), f"{view.roi}, {view.layer}, {headline.px} px"
-        statistics = "threshold" if rule in SPIKING_RULES else "normalisation"
+        statistics = _PART_OF.get(adapts(headline.table, rule), "statistics")
         moved = (
             f"{where}: {label} goes from {number(mean['start'])} to {number(mean['rho'])} by "
             f"epoch {epoch} ({change(mean['change'])})."
         )
-        if rule == "untrained":
+        if rule in headline.held:
             text = (
-                f"{where}: the untrained network, shown the same images with its weights held, "
+                f"{where}: the network of {label}, shown the same images with its weights held, "
                 f"goes from {number(mean['start'])} to {number(mean['rho'])} "
                 f"({change(mean['change'])}). No weight moved: this is statistics alone."
             )
@@ -169,8 +174,8 @@ def _shares(parts: pd.DataFrame, statistics: str) -> str:
 
 def seed_tests(headline: Headline, view: View) -> list[Verdict]:
     """Whether the learning part differs from zero over seeds."""
-    rules = [rule for rule in view.rules if rule != "untrained"]
-    tests = learning_tests({rule: parts_of(view, rule)["learning_part"] for rule in rules})
+    rules = [rule for rule in view.rules if rule not in headline.held]
+    tests = learning_tests({rule: parts_of(view, rule)["learning_part"] for rule in rules}, ())
     tested = {rule: test for rule, test in tests.items() if np.isfinite(test.p)}
     if not tested:
         return []
@@ -202,7 +207,7 @@ def robustness(headline: Headline, roi: str) -> list[Verdict]:
     found = {str(rule): list(values) for rule, values in means.groupby(level=0, sort=False)}
     sentences = []
     for rule, values in found.items():
-        if rule == "untrained" or len(values) < 2:
+        if rule in headline.held or len(values) < 2:
             continue
         down, n = sum(value < 0 for value in values), len(values)
         sentences.append(
@@ -225,7 +230,7 @@ def _ends(view: View) -> dict[str, float]:
     ends = {}
     for rule in view.rules:
         epoch = last_epoch(view, rule)
-        if epoch is not None and rule != "untrained":
+        if epoch is not None and rule not in view.held:
             ends[rule] = float(view.curve(rule).loc[epoch].mean())
     return {rule: value for rule, value in ends.items() if np.isfinite(value)}
 
@@ -275,7 +280,8 @@ def against_references(headline: Headline, view: View) -> list[Verdict]:
 def not_trained(headline: Headline) -> list[Verdict]:
     """Which layers count as not trained, and by how much they moved."""
     rows = _movement(headline)
-    still = rows[(rows["trained"] == "not trained") & (rows["rule"] != "untrained")]
+    learning = ~rows["rule"].isin(headline.held)
+    still = rows[(rows["trained"] == "not trained") & learning]
     found = []
     for rule, of_rule in still.groupby("rule", sort=False):
         layers = []
@@ -291,7 +297,7 @@ def not_trained(headline: Headline) -> list[Verdict]:
                 "changed in length only): scores there say nothing of the rule.",
             )
         )
-    if not found and len(rows[rows["rule"] != "untrained"]):
+    if not found and learning.any():
         found = [Verdict("not-trained", "Every scored layer of every rule that learns has moved.")]
     return found
 
@@ -316,30 +322,46 @@ def readouts(headline: Headline) -> list[Verdict]:
         return []
     names = ", ".join(rule_style(rule).label for rule in other["rule"].unique())
     by = " and ".join(rule_style(rule).label for rule in other["layer_rule"].unique())
+    all_rows = _movement(headline)
+    own = all_rows[
+        all_rows["rule"].isin(other["rule"]) & (all_rows["layer_rule"] == all_rows["rule"])
+    ]
+    layers = own.groupby("rule", sort=False)["layer"].unique()
+    learned = "; ".join(f"{rule_style(r).label} {', '.join(of)}" for r, of in layers.items())
     return [
         Verdict(
             "readout",
-            f"{headline.layer} of {names} is a readout trained by {by} on the rule's own features: "
-            "its learning part is partly the readout's. Conv1 to Conv3 are the rule's.",
+            f"{headline.layer} of {names} is a readout trained by {by}: its learning part is "
+            "partly or wholly the readout's. Layers that these rules learn themselves: "
+            f"{learned or 'none'}.",
         )
     ]
 
 
 def accuracy(headline: Headline) -> list[Verdict]:
     """What the networks learned to do."""
-    rows = _movement(headline).drop_duplicates(["rule", "seed"])
+    movement = _movement(headline)
+    rows = movement.drop_duplicates(["rule", "seed"])
     means = rows.groupby("rule", sort=False)["test_accuracy"].mean().dropna()
     if means.empty:
         return []
     told = ", ".join(f"{rule_style(str(r)).label} {number(float(v))}" for r, v in means.items())
     control = (
         ""
-        if "frozen-conv" in means.index
+        if _is_control_there(movement)
         else " The control of untrained convolutions under a "
         "trained readout (rule frozen-conv) is not in this run, so no accuracy here shows that "
         "convolutions learned."
     )
     return [Verdict("accuracy", f"Test accuracy, mean over seeds: {told}.{control}")]
+
+
+def _is_control_there(movement: pd.DataFrame) -> bool:
+    """Whether a rule trains a readout on layers that nothing trains: the control of accuracy."""
+    if "layer_rule" not in movement:
+        return False
+    by_rule = movement.dropna(subset=["layer_rule"]).groupby("rule")["layer_rule"].unique()
+    return any("none" in of and len(of) > 1 and rule not in of for rule, of in by_rule.items())
 
 
 def cautions(
