@@ -27,14 +27,14 @@ def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
         FileNotFoundError, ValueError: no run, no finished cell; DataError: data are missing.
     """
     from neurosim.experiments.cells import build_learner, read_table
-    from neurosim.experiments.data import load_stimuli, load_training_images
     from neurosim.experiments.evaluate import reference_table
     from neurosim.experiments.results import merge
+    from neurosim.experiments.tasks import data_of
 
     run = StoredRun.read(path)
     settings = run.settings
-    stimuli = load_stimuli(settings.stimuli, data_dir, progress=False)
-    n_classes = len(load_training_images(settings.training, data_dir, progress=False).class_names)
+    images, stimuli = data_of(settings.training, settings.stimuli, data_dir)
+    n_classes = len(images.class_names)
     table = merge(
         [read_table(cell) for cell in run.cells.values()],
         reference_table(stimuli, settings.evaluation_px),

@@ -6,6 +6,7 @@ it go on from its last epoch wherever it was ended.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -210,7 +211,9 @@ class Cell:
     ) -> None:
         self.settings, self.rule, self.seed = settings, rule, seed
         self.data, self.store, self.device, self.report = data, store, device, report
-        learner, still = self._fresh_learner(), self._fresh_learner().without_learning()
+        learner = self._fresh_learner()
+        # Copied: a spiking network takes a while to build, as its thresholds are calibrated.
+        still = copy.deepcopy(learner).without_learning()
         self.initial = {k: t.clone() for k, t in learner.tensors().items()}
         n_batches = len(data.x_train) // settings.batch_size
         n_steps = n_batches * settings.epochs

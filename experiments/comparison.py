@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from neurosim.experiments.board import RELATIVE_COST, Board
 from neurosim.experiments.config import Comparison, Execution
+from neurosim.experiments.derived import Derived
 from neurosim.experiments.events import Event, Log
 from neurosim.experiments.execute import AbstractRunner, InProcess, LocalWorkers
 from neurosim.experiments.failures import CellsFailedError
@@ -54,13 +55,20 @@ def run(settings: Comparison, execution: Execution, out: Path | str) -> str:
         folder.write_configuration(settings, execution)
         for line in _announcements(settings, execution, folder, stimuli.simulated):
             print(line)
-        run_cells(tasks_of(settings, execution, folder), runner, folder, execution.workers)
+        asked = [folder.cell(rule, s).name for rule in settings.rules for s in settings.seeds]
+        derived = Derived.of(folder)
+        if not set(asked) <= set(derived.finished):
+            run_cells(tasks_of(settings, execution, folder), runner, folder, execution.workers)
+            derived = Derived.of(folder)
+            derived.finish(asked)
         from neurosim.experiments.audit_run import audit_run
-        from neurosim.experiments.report import write_results
+        from neurosim.experiments.report import AUDIT, write_results
 
-        # Before the report, which shows it.
-        audit_run(folder.path, execution.data_dir, HEADLINE_LAYER)
-        return write_results(folder, settings, stimuli, HEADLINE_LAYER)
+        if derived.missing([AUDIT]):
+            # Before the report, which shows it.
+            audit_run(folder.path, execution.data_dir, HEADLINE_LAYER)
+            derived.made([AUDIT])
+        return write_results(folder, settings, stimuli, HEADLINE_LAYER, derived)
 
 
 def plan(settings: Comparison, execution: Execution, out: Path | str) -> Plan:
@@ -211,6 +219,7 @@ def load_both(settings: Comparison, execution: Execution) -> tuple[Any, Any]:
         ValueError: naming everything that is missing at once.
     """
     from neurosim.experiments.data import DataError, load_stimuli, load_training_images
+    from neurosim.experiments.tasks import keep_data
 
     where: dict[str, Any] = {"data_dir": execution.data_dir, "download": execution.download}
     found, missing = [], []
@@ -224,6 +233,8 @@ def load_both(settings: Comparison, execution: Execution) -> tuple[Any, Any]:
             missing.append(str(error))
     if missing:
         raise ValueError("; and ".join(message.rstrip(".") for message in missing))
+    # What cells of this process and the audit would read once more.
+    keep_data(settings.training, settings.stimuli, execution.data_dir, (found[0], found[1]))
     return found[0], found[1]
 
 

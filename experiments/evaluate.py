@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,12 @@ def low_level_rdms(stimuli: StimulusSet, px: int) -> dict[str, RDM]:
 
 def reference_table(stimuli: StimulusSet, px: Sequence[int]) -> pd.DataFrame:
     """Low-level reference models at each px, ``rule`` = ``reference:<name>``."""
+    return _reference_table(stimuli, tuple(px)).copy()
+
+
+@lru_cache(maxsize=1)
+def _reference_table(stimuli: StimulusSet, px: tuple[int, ...]) -> pd.DataFrame:
+    """Once per process for one stimulus set: audit and report show the same."""
     tables = []
     for size in px:
         for name, rdm in low_level_rdms(stimuli, size).items():

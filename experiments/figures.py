@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -40,7 +40,13 @@ def figures_of(stimuli: str) -> Mapping[str, Callable[[Headline], Figure]]:
 
 
 def draw_all(
-    table: pd.DataFrame, folder: Path, *, layer: str, stimuli: str = "", dpi: int = DPI
+    table: pd.DataFrame,
+    folder: Path,
+    *,
+    layer: str,
+    stimuli: str = "",
+    dpi: int = DPI,
+    only: Collection[str] | None = None,
 ) -> None:
     """Draw every figure as PNG, PDF and SVG into ``folder``.
 
@@ -48,7 +54,9 @@ def draw_all(
         table: as ``results.merge`` gives it.
         layer: the layer that the figures are about; those of all layers show it among them.
         stimuli: name of the stimulus set; THINGS has a figure more.
+        only: the names of those to draw; None: all.
     """
     headline = Headline.of(table, layer=layer)
     for name, draw in figures_of(stimuli).items():
-        save(draw(headline), Path(folder), name, dpi=dpi)
+        if only is None or name in only:
+            save(draw(headline), Path(folder), name, dpi=dpi)

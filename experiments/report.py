@@ -8,31 +8,69 @@ import pandas as pd
 
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.data_types import StimulusSet
+from neurosim.experiments.derived import Derived
 from neurosim.experiments.evaluate import reference_table
 from neurosim.experiments.figure_data import Headline
 from neurosim.experiments.figures import draw_all, figures_of
 from neurosim.experiments.published_things import beside, is_things
 from neurosim.experiments.report_page import render
 from neurosim.experiments.report_run import ReportedRun
-from neurosim.experiments.results import describe, merge, summary, write_csv, write_parquet
+from neurosim.experiments.results import (
+    describe,
+    merge,
+    read_csv,
+    summary,
+    write_csv,
+    write_parquet,
+)
 from neurosim.experiments.run_folder import RunFolder
 from neurosim.storage import write_text
 
+#: What the audit leaves, and the page that shows it.
+AUDIT, PAGE = "audit.json", "report.html"
+_KINDS = ("png", "pdf", "svg")
 
-def write_results(folder: RunFolder, settings: Comparison, stimuli: StimulusSet, layer: str) -> str:
-    """Merge the cells, write table, figures and page; returns the summary as text."""
+
+def write_results(
+    folder: RunFolder, settings: Comparison, stimuli: StimulusSet, layer: str, derived: Derived
+) -> str:
+    """Merge the cells, write those of table, figures and page that are not there yet; returns the
+    summary as text."""
     run = ReportedRun.read(folder.path)
-    table = write_report(run, stimuli, folder.path, layer=layer)
-    return summary_text(table, settings, layer, folder)
+    if derived.missing([*_tables(run), *_figures(run), PAGE]):
+        table = write_report(run, stimuli, folder.path, layer=layer, derived=derived)
+        done = ""
+    else:
+        table = read_csv(folder.results)
+        done = "\nnothing was left to do: all cells are finished, and what follows is of them"
+    return done + summary_text(table, settings, layer, folder)
 
 
-def write_report(run: ReportedRun, stimuli: StimulusSet, out: Path, *, layer: str) -> pd.DataFrame:
+def _tables(run: ReportedRun) -> list[str]:
+    return ["results.csv", "results.parquet"] + ["published.csv"] * is_things(run.settings.stimuli)
+
+
+def _figures(run: ReportedRun) -> list[str]:
+    return [
+        f"figures/{name}.{kind}" for name in figures_of(run.settings.stimuli) for kind in _KINDS
+    ]
+
+
+def write_report(
+    run: ReportedRun,
+    stimuli: StimulusSet,
+    out: Path,
+    *,
+    layer: str,
+    derived: Derived | None = None,
+) -> pd.DataFrame:
     """Write ``results.csv``, ``results.parquet``, ``figures/`` and ``report.html`` of a run.
 
     Args:
         run: finished or not; what its cells hold is reported.
         stimuli: those the run was evaluated on.
         out: the folder to write into.
+        derived: what is there already and is not made again; None: all is made.
 
     Returns:
         The tidy table.
@@ -48,13 +86,28 @@ def write_report(run: ReportedRun, stimuli: StimulusSet, out: Path, *, layer: st
         )
     references = reference_table(stimuli, run.settings.evaluation_px)
     table = merge(run.tables(), references, simulated=stimuli.simulated)
-    write_csv(out / "results.csv", table)
-    write_parquet(out / "results.parquet", table)
-    draw_all(table, out / "figures", layer=layer, stimuli=run.settings.stimuli)
-    if is_things(run.settings.stimuli):
-        readout = Headline.of(table, layer=layer).readout
-        write_csv(out / "published.csv", beside(table, readout=readout))
-    write_page(run, table, stimuli, out, layer=layer)
+
+    def lacking(names: list[str]) -> list[str]:
+        return names if derived is None else derived.missing(names)
+
+    def made(names: list[str]) -> None:
+        if derived is not None:
+            derived.made(names)
+
+    if lacking(_tables(run)):
+        write_csv(out / "results.csv", table)
+        write_parquet(out / "results.parquet", table)
+        if is_things(run.settings.stimuli):
+            readout = Headline.of(table, layer=layer).readout
+            write_csv(out / "published.csv", beside(table, readout=readout))
+        made(_tables(run))
+    if figures := lacking(_figures(run)):
+        names = {Path(name).stem for name in figures}
+        draw_all(table, out / "figures", layer=layer, stimuli=run.settings.stimuli, only=names)
+        made(figures)
+    if lacking([PAGE]):
+        write_page(run, table, stimuli, out, layer=layer)
+        made([PAGE])
     return table
 
 

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from neurosim.experiments.cells import CellData
+    from neurosim.experiments.data_types import StimulusSet, TrainingImages
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def prepared(task: CellTask) -> tuple[CellData, torch.device]:
 
     from neurosim.experiments.cells import CellData
 
-    images, stimuli = _load(task.settings.training, task.settings.stimuli, task.data_dir)
+    images, stimuli = data_of(task.settings.training, task.settings.stimuli, task.data_dir)
     device = torch.device(task.device)
     return CellData.prepare(task.settings, task.seed, images, stimuli, device), device
 
@@ -130,7 +130,7 @@ def _run(task: CellTask, folder: RunFolder, report: Report) -> None:
     from neurosim.experiments.cell_store import CellStore, cell_identity
     from neurosim.experiments.cells import Cell
 
-    images, stimuli = _load(task.settings.training, task.settings.stimuli, task.data_dir)
+    images, stimuli = data_of(task.settings.training, task.settings.stimuli, task.data_dir)
     identity = cell_identity(task.settings, task.rule, task.seed, images, stimuli)
     store = CellStore(
         folder.path / "cells" / f"{task.stem}.h5",
@@ -146,12 +146,36 @@ def _run(task: CellTask, folder: RunFolder, report: Report) -> None:
     report("finished", before=False)
 
 
-@lru_cache(maxsize=1)
-def _load(training: str, stimuli: str, data_dir: Path | None):
-    """The data sets, read once a process."""
+#: The data sets of the last run in this process, by their names and place.
+_DATA: dict[tuple[str, str, Path | None], tuple[TrainingImages, StimulusSet]] = {}
+
+
+def data_of(
+    training: str, stimuli: str, data_dir: Path | None
+) -> tuple[TrainingImages, StimulusSet]:
+    """The data sets, read once per process.
+
+    Raises:
+        DataError: a data set is missing or broken.
+    """
     from neurosim.experiments.data import load_stimuli, load_training_images
 
-    return (
-        load_training_images(training, data_dir, progress=False),
-        load_stimuli(stimuli, data_dir, progress=False),
-    )
+    key = _key(training, stimuli, data_dir)
+    if key not in _DATA:
+        images = load_training_images(training, data_dir, progress=False)
+        keep_data(
+            training, stimuli, data_dir, (images, load_stimuli(stimuli, data_dir, progress=False))
+        )
+    return _DATA[key]
+
+
+def keep_data(
+    training: str, stimuli: str, data_dir: Path | None, data: tuple[TrainingImages, StimulusSet]
+) -> None:
+    """What ``data_of`` answers from now on, in place of what it held."""
+    _DATA.clear()
+    _DATA[_key(training, stimuli, data_dir)] = data
+
+
+def _key(training: str, stimuli: str, data_dir: Path | None) -> tuple[str, str, Path | None]:
+    return training, stimuli, data_dir and Path(data_dir).expanduser().absolute()

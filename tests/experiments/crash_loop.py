@@ -120,5 +120,5 @@ def loop(out: Path, n_any: int, n_write: int) -> int:
 if __name__ == "__main__":
     one_thread()
     assert storage
-    tasks._load("demo", "demo", None)
+    tasks.data_of("demo", "demo", None)
     sys.exit(loop(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -112,10 +112,10 @@ SETTINGS = Comparison(
 
 def few_stimuli() -> None:
     """Every fifth stimulus: each operation on the device goes through Python."""
-    images, stimuli = tasks._load("demo", "demo", None)
+    images, stimuli = tasks.data_of("demo", "demo", None)
     brain = stimuli.brain.select(stimuli=stimuli.brain.stimuli[::5])
     few = StimulusSet.of("demo", stimuli.images[::5], brain, stimuli.category[::5])
-    tasks._load = lambda *where: (images, few)  # type: ignore[assignment]
+    tasks.data_of = lambda *where: (images, few)  # type: ignore[assignment]
 
 
 def cell(out: Path, rule: str, device: str) -> Any:
