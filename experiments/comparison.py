@@ -222,7 +222,7 @@ def load_both(settings: Comparison, execution: Execution) -> tuple[Any, Any]:
     from neurosim.experiments.tasks import keep_data
 
     where: dict[str, Any] = {"data_dir": execution.data_dir, "download": execution.download}
-    found, missing = [], []
+    found, missing = list[Any](), list[str]()
     for load, name in (
         (load_training_images, settings.training),
         (load_stimuli, settings.stimuli),

@@ -23,8 +23,8 @@ NAME = "derived.json"
 class Derived:
     """The state of a folder.
 
-    inputs: digest of the cells, the record and the code. files: name -> SHA-256, of what was made of
-    these inputs. finished: names of the cell files that are finished.
+    inputs: digest of the cells, the record and the code. files: name -> SHA-256, of what was made
+    of these inputs. finished: names of the cell files that are finished.
     """
 
     path: Path
