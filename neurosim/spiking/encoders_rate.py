@@ -59,17 +59,15 @@ class Current(RateEncoder):
     def _encode(
         self, x: Tensor, n_ticks: int, dt_ms: float, generator: torch.Generator | None
     ) -> Tensor:
-        # Half precision cannot count: bfloat16 tells whole numbers apart up to 256.
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
         # What rounding may take from a whole number: of x, of the rate and of two products.
-        lift = 1 + 2 * torch.finfo(wide.dtype).eps
-        drive = wide * (self.per_tick(dt_ms) * lift)
+        lift = 1 + 2 * torch.finfo(x.dtype).eps
+        drive = x * (self.per_tick(dt_ms) * lift)
         # Kept as a running total, so that errors do not add up.
         spikes = frames(x, n_ticks)
         before = torch.zeros_like(drive)
         for tick in range(n_ticks):
             count = ((tick + 1) * drive).floor_()
-            spikes[tick] = count - before
+            torch.sub(count, before, out=spikes[tick])
             before = count
         return spikes
 

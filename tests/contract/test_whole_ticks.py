@@ -96,11 +96,3 @@ def test_the_63rd_spike_comes_on_its_tick():
     spikes = Current(70.0).encode(torch.ones(1, 1, dtype=torch.float64), 180, 5.0)
     assert spikes.sum() == 63
     assert spikes[-1] == 1
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_counts_as_float32_does(dtype):
-    x = torch.tensor([[1.0, 0.5, 0.25]])
-    expected = Current(160.0).encode(x, 5000, 1.0)
-    assert torch.equal(Current(160.0).encode(x.to(dtype), 5000, 1.0).float(), expected)
-    assert set(expected.unique().tolist()) == {0.0, 1.0}
