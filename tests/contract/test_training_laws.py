@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -64,7 +65,7 @@ def pushed(optimiser: Optimiser, n_steps: int = N_STEPS) -> list[dict[str, torch
 def moves(seen: list[dict[str, torch.Tensor]]) -> list[float]:
     """What each step adds to the one weight that a change of 3 pushes."""
     path = [float(weights["layer1.weight"][0, 1]) for weights in seen]
-    return [after - before for before, after in zip(path, path[1:], strict=False)]
+    return [after - before for before, after in pairwise(path)]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
