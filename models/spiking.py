@@ -406,7 +406,7 @@ class SpikingNetwork(nn.Module):
                 f"calibration images of shape {tuple(images.shape)} hold no image: give some"
             )
         double = deepcopy(self).cpu().double()
-        spikes = double._encode_alone(images.cpu().double())
+        spikes = double._encode_alone(plain("images", images).cpu().double())
         double._start_free(spikes)
         point = SpikingPoint(double.layers, spikes, learning=False)
         for gain in gains:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from neurosim.models.competitive import Competition, CompetitiveLayer
 from neurosim.models.network import convolutional_network, dense_network
-from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork, pink_noise
+from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.spiking import (
     CELLS,
     ENCODERS,
@@ -112,7 +112,7 @@ DOORS: dict[str, Callable[[Tensor], Tensor]] = {
     "responses": lambda x: Population().responses(x),
 }
 
-GOOD = pink_noise(2, 8, generator()).new_empty(SHAPE).uniform_(generator=generator())
+GOOD = torch.rand(SHAPE, generator=generator())
 REFUSED = {
     "int64": GOOD.round().long(),
     "uint8": GOOD.round().byte(),
@@ -192,9 +192,12 @@ def test_networks_name_the_dtype_they_take():
     weight = torch.rand(4, 6, 3, 3)
     layer = SpikingLayer("Conv1", Conv2d(6, 4, 3), weight, target_rate=0.1)
     spiking = SpikingNetwork([layer], SpikingDynamics())
-    for act in (spiking.represent, spiking.calibrate, spiking.rates):
+    for act in (spiking.represent, spiking.rates):
         with pytest.raises(TypeError, match=r"images must be torch\.float32"):
             act(images)
+    # Thresholds are calibrated in float64, whatever the images are held in.
+    with pytest.raises(TypeError, match="images must be floating point, float32 or float64"):
+        spiking.calibrate(images.half())
     with pytest.raises(TypeError, match="layer Conv1: the weight must be floating point"):
         SpikingLayer("Conv1", Conv2d(6, 4, 3), weight.half(), target_rate=0.1)
     competitive = CompetitiveLayer("one", 12, 3, generator=generator())
