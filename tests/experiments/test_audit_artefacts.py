@@ -141,8 +141,12 @@ def copy_seeds(alter: Callable[[np.ndarray], np.ndarray] = lambda a: a) -> Plant
     return plant
 
 
+#: Drawn on, so that no two copies are rounded alike.
+ROUNDING = np.random.default_rng(0)
+
+
 def rounded_otherwise(array):
-    noise = np.random.default_rng(0).normal(size=array.shape)
+    noise = ROUNDING.normal(size=array.shape)
     return (array * (1 + 1e-6 * noise)).astype(np.float32)
 
 
