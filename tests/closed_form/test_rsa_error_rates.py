@@ -253,8 +253,13 @@ def test_predicting_the_training_mean_explains_exactly_nothing() -> None:
     """Features that say nothing predict it, and r2 is 0. About the means of the held-out stimuli,
     which nobody knew, it would be negative."""
     rng = np.random.default_rng(15)
-    found = encode(np.zeros((20, 3)), rng.normal(size=(20, 4)), n_folds=4, rng=rng)
+    responses = rng.normal(size=(20, 4))
+    found = encode(np.zeros((20, 3)), responses, n_folds=4, rng=rng)
     np.testing.assert_allclose(found.r2, 0.0, atol=1e-12)
+    for predicted in found.predictions:
+        held_out = np.isclose(found.predictions, predicted).all(axis=1)  # the stimuli of one fold
+        assert held_out.sum() == 5
+        np.testing.assert_allclose(predicted, responses[~held_out].mean(axis=0), atol=1e-12)
     constant = np.full((20, 1), 0.1)
     flat = encode(rng.normal(size=(20, 3)), constant, n_folds=4, rng=rng)
     assert np.isnan(flat.r2).all()
