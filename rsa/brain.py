@@ -141,17 +141,18 @@ class BrainRDMs:
             pairs: (n_pairs,) bool, only these, e.g. those that a model with silent stimuli has.
         """
         comparator = find_comparator(method)
-        mask = self.pair_mask
-        if pairs is not None and not pairs.all():
-            mask = pairs if mask is None else mask & pairs
-            if not mask.any():  # a model that answers no stimulus: no score, and no bound of one
-                return np.full((self.n_rois, 2), np.nan)
-        key = ("bounds", (comparator, convention, order, None if mask is None else mask.tobytes()))
+        mask = np.ones(self.n_pairs, bool) if self.pair_mask is None else self.pair_mask
+        if pairs is not None:
+            mask = mask & pairs
+        key = ("bounds", (comparator, convention, order, mask.tobytes()))
         if key not in self._kept:
             bounds = np.empty((self.n_rois, 2))
             for i in range(self.n_rois):
                 rows = self.rdms[:, i]
-                if convention == "subject_mean":
+                shared = ~np.isnan(self._shared()[self.has_roi()[:, i], i]).any(axis=0)
+                if pairs is not None and np.count_nonzero(shared & mask) < 2:
+                    bounds[i] = np.nan  # a silent layer has neither score nor bounds
+                elif convention == "subject_mean":
                     bounds[i] = noise_ceiling(rows, comparator, order, pair_mask=mask)
                 elif convention == "mean_rdm" and not comparator.adds_up:
                     bounds[i] = np.nan

@@ -347,3 +347,12 @@ def test_scores_and_bounds_are_of_the_same_pairs(method: str) -> None:
         np.testing.assert_allclose(
             table[columns].to_numpy(float), expected[columns].to_numpy(float), atol=1e-6
         )
+
+
+def test_a_layer_that_is_silent_throughout_has_neither_score_nor_bounds() -> None:
+    brain = incomplete_brain()
+    layers = {"dead": np.zeros((N, 3)), "two": np.vstack([np.eye(2), np.zeros((N - 2, 2))])}
+    table = alignment_table({**layers, "good": rng(17).random((N, 4))}, brain)
+    numbers = table.set_index("layer")[["rho", "noise_lower", "noise_upper"]]
+    assert numbers.loc[["dead", "two"]].isna().all(axis=None)
+    assert numbers.loc["good"].notna().all(axis=None)
