@@ -173,6 +173,6 @@ def open_run(path: Path | str, *, layer: str = LAYER) -> Run:
     if not (path / "results.csv").is_file():
         raise FileNotFoundError(
             f"no results.csv in {path}: let the run end, or write it with "
-            f"training_dynamics.py --report {path}"
+            f"python -m neurosim.experiments.training_dynamics --report {path}"
         )
     return Run(path, layer)

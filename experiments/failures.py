@@ -72,6 +72,21 @@ def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]
     ]
 
 
+def why_not_longer(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Why a run of other ``epochs`` cannot be gone on with; empty where epochs are not it."""
+    if there.get("epochs") == asked.get("epochs"):
+        return ""
+    if asked.get("schedule") == "constant" == there.get("schedule"):
+        return (
+            "; a finished cell keeps its weights and not its optimiser's memory, so training "
+            "cannot go on from its last epoch"
+        )
+    return (
+        f"; the {asked.get('schedule')} learning rate of every epoch depends on how many there "
+        "are, so epochs of the shorter training are not those of the longer one"
+    )
+
+
 def require_same(
     record: Path,
     asked: Mapping[str, Any],

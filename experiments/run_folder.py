@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.config import Comparison, Execution, with_defaults
-from neurosim.experiments.failures import InUseError, differences
+from neurosim.experiments.failures import InUseError, differences, why_not_longer
 from neurosim.experiments.locks import is_locked, locked
 from neurosim.experiments.options import path_text, to_yaml
 from neurosim.experiments.revisions import REVISIONS, older, refuse_older, revision_of
@@ -195,8 +195,9 @@ class RunFolder:
             for words in differences(kept[group], asked[group])
         ]
         if other:
+            why = why_not_longer(kept["settings"], asked["settings"])
             raise ValueError(
-                f"{self.path} holds a run with other settings ({'; '.join(other)}): "
+                f"{self.path} holds a run with other settings ({'; '.join(other)}{why}): "
                 "give another --out, or the settings of that run to resume it"
             )
         if set(settings.rules) & set(REVISIONS):

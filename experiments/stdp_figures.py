@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from neurosim.experiments.figure_style import DPI, FAINT, INK, RC, WIDTH_IN, panel_title
-from neurosim.experiments.stdp_protocols import CURVES, SJOSTROM
+from neurosim.experiments.stdp_protocols import CURVES, SJOSTROM, PoissonRun
 
 #: Okabe & Ito's palette; dashes differ as well, for readers who see no colour.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -60,7 +60,8 @@ def frequency(table: pd.DataFrame, chi2: Mapping[str, float]) -> Figure:
         for index, name in enumerate(table["timing"].unique()):
             curve = part[part["timing"] == name]
             axes.plot(curve["rho_hz"], curve["change"], lw=1.4, **look(index),
-                      label=f"{name}: χ²/10 = {_short(chi2[name])}")  # fmt: skip
+                      label=f"{name}: χ²/10 = {_short(chi2[name])}"
+                      + _beyond(table.loc[table["timing"] == name, "change"]))  # fmt: skip
         data = SJOSTROM[SJOSTROM["lag_ms"] == lag]
         axes.errorbar(data["rho_hz"], data["change"], data["standard_error"], fmt="o", ms=4.5,
                       color=INK, capsize=2.5, lw=1, zorder=5,
@@ -69,14 +70,32 @@ def frequency(table: pd.DataFrame, chi2: Mapping[str, float]) -> Figure:
         panel_title(axes, letter, f"{order}, lag {lag:+g} ms".replace("-", "−"))
         axes.set_xlabel("pairings a second (Hz)")
     panels[0].set_ylabel("change by 60 pairings, fraction of the weight")
-    # Rules that miss the data by far would squeeze everything else.
-    panels[0].set_ylim(-0.8, 1.1)
+    # Rules that miss the data by far would squeeze everything else: their names say how far.
+    panels[0].set_ylim(*_FREQUENCY_LIMITS)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7.5)
     return figure
 
 
-def rates(table: pd.DataFrame) -> Figure:
+#: Of the changes that data of this protocol show, with room.
+_FREQUENCY_LIMITS = (-0.8, 1.1)
+
+
+def _beyond(changes: pd.Series) -> str:
+    """What a curve does outside the axis; empty where it stays inside."""
+    low, high = _FREQUENCY_LIMITS
+    told = [
+        f"{value:+.2g}".replace("-", "−")
+        for value, out in (
+            (changes.min(), changes.min() < low),
+            (changes.max(), changes.max() > high),
+        )
+        if out
+    ]
+    return f" (beyond the axis, to {' and '.join(told)})" if told else ""
+
+
+def rates(table: pd.DataFrame, run: PoissonRun) -> Figure:
     """Mean change a second under Poisson spikes: points from the kernel, lines the closed form."""
     figure = _figure(3.9)
     panels = figure.subplots(1, len(CURVES))
@@ -91,13 +110,17 @@ def rates(table: pd.DataFrame) -> Figure:
         panel_title(axes, letter, curve)
         axes.set_xlabel("rate of both (Hz)" if letter == "A" else "postsynaptic rate (Hz)")
     panels[0].set_ylabel("change of the weight per second")
+    figure.suptitle(
+        f"{run.seconds:g} s simulated per point, {run.n} x {run.n} synapses", fontsize=8.5
+    )
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7.5)
     return figure
 
 
-def weights(table: pd.DataFrame, theory: pd.DataFrame) -> Figure:
-    """Weights after Poisson drive: bars from the kernel, line the stationary density."""
+def weights(table: pd.DataFrame, theory: pd.DataFrame, seconds: Mapping[str, float]) -> Figure:
+    """Weights after Poisson drive of so many seconds: bars from the kernel, line the stationary
+    density."""
     names = list(table["ensemble"].unique())
     figure = _figure(2.9)
     panels = figure.subplots(1, len(names), squeeze=False)[0]
@@ -110,7 +133,7 @@ def weights(table: pd.DataFrame, theory: pd.DataFrame) -> Figure:
         axes.set_ylim(0, None)
         # Labels of one width, whatever the layout finds room for.
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        panel_title(axes, "ABCDEFGH"[index], name)
+        panel_title(axes, chr(ord("A") + index), f"{name}, {seconds[name]:g} s")
     panels[0].set_ylabel("density")
     figure.supxlabel(f"weight ({len(found):,} of each rule)", fontsize=8.5)
     return figure

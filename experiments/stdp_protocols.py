@@ -219,7 +219,7 @@ WEIGHT_DT_MS = 1.0
 ENSEMBLES: Choices[Ensemble] = Choices(
     "ensemble",
     {
-        "additive": Ensemble(AllPairs(0.01, 0.0105, dependence=HardBounds()), 800.0),
+        "hard bounds": Ensemble(AllPairs(0.01, 0.0105, dependence=HardBounds()), 800.0),
         "guetig mu=0.1": Ensemble(AllPairs(0.01, 0.0105, dependence=Guetig(mu=0.1)), 300.0),
         "multiplicative": Ensemble(AllPairs(0.01, 0.0105, dependence=Multiplicative()), 100.0),
         "van Rossum": Ensemble(AllPairs(0.005, 0.0105, dependence=VanRossum()), 150.0),

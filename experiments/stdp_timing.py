@@ -110,7 +110,16 @@ def run_figures(settings: Settings) -> int:
 
     names = list(TIMINGS) if settings.variants == ("all",) else settings.variants
     timings = {name: TIMINGS[name]() for name in names}
-    for figure in settings.figures:
+    figures = list(settings.figures)
+    if "weights" in figures and settings.variants != DEFAULT_VARIANTS:
+        if settings.figures != FIGURE_NAMES:
+            raise ValueError(
+                "the figure weights is of four weight dependences of one timing, whatever the "
+                "variants: leave it out of --figures, or --variants out"
+            )
+        print("weights: left out, it takes no --variants", file=sys.stderr)
+        figures.remove("weights")
+    for figure in figures:
         _DRAW[figure](settings, timings)
         print(settings.out / f"{figure}.png", flush=True)
     return 0
@@ -166,7 +175,7 @@ def draw_rates(settings: Settings, timings: dict[str, Any]) -> None:
         total=len(known) * len(CURVES) * len(rates_hz), desc="rates", unit="point", disable=None,
     )  # fmt: skip
     table = pd.DataFrame(rows)
-    _write(settings, "rates", table, stdp_figures.drawn(stdp_figures.rates, table))
+    _write(settings, "rates", table, stdp_figures.drawn(stdp_figures.rates, table, run))
 
 
 def draw_weights(settings: Settings, timings: dict[str, Any]) -> None:
@@ -177,7 +186,7 @@ def draw_weights(settings: Settings, timings: dict[str, Any]) -> None:
 
     from neurosim.experiments import stdp_figures
     from neurosim.experiments.results import write_csv
-    from neurosim.experiments.stdp_protocols import ENSEMBLES, settle_weights
+    from neurosim.experiments.stdp_protocols import CHUNK_S, ENSEMBLES, settle_weights
     from neurosim.spiking import PoissonNeuron, stationary_density
 
     neuron, grid = PoissonNeuron(), np.linspace(0, 1, 401)
@@ -192,8 +201,14 @@ def draw_weights(settings: Settings, timings: dict[str, Any]) -> None:
             density = stationary_density(ensemble.timing, neuron, grid)
             theory.append(pd.DataFrame({"ensemble": name, "weight": grid, "density": density}))
     table, line = pd.concat(found), pd.concat(theory)
+    seconds = {
+        name: ensemble.n_chunks(settings.time_share) * CHUNK_S
+        for name, ensemble in ENSEMBLES.items()
+    }
     write_csv(settings.out / "weights_theory.csv", line)
-    _write(settings, "weights", table, stdp_figures.drawn(stdp_figures.weights, table, line))
+    _write(
+        settings, "weights", table, stdp_figures.drawn(stdp_figures.weights, table, line, seconds)
+    )
 
 
 def _write(settings: Settings, name: str, table, figure) -> None:

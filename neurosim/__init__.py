@@ -6,6 +6,7 @@ The public names of the core are handed on lazily (PEP 562), so that
 
 from __future__ import annotations
 
+import os as _os
 from importlib import import_module as _import_module
 from pathlib import Path as _Path
 from typing import Any as _Any
@@ -18,6 +19,11 @@ __version__ = "0.1.0"
 _root = _Path(__file__).resolve().parent.parent
 if (_root / "setup.cfg").is_file() and (_root / "models" / "catalogue.py").is_file():
     __path__.append(str(_root))
+else:
+    # numba would keep what it compiled beside the sources of an installation, where pip leaves it
+    # behind: a folder of caches alone then hides a later editable installation.
+    _caches = _os.environ.get("XDG_CACHE_HOME") or _Path.home() / ".cache"
+    _os.environ.setdefault("NUMBA_CACHE_DIR", str(_Path(_caches) / "neurosim" / "numba"))
 
 _HOMES = {
     "convergence": ("EnergyPlateau", "Horizon", "Steady"),
