@@ -76,6 +76,9 @@ def test_a_run_leaves_figures_and_tables(tmp_path, capsys, monkeypatch):
     options = ["--variants", "all-pairs", "first-spike", "--time-share", "0.01"]
     assert stdp_timing.main([*options, "--out", str(tmp_path)]) == 0
     assert "first-spike is left out" in capsys.readouterr().err
+    # Its ensembles are its own, whatever the variants.
+    alone = ["--figures", "weights", "--time-share", "0.01", "--out", str(tmp_path)]
+    assert stdp_timing.main(alone) == 0
     for name in stdp_timing.FIGURE_NAMES:
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
     frequency = pd.read_csv(tmp_path / "frequency.csv")
