@@ -15,7 +15,7 @@ from neurosim.convergence import (
     Horizon,
     Steady,
 )
-from neurosim.dynamics import AbstractEnergy
+from neurosim.dynamics import AbstractEnergy, AbstractFlow
 from neurosim.models.losses import SquaredError
 from neurosim.models.network import dense_network
 from neurosim.models.pc_rules import predictive_coding_supervised_rule
@@ -55,6 +55,16 @@ class Bowl(AbstractEnergy):
         return state["s"][0]
 
 
+class Slope(AbstractFlow):
+    """The flow of the bowl, which tells no energy."""
+
+    def __init__(self, start: float) -> None:
+        self.start = start
+
+    operating_point, initial_state, flow = Bowl.operating_point, Bowl.initial_state, Bowl.flow
+    local_signals, output = Bowl.local_signals, Bowl.output
+
+
 class Anywhere(AbstractCriterion):
     """A user's criterion that is content with any state after three steps."""
 
@@ -91,6 +101,13 @@ def test_a_plateau_is_no_rise_however_flat():
 def test_a_state_that_is_not_finite_is_never_handed_on(start, until, method):
     with pytest.raises(ArithmeticError, match=r"diverged|not finite"):
         method(0.1, until).end(Bowl(start), None)
+
+
+@pytest.mark.parametrize("method", [Euler, Heun, RK4])
+@pytest.mark.parametrize("until", [Horizon(3), Anywhere()], ids=lambda u: type(u).__name__)
+def test_a_flow_without_an_energy_is_looked_at_too(method, until):
+    with pytest.raises(Diverged, match="the state 's' holds values that are not finite"):
+        method(0.1, until).end(Slope(math.inf), None)
 
 
 def test_the_published_solver_hands_on_nothing_that_is_not_finite():
