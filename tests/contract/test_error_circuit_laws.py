@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from neurosim.convergence import Steady
-from neurosim.models.catalogue import backprop, error_circuit_rule
+from neurosim.models.catalogue import RULES, backprop, error_circuit_rule
 from neurosim.models.error_circuit import ErrorCircuit
 from neurosim.models.feedback import (
     DirectFeedback,
@@ -15,13 +15,16 @@ from neurosim.models.feedback import (
     RandomFixed,
     SignSymmetric,
     Transpose,
+    input_counts,
 )
+from neurosim.models.learner import SharedStart
 from neurosim.models.losses import SquaredError
 from neurosim.models.network import convolutional_network, dense_network
 from neurosim.models.normalisation import Batch
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import RK4, AdaptiveHeun, Euler, Heun
+from neurosim.training import Trainer
 from neurosim.types import Drive
 
 
@@ -241,3 +244,57 @@ def test_a_missing_target_is_refused():
     net, (x, _) = dense_net(), dense_batch()
     with pytest.raises(ValueError, match="needs a target"):
         run_batch(backprop(), net, Drive(x))
+
+
+def drawn(kind: str, net) -> dict[str, tuple[torch.Tensor, int]]:
+    """Layer -> the random feedback weights, and how many inputs they are scaled by."""
+    fan_in = {layer.name: layer.synapse.fan_in for layer in net.layers}
+    if kind == "direct":
+        weights = DirectFeedback.like(net, seeded(4), (3, 32, 32)).weights
+        n_in = dict(zip(fan_in, input_counts(net, (3, 32, 32)), strict=True))
+        return {name: (w, n_in[name]) for name, w in weights.items()}
+    if kind == "forward":
+        return {layer.name: (layer.weight.detach(), fan_in[layer.name]) for layer in net.layers}
+    cls = {"fixed": RandomFixed, "kolen-pollack": KolenPollack, "signs": SignSymmetric}[kind]
+    return {name: (w, fan_in[name]) for name, w in cls.like(net, seeded(4)).weights.items()}
+
+
+@pytest.mark.parametrize("kind", ["forward", "fixed", "kolen-pollack", "direct", "signs"])
+def test_random_weights_are_uniform_up_to_one_over_the_root_of_the_fan_in(kind):
+    """U(-b, b), b = 1/sqrt(fan_in): mean 0 and variance b^2/3 within 5 standard errors, none
+    beyond b. Sign-symmetric feedback keeps magnitudes: U(0, b), mean b/2 and variance b^2/12."""
+    net = convolutional_network(generator=seeded())
+    found = drawn(kind, net)
+    assert set(found) >= {layer.name for layer in net.layers[1:]}
+    for name, (weight, n_in) in found.items():
+        b, n = n_in**-0.5, weight.numel()
+        mean, variance = (b / 2, b**2 / 12) if kind == "signs" else (0.0, b**2 / 3)
+        assert float(weight.abs().max()) <= b, name
+        assert abs(float(weight.mean()) - mean) < 5 * (variance / n) ** 0.5, name
+        # The variance of a squared uniform deviation is 4/5 of its squared mean.
+        error = 5 * variance * (0.8 / n) ** 0.5
+        assert abs(float(weight.var()) - variance) < error, name
+
+
+def test_kolen_pollack_meets_under_its_own_optimiser():
+    """The learner of the catalogue, trained: every step shrinks B - W by 1 - lr_t x decay.
+
+    Decay coupled with the gradient would enter Adam's moments of W and B differently. float32
+    keeps the difference of two weights to about 1e-4 of itself.
+    """
+    learner = RULES["kolen-pollack"](SharedStart(7, image_px=16))
+    optimiser, n_steps = learner.parts[0].optimiser, 6
+
+    def difference() -> dict[str, torch.Tensor]:
+        t = learner.tensors()
+        return {n: t[f"feedback.{n}.weight"] - t[f"{n}.weight"] for n in ("Conv2", "FC1", "head")}
+
+    start = {name: d.clone() for name, d in difference().items()}
+    trainer = Trainer(learner.parts, n_steps)
+    shrunk = 1.0
+    for step in range(n_steps):
+        trainer.step(torch.randn(8, 3, 16, 16, generator=seeded(step)), torch.arange(8), seeded(9))
+        shrunk *= 1 - optimiser.lr_at(step, n_steps) * optimiser.weight_decay
+    assert shrunk < 0.998
+    for name, left in difference().items():
+        torch.testing.assert_close(left, shrunk * start[name], rtol=1e-4, atol=1e-6)

@@ -7,6 +7,8 @@ import pickle
 
 import pytest
 
+from neurosim.models.bounded_stdp import RULE_DEPENDENCES
+from neurosim.models.stdp import RULE_TIMINGS
 from neurosim.spiking import (
     CELLS,
     ENCODERS,
@@ -22,6 +24,16 @@ from neurosim.spiking import (
 
 REGISTRIES = {"timing": TIMINGS, "cell": CELLS, "encoder": ENCODERS, "w": WEIGHT_DEPENDENCES}
 NAMED = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
+
+
+@pytest.mark.parametrize(
+    "registry", [RULE_TIMINGS, RULE_DEPENDENCES, TIMINGS, WEIGHT_DEPENDENCES, CELLS, ENCODERS]
+)
+def test_two_names_are_two_things(registry):
+    """What is built differs, in kind or in a parameter: a name is no alias by mistake."""
+    built = {name: entry() if callable(entry) else entry for name, entry in registry.items()}
+    told = {name: f"{type(entry).__qualname__} {entry!r}" for name, entry in built.items()}
+    assert len(set(told.values())) == len(told)
 
 
 @pytest.mark.parametrize(("kind", "name"), NAMED)

@@ -338,3 +338,25 @@ def test_policies_agree_with_torch_and_with_themselves():
     identity = learner.represent(x, POLICIES["identity"](layers, Calibration(), 32))
     running = learner.represent(x, Running())
     assert all(torch.equal(identity[k], running[k]) for k in running)
+
+
+def test_crops_shift_both_axes_independently_and_flip_half():
+    """Of 4,000 images that hold their own row and column numbers: every one of the 81 shifts comes,
+    each axis is uniform, and shifts and flips are uncorrelated, within 5 standard errors."""
+    n = 4000
+    ramp = torch.arange(16.0)
+    image = torch.stack([ramp[:, None].expand(16, 16), ramp.expand(16, 16), torch.zeros(16, 16)])
+    batches = epoch_batches(image.expand(n, 3, 16, 16), torch.zeros(n, dtype=torch.int64),
+                            seed=3, epoch=1, batch_size=n, augmentation="flip-crop")  # fmt: skip
+    ((x, _),) = batches
+    # Away from the border: the pixel (8, 8) shows where it came from.
+    down, flipped = x[:, 0, 8, 8] - 8, x[:, 1, 8, 8] > x[:, 1, 8, 9]
+    across = x[:, 1, 8, 8] - torch.where(flipped, 7.0, 8.0)
+    draws = torch.stack([down, across, flipped.float()])
+    assert len(torch.unique(draws[:2], dim=1).t()) == 81
+    assert draws[:2].abs().max() == 4
+    error = 5 / n**0.5
+    assert (draws[:2].mean(1).abs() < (60 / 9) ** 0.5 * error).all(), "variance (81 - 1) / 12"
+    assert abs(float(draws[2].mean()) - 0.5) < 0.5 * error
+    correlation = torch.corrcoef(draws)
+    assert (correlation - torch.eye(3)).abs().max() < error

@@ -190,3 +190,63 @@ def test_pooling_without_gradients_is_torchs(shape, side):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(max_pool(x, side), torch.nn.functional.max_pool2d(x, side))
+
+
+@pytest.mark.parametrize("rule", [name for name in RULES if "stdp" not in name])
+def test_running_statistics_move_by_a_tenth_per_batch(rule):
+    """k passes of one batch with the weights held: (1 - .9^k) of its statistics, from (0, 1).
+
+    The momentum of torch and of the published network; 1e-4: rules sweep by operators of their own
+    (float32).
+    """
+    learner, x = RULES[rule](START).without_learning(), images(16)
+    conv1 = next(layer for layer in learner.normalised_layers() if layer.name == "Conv1")
+    var, mean = torch.var_mean(conv1.current(x), (0, 2, 3))
+    trainer = Trainer(learner.parts, 3)
+    for _ in range(3):
+        trainer.step(x, torch.zeros(16, dtype=torch.int64), generator(7, "noise"))
+    found, left = learner.tensors(), 0.9**3
+    expected = {"running_mean": (1 - left) * mean, "running_var": left + (1 - left) * var}
+    for name, value in expected.items():
+        torch.testing.assert_close(found[f"Conv1.{name}"], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.3, 0.5])
+def test_dropout_keeps_the_mean(dropout):
+    """Outputs are 0, or the undropped ones over 1 - p; a share p is 0, within 5 standard errors."""
+    net = convolutional_network(generator=generator(0, "init"), image_px=16, dropout=dropout)
+    layer = net.layers[3]
+    x = torch.rand(64, layer.synapse.n_in, generator=generator(0, "x"))
+    whole, dropped = (
+        layer.respond(layer.current(x), source, generator(1, "noise"))
+        for source in (Running(), Batch())
+    )
+    live = whole > 0
+    kept = live & (dropped != 0)
+    torch.testing.assert_close(dropped[kept], whole[kept] / (1 - dropout))
+    share, n = float((live & ~kept).sum() / live.sum()), int(live.sum())
+    assert abs(share - dropout) < 5 * (dropout * (1 - dropout) / n) ** 0.5
+
+
+def block_means(x: torch.Tensor, side: int) -> torch.Tensor:
+    """Means over a side x side grid of equal blocks, by reshaping."""
+    n, channels, height, width = x.shape
+    return x.reshape(n, channels, side, height // side, side, width // side).mean((3, 5))
+
+
+def test_readouts_average_space():
+    x = torch.randn(3, 5, 16, 16, generator=generator(0, "x"))
+    torch.testing.assert_close(readouts.patterns(x, "4x4"), block_means(x, 4).flatten(1))
+    torch.testing.assert_close(readouts.patterns(x, "gap"), block_means(x, 1).flatten(1))
+    assert torch.equal(readouts.patterns(x, "full"), x.flatten(1))
+
+
+@pytest.mark.parametrize("rule", ["bp", "pc", "stdp"])
+def test_fc1_reads_a_larger_image_through_block_means(rule):
+    """At four times the training size FC1 hears the mean of each 4 x 4 block of Conv3."""
+    learner = RULES[rule](START)
+    activity = learner.represent(images(4, 64))
+    tensors = learner.tensors()
+    read = block_means(activity["Conv3"].float(), 2).flatten(1)
+    expected = torch.relu(read @ tensors["FC1.weight"].t() + tensors["FC1.bias"])
+    torch.testing.assert_close(activity["FC1"], expected, rtol=1e-4, atol=1e-5)

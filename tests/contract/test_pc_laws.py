@@ -14,6 +14,7 @@ from neurosim.models.feedback import Transpose
 from neurosim.models.generative import HighPass
 from neurosim.models.lateral import LateralInhibition
 from neurosim.models.network import Network, convolutional_network, dense_network
+from neurosim.models.normalisation import Batch
 from neurosim.models.pc_hybrid import HybridPredictiveCoding
 from neurosim.models.pc_rules import (
     predictive_coding_hybrid_rule,
@@ -347,3 +348,58 @@ def test_evaluation_relaxes_under_running_statistics_and_changes_nothing():
     torch.testing.assert_close(outcome.output, net(still.x), rtol=0, atol=1e-12)
     for name, tensor in net.named_weights().items():
         assert torch.equal(tensor, before[name])
+
+
+@torch.no_grad()
+def slope(energy, weight: torch.Tensor, way: torch.Tensor) -> float:
+    """Central difference of ``energy()`` along ``way``; a step above 1e-7 crosses kinks."""
+    weight.data += 1e-7 * way
+    ahead = float(energy())
+    weight.data -= 2e-7 * way
+    behind = float(energy())
+    weight.data += 1e-7 * way
+    return (ahead - behind) / 2e-7
+
+
+def hybrid_outcome():
+    dynamics, net = forms()["hybrid"]
+    rule = LearningRule("pc", dynamics, Euler(0.1, until=Horizon(6)), ErrorTimesPre())
+    return dynamics, net, run_batch(rule, net, drive())
+
+
+def test_hybrid_generation_descends_the_energy():
+    """``-dE/dP`` and ``-dE/dc`` at held activity, as a mean over the batch of 6 (central
+    differences, error about 1e-7 relative)."""
+    dynamics, _, outcome = hybrid_outcome()
+    draws = torch.Generator().manual_seed(4)
+
+    def energy() -> torch.Tensor:
+        held = {"displacement": outcome.settled.state["displacement"]}  # a state not yet seen
+        return dynamics.energy(outcome.point, held)
+
+    for layer in dynamics.generative:
+        for name, parameter in layer.plastic_parameters().items():
+            way = torch.randn(parameter.shape, generator=draws, dtype=DTYPE)
+            along = 6 * float((outcome.changes[f"{layer.name}.{name}"] * way).sum())
+            assert along != 0
+            assert slope(energy, parameter, way) == pytest.approx(-along, rel=1e-5), layer.name
+
+
+def test_hybrid_recognition_descends_its_own_error():
+    """``-d/dW`` of ``1/2 |r_l - f_l(W r_(l-1))|^2`` at held activity, as a mean over the batch:
+    the sweep learns to start where the relaxation ends."""
+    _, net, outcome = hybrid_outcome()
+    draws = torch.Generator().manual_seed(4)
+    held = [drive().x]
+    moved = outcome.settled.state["displacement"]
+    held += [p.out + d for p, d in zip(outcome.point.swept, moved, strict=True)]
+    for index, layer in enumerate(net.layers):
+
+        def error(layer=layer, index=index) -> torch.Tensor:
+            swept = layer.respond(layer.current(held[index]), Batch())
+            return 0.5 * (held[index + 1] - swept).square().sum()
+
+        way = torch.randn(layer.weight.shape, generator=draws, dtype=DTYPE)
+        along = 6 * float((outcome.changes[f"{layer.name}.weight"] * way).sum())
+        assert along != 0
+        assert slope(error, layer.weight, way) == pytest.approx(-along, rel=1e-5), layer.name

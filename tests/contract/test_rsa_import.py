@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import neurosim.rsa
+from neurosim import rsa
 
 
 def test_every_public_name_resolves_to_an_object_of_this_package() -> None:
@@ -35,3 +36,9 @@ def test_computing_needs_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "False"
+
+
+def test_every_public_name_is_listed_and_there() -> None:
+    """Names are imported when they are asked for; ``dir()`` knows them before."""
+    assert set(rsa.__all__) <= set(dir(rsa))
+    assert all(hasattr(rsa, name) for name in rsa.__all__)

@@ -16,11 +16,11 @@ from neurosim.experiments.data import load_stimuli
 from neurosim.experiments.evaluate import reference_table
 from neurosim.experiments.normalisation_cross import COMMAND as CROSS
 from neurosim.experiments.resolution_sweep import COMMAND as SWEEP
-from neurosim.experiments.state_scores import Scores
+from neurosim.experiments.state_scores import Scores, _table
 from neurosim.experiments.stimulus_content import check_content, shown
 from neurosim.experiments.stored import State, StoredRun
 from neurosim.experiments.training_dynamics import main
-from neurosim.rsa import BrainRDMs
+from neurosim.rsa import BrainRDMs, compute_rdm
 
 OPTIONS = {"resamples": 20, "splits": 1, "n_calibration": 16}
 KEYS = ["rule", "seed", "weights", "epoch", "readout", "layer", "roi", "convention"]
@@ -284,3 +284,26 @@ def test_the_figure_of_spatial_frequencies_draws_bands_from_coarse_to_fine(tmp_p
     bare = result.tables["scores"][result.tables["scores"]["content"] == "native"]
     figure_bands.spatial_frequencies(Result({"scores": bare}, "FC1", 32, False), tmp_path)
     assert len(drawn) == 1
+
+
+def test_partial_alignments_are_those_of_each_subject():
+    """Their mean stands in the rows of subject_mean; the rows of mean_rdm have none. By hand:
+    Pearson of what a linear fit on the control's ranks leaves of both sides' ranks."""
+    brain, draws = load_stimuli("demo").brain, np.random.default_rng(0)
+    names = ("luminance", "pixels", "gabor")
+    model, *rest = (compute_rdm(draws.normal(size=(brain.n_stimuli, 6))) for _ in range(4))
+    labels = {"px": 32, "content": "native", "layer": "FC1"}
+    table = _table([(labels, model)], brain, dict(zip(names, rest, strict=True)))
+    rows = table.set_index(["roi", "convention"])["rho_given_luminance"]
+    control = stats.rankdata(rest[0].dissimilarities)
+
+    def left(values: np.ndarray) -> np.ndarray:
+        ranks = stats.rankdata(values)
+        return ranks - np.polyval(np.polyfit(control, ranks, 1), control)
+
+    for roi in brain.rois:
+        own = [
+            np.corrcoef(left(model.dissimilarities), left(rdm))[0, 1] for rdm in brain.of_roi(roi)
+        ]
+        assert rows[roi, "subject_mean"] == pytest.approx(np.mean(own), abs=1e-10)
+        assert np.isnan(rows[roi, "mean_rdm"])
