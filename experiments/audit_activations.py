@@ -2,20 +2,18 @@
 
 Keys of a file (numpy arrays; ``np.savez``, no pickle):
 
-========================  ===============================================================
-``activations/LAYER``     (n_stimuli, *features), numbers; one key per layer, at least one
-``rule``, ``seed``        which network: text, whole number
-``epoch``                 passes it has made; 0 as initialised
-``statistics_only``       optional, True after passes at learning rate 0
-``px``                    optional, size of the stimuli (0 where it is left out: as they are)
-``normalisation``         optional, where statistics came from (``as evaluated``; ``none``: the
-                          network keeps none)
-``readout``               optional (``units``)
-``stimuli``               optional: names of the rows; without it they stand in the brain's order
-``alone/LAYER``           optional: the first rows again, shown in another batch
-``changed``               optional, text: names of tensors that evaluation changed; empty: none
-``weights/LAYER``         optional: the layer's weight
-========================  ===============================================================
+- ``activations/LAYER``: (n_stimuli, *features), numbers; one key per layer, at least one
+- ``rule``, ``seed``: which network: text, whole number
+- ``epoch``: passes it has made; 0 as initialised
+- ``statistics_only``: optional, True after passes at learning rate 0
+- ``px``: optional, size of the stimuli (0 where it is left out: as they are)
+- ``normalisation``: optional, where statistics came from (``as evaluated``; ``none``: the network
+  keeps none)
+- ``readout``: optional (``units``)
+- ``stimuli``: optional: names of the rows; without it they stand in the brain's order
+- ``alone/LAYER``: optional: the first rows again, shown in another batch
+- ``changed``: optional, text: names of tensors that evaluation changed; empty: none
+- ``weights/LAYER``: optional: the layer's weight
 
 Movement is measured from the ``weights`` of the same rule and seed at epoch 0. Files are read one
 layer at a time; what is kept of a file does not grow with its layers' size.

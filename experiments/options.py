@@ -263,6 +263,29 @@ def _fields(cls: type) -> Iterator[tuple[dataclasses.Field, Any]]:
             yield field, kinds[0] if union else hints[field.name]
 
 
+@dataclass(frozen=True)
+class Setting:
+    """One field that is a setting: its default, what it is, and the values that it allows."""
+
+    name: str
+    default: Any
+    help: str
+    allowed: str
+
+
+def settings_of(cls: type) -> list[Setting]:
+    """The settings of a class as declared, for pages that explain them."""
+    return [
+        Setting(
+            field.name,
+            field.default,
+            field.metadata["help"],
+            ", ".join(field.metadata["known"]) or _allowed(field, kind),
+        )
+        for field, kind in _fields(cls)
+    ]
+
+
 def _plain(*settings: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
     for each in settings:
         for field, _ in _fields(type(each)):
@@ -290,8 +313,13 @@ def _convert(field: dataclasses.Field, kind: Any, layer: Layer) -> Any:
     try:
         return msgspec.convert(value, kind, strict=not layer.text, dec_hook=_from_text)
     except msgspec.ValidationError:
-        allowed = _in_words(kind) + (f" or {word!r}" if (word := field.metadata["none"]) else "")
-        raise ValueError(f"{field.name} {layer.source} is {shown(value)}: give {allowed}") from None
+        raise ValueError(
+            f"{field.name} {layer.source} is {shown(value)}: give {_allowed(field, kind)}"
+        ) from None
+
+
+def _allowed(field: dataclasses.Field, kind: Any) -> str:
+    return _in_words(kind) + (f" or {word!r}" if (word := field.metadata["none"]) else "")
 
 
 _WORDS = {

@@ -4,17 +4,15 @@
 correction prints or gives a seed at a time (arXiv 2608.12408): V1, LOC and IT, the 720 first
 exemplars, three subjects, five seeds, 40 epochs. Its columns:
 
-==================  ===================================================================
-``source``          where the number stands
-``series``          what it is part of: ``first paper``, ``trajectory``, ``sweep`` (of sizes),
-                    ``normalisation``, ``content`` (native and upsampled), ``reference``
-``quantity``        ``rho``, or ``change``: trained minus untrained
-``layer``           ``best``: the best of the four layers, chosen anew at each epoch
-``normalisation``   statistics of the network; of a ``change``, those of the untrained one (the
-                    trained one has ``running``)
-``pairs``           ``cross-run`` leaves out stimulus pairs of one fMRI run; empty: not stated
-``status``          ``valid``, or why the number does not stand
-==================  ===================================================================
+- ``source``: where the number stands
+- ``series``: what it is part of: ``first paper``, ``trajectory``, ``sweep`` (of sizes),
+  ``normalisation``, ``content`` (native and upsampled), ``reference``
+- ``quantity``: ``rho``, or ``change``: trained minus untrained
+- ``layer``: ``best``: the best of the four layers, chosen anew at each epoch
+- ``normalisation``: statistics of the network; of a ``change``, those of the untrained one (the
+  trained one has ``running``)
+- ``pairs``: ``cross-run`` leaves out stimulus pairs of one fMRI run; empty: not stated
+- ``status``: ``valid``, or why the number does not stand
 
 They are shown where the stimuli are THINGS, and nowhere else.
 """

@@ -1,13 +1,11 @@
 """What a stimulus holds at one size: itself, less detail, or some spatial frequencies only.
 
-==================  ===================================================================
-``native``          resized to px: size and detail change together
-``upsampled``       down to the training px and up again: the size of px, the detail of
-                    the training px; at the training px it is ``native``, to the bit
-``blur-R``          ``native`` through a Gaussian that leaves half the amplitude at R px
-``only-BAND``       one octave band, or ``dc``, of ``native``; in their order they sum to it
-``notch-BAND``      ``native`` without that band
-==================  ===================================================================
+- ``native``: resized to px: size and detail change together
+- ``upsampled``: down to the training px and up again: the size of px, the detail of the training
+  px; at the training px it is ``native``, to the bit
+- ``blur-R``: ``native`` through a Gaussian that leaves half the amplitude at R px
+- ``only-BAND``: one octave band, or ``dc``, of ``native``; in their order they sum to it
+- ``notch-BAND``: ``native`` without that band
 
 ``bands`` stands for every ``only`` and ``notch`` of a size. Filters act on normalised images, so
 a missing mean is the grey of the training set.

@@ -1,12 +1,12 @@
 """Normalisation policies: where the statistics of an evaluation come from.
 
-=========================  =============================================================
-``identity``               mean 0, variance 1: normalisation off but for gamma and beta
-``running``                as accumulated in training (identity in an untrained network)
-``calibrated``             recomputed on clean training images at the training size
-``calibrated-at-px``       recomputed on clean training images at the size of the evaluation
-``augmented-accumulated``  accumulated anew over augmented training batches, weights held
-=========================  =============================================================
+| name                      | what it is                                                        |
+|---------------------------|-------------------------------------------------------------------|
+| ``identity``              | mean 0, variance 1: normalisation off but for gamma and beta      |
+| ``running``               | as accumulated in training (identity in an untrained network)     |
+| ``calibrated``            | recomputed on clean training images at the training size          |
+| ``calibrated-at-px``      | recomputed on clean training images at the size of the evaluation |
+| ``augmented-accumulated`` | accumulated anew over augmented training batches, weights held    |
 
 Policies only compute statistics; nothing in the network changes. They differ for layers whose
 normalisation keeps statistics; all others are ``Running``, which is what they always do.

@@ -126,14 +126,14 @@ class SpikingPoint:
 class SpikingDynamics(AbstractClocked):
     """LIF layers under encoder spikes. State, one tensor a layer:
 
-    ==============  ==================================================================
-    ``voltage``     membranes, ``(batch, maps, height, width)``
-    ``pre``         spikes that arrive at the synapses in this tick
-    ``post``        spikes of this tick, before pooling, uint8
-    ``credited``    the same where the convolution ends, see ``spiking.between``
-    ``counts``      pooled spikes so far, ``(batch, maps, height / 2, width / 2)``
-    ``n_spikes``    spikes a map so far over batch and space, ``(maps,)``
-    ==============  ==================================================================
+    | name         | what it is                                                     |
+    |--------------|----------------------------------------------------------------|
+    | ``voltage``  | membranes, ``(batch, maps, height, width)``                    |
+    | ``pre``      | spikes that arrive at the synapses in this tick                |
+    | ``post``     | spikes of this tick, before pooling, uint8                     |
+    | ``credited`` | the same where the convolution ends, see ``spiking.between``   |
+    | ``counts``   | pooled spikes so far, ``(batch, maps, height / 2, width / 2)`` |
+    | ``n_spikes`` | spikes a map so far over batch and space, ``(maps,)``          |
 
     and what the cell keeps beside its voltage, by its ``memory_names``. ``membrane`` hands each
     layer's voltage on to plasticity; None, it keeps to spikes.

@@ -5,14 +5,12 @@ in an *operating point* (the network, the drive and each layer linearised at the
 activity), and every other method reads it: a layer is linearised once, however many steps a
 solver takes.
 
-======================  ==============================================  ====================
-kind                    law                                             solvers
-======================  ==============================================  ====================
-``AbstractFlow``        d state / dt = flow(state)                      Euler, Heun, RK4, ...
-``AbstractClosedForm``  a flow with a known fixed point                 Direct and the above
-``AbstractEnergy``      flow = -grad energy                             the explicit solvers
-``AbstractClocked``     state at tick i + 1 from state at tick i        Ticks
-======================  ==============================================  ====================
+| kind                   | law                                      | solvers               |
+|------------------------|------------------------------------------|-----------------------|
+| ``AbstractFlow``       | d state / dt = flow(state)               | Euler, Heun, RK4, ... |
+| ``AbstractClosedForm`` | a flow with a known fixed point          | Direct and the above  |
+| ``AbstractEnergy``     | flow = -grad energy                      | the explicit solvers  |
+| ``AbstractClocked``    | state at tick i + 1 from state at tick i | Ticks                 |
 """
 
 from __future__ import annotations

@@ -45,13 +45,11 @@ def n_stimuli_by_shape(shape: tuple[int, ...]) -> int:
 def arrange(array: Array) -> Arranged:
     """The RDMs of an array, condensed.
 
-    ========================  ==================================================================
-    ``(..., n, n)``           square RDMs
-    ``(n, n, ...)``           square RDMs, stacked as MATLAB does, where they are symmetric
-    ``(..., n_pairs)``        condensed RDMs, one per row
-    ``(n_pairs, k)``          condensed RDMs, one per column, where rows make no RDM; so one
-                              value per line is one RDM
-    ========================  ==================================================================
+    - ``(..., n, n)``: square RDMs
+    - ``(n, n, ...)``: square RDMs, stacked as MATLAB does, where they are symmetric
+    - ``(..., n_pairs)``: condensed RDMs, one per row
+    - ``(n_pairs, k)``: condensed RDMs, one per column, where rows make no RDM; so one value per
+      line is one RDM
 
     Raises:
         LayoutError: no RDM of three or more stimuli by shape, nearly one, or two readings.

@@ -1,20 +1,18 @@
 """Spiking cells by name, those of snntorch and of norse behind one tick.
 
-======================  ===================================================  ==================
-name                    cell                                                 decay of v a tick
-======================  ===================================================  ==================
-``snntorch-lif``        ``v exp(-dt / tau) + I``                             exact
-``snntorch-lapicque``   ``v (1 - dt / tau) + I``                             Euler
-``snntorch-synaptic``   the LIF behind a synaptic current                    exact
-``norse-lif``           ``v + (dt / tau)(I tau / dt - v)``                   Euler
-``norse-cuba-lif``      the LIF behind a synaptic current                    Euler
-``norse-lif-refrac``    ``norse-cuba-lif`` with a refractory period          Euler
-``norse-iaf``           ``v + I``                                            none
-``norse-lsnn``          ``norse-cuba-lif`` with an adaptive threshold        Euler
-``norse-lif-ex``        exponential integrate-and-fire                       Euler
-``norse-adex``          adaptive exponential                                 Euler
-``adaptive-lif``        ``snntorch-lif`` with an adaptive threshold          exact
-======================  ===================================================  ==================
+| name                  | cell                                          | decay of v a tick |
+|-----------------------|-----------------------------------------------|-------------------|
+| ``snntorch-lif``      | ``v exp(-dt / tau) + I``                      | exact             |
+| ``snntorch-lapicque`` | ``v (1 - dt / tau) + I``                      | Euler             |
+| ``snntorch-synaptic`` | the LIF behind a synaptic current             | exact             |
+| ``norse-lif``         | ``v + (dt / tau)(I tau / dt - v)``            | Euler             |
+| ``norse-cuba-lif``    | the LIF behind a synaptic current             | Euler             |
+| ``norse-lif-refrac``  | ``norse-cuba-lif`` with a refractory period   | Euler             |
+| ``norse-iaf``         | ``v + I``                                     | none              |
+| ``norse-lsnn``        | ``norse-cuba-lif`` with an adaptive threshold | Euler             |
+| ``norse-lif-ex``      | exponential integrate-and-fire                | Euler             |
+| ``norse-adex``        | adaptive exponential                          | Euler             |
+| ``adaptive-lif``      | ``snntorch-lif`` with an adaptive threshold   | exact             |
 
 Cells of the two libraries coincide where their decays do, at
 ``tau_norse = dt / (1 - exp(-dt / tau_snntorch))``. docs/cells.md says which cells are left out.

@@ -134,14 +134,12 @@ SCHEMES: Choices[str] = Choices(
 class NearestPair(AbstractTraceTiming):
     """Only neighbouring spikes pair, under the window of ``AllPairs``.
 
-    =======================  ==============================================================
-    ``symmetric``            a postsynaptic spike with the last presynaptic one before it,
-                             a presynaptic spike with the last postsynaptic one before it
-    ``presynaptic-centred``  a presynaptic spike with the last postsynaptic one before it
-                             and the next one after it
-    ``reduced``              both of the above at once: only spikes with no other of the two
-                             neurons between them
-    =======================  ==============================================================
+    - ``symmetric``: a postsynaptic spike with the last presynaptic one before it, a presynaptic
+      spike with the last postsynaptic one before it
+    - ``presynaptic-centred``: a presynaptic spike with the last postsynaptic one before it and the
+      next one after it
+    - ``reduced``: both of the above at once: only spikes with no other of the two neurons between
+      them
 
     "Before" and "after" include the same tick where ``coincidence`` lets that side see it;
     a spike that the policy hides pairs with the one before.
