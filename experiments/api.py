@@ -1,10 +1,13 @@
 """The comparison from Python: ``compare`` runs it, ``open_run`` reads a run folder.
 
+```python
 from neurosim.experiments import compare
+
 run = compare(preset="demo", rules=("untrained", "bp"), out="runs/two-rules")
 run.verdicts
 run.results  # pandas
 run.figures["figure_5_decomposition"]  # matplotlib
+```
 """
 
 from __future__ import annotations
@@ -125,7 +128,8 @@ def compare(
 
     Raises:
         TypeError: a setting that ``Comparison`` does not have; the nearest one is named.
-        ValueError: a setting or data that cannot be used. CellsFailedError: some cells failed.
+        ValueError: a setting or data that cannot be used.
+        CellsFailedError: some cells failed.
     """
     known = names(Comparison)
     for name in settings:

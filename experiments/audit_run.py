@@ -24,7 +24,8 @@ def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
     The scores are those of its finished cells, whether or not ``results.csv`` is there.
 
     Raises:
-        FileNotFoundError, ValueError: no run, no finished cell; DataError: data are missing.
+        FileNotFoundError, ValueError: no run, no finished cell.
+        DataError: data are missing.
     """
     from neurosim.experiments.cells import build_learner, read_table
     from neurosim.experiments.evaluate import reference_table

@@ -63,7 +63,8 @@ class Found:
         """Read a folder that a control command wrote.
 
         Raises:
-            FileNotFoundError: it holds no scores.csv. ValueError: a table is not what one of
+            FileNotFoundError: it holds no scores.csv.
+            ValueError: a table is not what one of
                 the commands writes.
         """
         file = folder / "scores.csv"

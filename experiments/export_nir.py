@@ -66,7 +66,8 @@ def export(
     """Write the network of one stdp cell; returns what to tell the user.
 
     Raises:
-        FileNotFoundError: no run there. ValueError: no finished stdp cell of that seed, no such
+        FileNotFoundError: no run there.
+        ValueError: no finished stdp cell of that seed, no such
             checkpoint, or what NIR cannot express.
     """
     from neurosim.experiments.stored import StoredRun

@@ -67,7 +67,8 @@ class ReportedRun:
         """Read ``run.json`` and look at every cell.
 
         Raises:
-            FileNotFoundError: no run there. ValueError: ``run.json`` is not what a run writes, or
+            FileNotFoundError: no run there.
+            ValueError: ``run.json`` is not what a run writes, or
                 no cell has reached a checkpoint.
         """
         record = RunRecord.read(path)

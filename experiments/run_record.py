@@ -30,7 +30,8 @@ class RunRecord:
         """Read the ``run.json`` of a run folder.
 
         Raises:
-            FileNotFoundError: no run there. NotADirectoryError: a file, not a folder.
+            FileNotFoundError: no run there.
+            NotADirectoryError: a file, not a folder.
             ValueError: ``run.json`` is not what a run writes.
         """
         folder = RunFolder(Path(path))

@@ -84,7 +84,8 @@ class StoredRun:
         """Read ``run.json`` and look at every cell.
 
         Raises:
-            FileNotFoundError: no run there. ValueError: none of its cells is finished, or
+            FileNotFoundError: no run there.
+            ValueError: none of its cells is finished, or
                 run.json is not what a run writes.
         """
         record = RunRecord.read(path)

@@ -355,7 +355,8 @@ class SpikingNetwork(nn.Module):
         """The images in pieces of bounded size.
 
         Raises:
-            ValueError: there is no image. TypeError: images of another dtype than the weights.
+            ValueError: there is no image.
+            TypeError: images of another dtype than the weights.
         """
         if not x.numel():
             raise ValueError(f"images of shape {tuple(x.shape)} hold no image: give at least one")

@@ -53,7 +53,8 @@ class AbstractDynamics(ABC):
         """Refuse a network that these dynamics cannot run on, before any work.
 
         Raises:
-            TypeError: a network of another kind. ValueError: one of other sizes or parts.
+            TypeError: a network of another kind.
+            ValueError: one of other sizes or parts.
         """
         kind = self.runs_on()
         if not isinstance(net, kind):

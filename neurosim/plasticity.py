@@ -60,7 +60,8 @@ class AbstractPlasticity(ABC):
         """Refuse dynamics that do not offer what this plasticity needs, with the remedy.
 
         Raises:
-            TypeError: something it needs is not there. ValueError: another clock.
+            TypeError: something it needs is not there.
+            ValueError: another clock.
         """
         missing = sorted(self.needs - dynamics.offers)
         if missing:
