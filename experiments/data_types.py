@@ -42,6 +42,48 @@ def arrays_sha256(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def as_rgb(images: np.ndarray) -> np.ndarray:
+    """Images as all of this project reads them: (n, height, width, 3) uint8.
+
+    Args:
+        images: RGB (n, height, width, 3), or grey as (n, height, width) or (n, height, width, 1),
+            which gets three equal channels. Whole numbers are levels from 0 to 255; floats are
+            intensities from 0 to 1 and go to the nearest of the 256 levels.
+
+    Raises:
+        ValueError: of another shape, or with values outside these ranges.
+    """
+    images = np.asarray(images)
+    grey = images.ndim == 3 and images.shape[-1] not in (3, 4)
+    if grey:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"images have the shape {images.shape}: give (n, height, width, 3), or grey ones as "
+            "(n, height, width); image[None] makes a set of one image, "
+            "images.transpose(0, 2, 3, 1) puts channels last, images[..., :3] drops transparency"
+        )
+    if images.dtype != np.uint8:
+        images = _levels(images)
+    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
+
+
+def _levels(images: np.ndarray) -> np.ndarray:
+    whole = np.issubdtype(images.dtype, np.integer)
+    if not whole and not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(
+            f"images are {images.dtype}: give uint8 from 0 to 255, or floats from 0 to 1"
+        )
+    top = 255 if whole else 1
+    # Written so that NaN is refused too.
+    if images.size and not (images.min() >= 0 and images.max() <= top):
+        raise ValueError(
+            f"images are {images.dtype} from {images.min():g} to {images.max():g}: "
+            "give whole numbers from 0 to 255 (astype('uint8')), or floats from 0 to 1"
+        )
+    return (images if whole else np.rint(images * 255)).astype(np.uint8)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingImages:
     """Labelled images to train on, and held-out ones to test on.
@@ -69,8 +111,9 @@ class TrainingImages:
         *,
         simulated: bool,
     ) -> TrainingImages:
-        """Build from (images, labels) pairs, and compute the checksum."""
+        """Build from (images, labels) pairs, images as ``as_rgb`` takes them; add the checksum."""
         (x_train, y_train), (x_test, y_test) = train, test
+        x_train, x_test = as_rgb(x_train), as_rgb(x_test)
         y_train, y_test = y_train.astype(np.int64), y_test.astype(np.int64)
         sha256 = arrays_sha256(x_train, y_train, x_test, y_test)
         return cls(name, x_train, y_train, x_test, y_test, class_names, simulated, sha256)
@@ -125,7 +168,10 @@ class StimulusSet:
         brain: BrainRDMs,
         category: tuple[str, ...],
     ) -> StimulusSet:
-        """Build from images and brain, which have to agree in number, and add the checksum."""
+        """Build from images (as ``as_rgb`` takes them, or files) and brain, which have to agree in
+        number; add the checksum."""
+        if isinstance(images, np.ndarray):
+            images = as_rgb(images)
         counts = {len(images), len(brain.stimuli), len(category)}
         if len(counts) > 1:
             raise ValueError(
