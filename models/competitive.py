@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from neurosim.dynamics import AbstractClocked
+from neurosim.images import require_images
 from neurosim.solvers import Ticks
-from neurosim.spiking._tensors import plain
+from neurosim.spiking._tensors import plain, require_finite
 from neurosim.spiking.cell_base import whole_ticks
 from neurosim.spiking.encoders import AbstractEncoder, Poisson
 from neurosim.spiking.homeostasis import rescaled
@@ -86,6 +87,8 @@ class IncomingSum(AbstractConstraint):
 
     @torch.no_grad()
     def apply(self, net: CompetitiveNetwork) -> None:
+        for layer in net.layers:
+            require_finite(f"layer {layer.name}: the weight", layer.weight)
         for layer in net.layers:
             weight = layer.weight.clamp_(0, 1)
             target = self.share * weight.shape[1]
@@ -210,6 +213,12 @@ class Competition(AbstractClocked):
                 f"{tuple(spikes.shape)}"
             )
         spikes = plain("spikes", spikes, layer.weight)
+        for name, tensor in (
+            ("spikes", spikes),
+            ("weight", layer.weight),
+            ("raised", layer.raised),
+        ):
+            require_finite(f"layer {layer.name}: {name}", tensor)
         currents = layer.synapse.forward(spikes.flatten(0, 1), layer.weight, None)
         return CompetitionPoint(layer, spikes, currents.unflatten(0, spikes.shape[:2]), learning)
 
@@ -313,7 +322,12 @@ class CompetitiveNetwork(nn.Module):
 
     @torch.no_grad()
     def counts(self, x: Tensor) -> Tensor:
-        """Spikes of each cell in one presentation, ``(n_images, n_out)``; no state changes."""
+        """Spikes of each cell in one presentation, ``(n_images, n_out)``; no state changes.
+
+        Raises:
+            ValueError: no image, or values that are not finite.
+        """
+        require_images(x)
         return torch.cat([s.state["counts"][0] for s in self._settle(x.flatten(1))])
 
     def _settle(self, x: Tensor) -> Iterator[Settled]:
@@ -348,8 +362,10 @@ class ClassOfCell:
 
         Raises:
             ValueError: a class without an image, whose mean rate is unknown; labels that are not
-                one class index per image.
+                one class index per image; counts that are not finite.
         """
+        counts = plain("counts", counts)
+        require_finite("counts", counts)
         require_classes(labels, len(counts), n_classes, "labels")
         shown = torch.bincount(labels, minlength=n_classes)
         if (shown == 0).any():
@@ -367,5 +383,6 @@ class ClassOfCell:
                 f"counts must be (n_images, {len(self.classes)}), one per cell, got "
                 f"{tuple(counts.shape)}"
             )
+        require_finite("counts", counts)
         cells = torch.stack([self.classes == k for k in range(self.n_classes)], 1).to(counts)
         return (counts @ cells / cells.sum(0).clamp(min=1)).argmax(1)

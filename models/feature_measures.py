@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from neurosim.types import in_float64
+from neurosim.types import in_float64, varies
 
 
 def participation_ratio(features: Tensor) -> float:
@@ -17,7 +17,7 @@ def participation_ratio(features: Tensor) -> float:
         features: ``(n_stimuli, *features)``.
     """
     x = in_float64(features.flatten(1))
-    x = x - x.mean(0)
+    x = (x - x.mean(0)) * varies(x)
     # tr C and tr C^2 need the smaller of the two Gram matrices only.
     gram = x @ x.t() if x.shape[0] < x.shape[1] else x.t() @ x
     return float(gram.trace().square() / gram.square().sum())
@@ -26,7 +26,10 @@ def participation_ratio(features: Tensor) -> float:
 def unexplained_variance(images: Tensor, reconstruction: Tensor) -> float:
     """``|x - x_hat|^2 / |x - <x>|^2``: the reconstruction error of images.
 
-    0 is perfect and 1 no better than the mean image.
+    0 is perfect and 1 no better than the mean image; NaN where the images do not differ.
     """
     error = in_float64(images - reconstruction).square().sum()
+    x = in_float64(images.flatten(1))
+    if not bool(varies(x).any()):
+        return float("nan")
     return float(error / in_float64(images - images.mean(0)).square().sum())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.types import varies
+
 
 class LateralInhibition:
     """Channels at one place inhibit each other as strongly as they are correlated.
@@ -17,7 +19,7 @@ class LateralInhibition:
 
     Attributes:
         mean: of each channel, ``(1, channels, 1, 1)``.
-        weight: ``C``, ``(channels, channels)``; 0 for a silent channel.
+        weight: ``C``, ``(channels, channels)``; 0 for a channel that does not vary.
     """
 
     def __init__(self, activity: Tensor) -> None:
@@ -25,6 +27,7 @@ class LateralInhibition:
         centred = (activity - self.mean).transpose(0, 1).flatten(1)
         covariance = centred @ centred.t()
         scale = covariance.diagonal().clamp(min=1e-12).rsqrt()
+        scale = scale * varies(activity.transpose(0, 1).flatten(1).t())
         self.weight = covariance * scale * scale.unsqueeze(1)
 
     def __call__(self, value: Tensor) -> tuple[Tensor, Tensor]:

@@ -162,6 +162,8 @@ class BatchNorm(AbstractNorm):
         return F.batch_norm(a, None, None, self.gamma, self.beta, training=True, eps=self.eps)
 
     def accumulate(self, a: Tensor) -> None:
+        if not a.numel():
+            raise ValueError(f"there are no statistics of a batch of shape {tuple(a.shape)}")
         torch.batch_norm_update_stats(a, self.running_mean, self.running_var, self.momentum)
 
     def statistics(self) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neurosim.choices import Choices
+from neurosim.images import require_images
 from neurosim.models.network import Layer, fit_to
 from neurosim.models.normalisation import (
     Accumulate,
@@ -138,7 +139,9 @@ def calibrate(layers: Sequence[Layer], batches: Iterable[Tensor]) -> dict[str, S
     statistics: dict[str, Statistics] = {layer.name: Running() for layer in layers}
     chain = _up_to_the_last_batch_norm(layers)
     # What a layer has read goes as it is read: at 160 px a batch of Conv1 takes 400 MB.
-    activity = list(batches)
+    activity = [require_images(x, "calibration images") for x in batches]
+    if not activity:
+        raise ValueError("calibration needs images: give at least one batch")
     for layer in chain:
         currents = [layer.current(fit_to(layer.synapse, x)) for x in _taken(activity)]
         if isinstance(layer.norm, BatchNorm):
@@ -170,6 +173,7 @@ def accumulate(layers: Sequence[Layer], batches: Iterable[Tensor]) -> dict[str, 
             start = identity_statistics(layer.norm)
             moving[layer.name] = Accumulate(start.mean, start.var)
     for x in batches:
+        require_images(x, "calibration images")
         for layer in chain:
             a = layer.current(fit_to(layer.synapse, x))
             x = layer.respond(a, moving.get(layer.name, Running()))

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neurosim.targets import require_classes
+from neurosim.types import varies
 
 #: Penalties in units of the mean eigenvalue of the Gram matrix.
 PENALTIES = tuple(10.0**k for k in range(-4, 5))
@@ -46,8 +47,7 @@ class RidgeProbe:
                 f"{len(labels)} labels"
             )
         x, mean = x.double(), x.double().mean(0)
-        sd = x.std(0, correction=0)
-        sd = torch.where(sd > 0, sd, torch.inf)
+        sd = torch.where(varies(x), x.std(0, correction=0), torch.inf)
         x = (x - mean) / sd
         target = F.one_hot(require_classes(labels, len(x), n_classes, "labels"), n_classes).double()
         offset = target.mean(0)

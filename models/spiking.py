@@ -13,112 +13,34 @@ passes, also at learning rate 0, and are frozen at evaluation.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from neurosim.dynamics import AbstractClocked
-from neurosim.models.normalisation import Running, StatisticsOf, of_the_batch, statistics_for
-from neurosim.solvers import Ticks
+from neurosim.models.spiking_layer import (
+    Homeostasis,
+    SpikingLayer,
+    SpikingPoint,
+    require_thresholds,
+)
+from neurosim.models.spiking_network import SpikingNetwork
+from neurosim.models.spiking_start import CALIBRATION_GAINS
 from neurosim.spiking._tensors import plain
-from neurosim.spiking.between import AbstractBetween, Directly
-from neurosim.spiking.cell_base import require_threshold
 from neurosim.spiking.competition import AbstractCompetition, WinnerTakeAll
 from neurosim.spiking.encoders import AbstractEncoder, Current
 from neurosim.spiking.lgn import LGN, AbstractFrontEnd
 from neurosim.spiking.membrane import Millivolts
 from neurosim.spiking.neurons import AbstractCell, SnntorchLIF, per_map
-from neurosim.synapses import Conv2d
-from neurosim.types import Drive, LocalSignal, Settled, State, in_float64
+from neurosim.types import Drive, LocalSignal, State, in_float64
 
-
-class SpikingLayer(nn.Module):
-    """One convolution onto LIF cells, one threshold a map.
-
-    Args:
-        name: the name under which activity and changes are reported.
-        synapse: geometry of the convolution.
-        weight: initial weight, in the synapse's shape; copied.
-        pool: side of the max-pooling window, 1 for none.
-        target_rate: spikes a neuron and tick that homeostasis aims at.
-        between: what stands between the convolution and its cells.
-    """
-
-    threshold: Tensor
-
-    def __init__(
-        self,
-        name: str,
-        synapse: Conv2d,
-        weight: Tensor,
-        *,
-        pool: int = 2,
-        target_rate: float,
-        between: AbstractBetween = Directly(),  # noqa: B008 (frozen)
-    ) -> None:
-        super().__init__()
-        weight = plain(f"layer {name}: the weight", weight)
-        if tuple(weight.shape) != synapse.weight_shape:
-            raise ValueError(
-                f"layer {name}: the weight must have shape {synapse.weight_shape}, "
-                f"got {tuple(weight.shape)}"
-            )
-        if not 0 < target_rate < 1:
-            raise ValueError(
-                f"layer {name}: target_rate must lie between 0 and 1 spikes a tick, "
-                f"got {target_rate}"
-            )
-        self.name, self.synapse, self.pool, self.target_rate = name, synapse, pool, target_rate
-        self.between = between
-        self.weight = nn.Parameter(weight.clone(), requires_grad=False)
-        self.register_buffer("threshold", torch.ones(synapse.n_out).to(weight))
-
-    def plastic_parameters(self) -> Mapping[str, Tensor]:
-        """The weight; a spiking layer has no bias and no gain."""
-        return {"weight": self.weight}
-
-
-def require_thresholds(layers: Sequence[SpikingLayer]) -> None:
-    """Refuse thresholds that are not positive and weights that are no numbers, once a
-    presentation: a NaN reaches no threshold, and its neuron would be silent without a word."""
-    for layer in layers:
-        if not bool(layer.weight.isfinite().all()):
-            raise ValueError(f"layer {layer.name}: the weight holds NaN or infinity: load another")
-        require_threshold(layer.threshold, f"layer {layer.name}: the threshold")
-
-
-@final
-@dataclass(frozen=True)
-class Homeostasis:
-    """``theta <- theta exp(gain clip(rate / target - 1, -1, 2))`` after each learning batch.
-
-    A map that fires too much becomes harder to excite (Diehl & Cook 2015,
-    10.3389/fncom.2015.00099, adapt thresholds spike by spike; here once a batch).
-    """
-
-    gain: float = 0.1
-
-    @torch.no_grad()
-    def adapt(self, layer: SpikingLayer, rate: Tensor) -> None:
-        """Move the thresholds of ``layer`` by its maps' rates (spikes a neuron and tick)."""
-        excess = (rate / layer.target_rate - 1).clamp(-1, 2)
-        layer.threshold.mul_(torch.exp(self.gain * excess).to(layer.threshold))
-
-
-@dataclass(frozen=True)
-class SpikingPoint:
-    """What is held fixed during one presentation.
-
-    spikes: the encoder's, ``(time, batch, channels, height, width)``.
-    """
-
-    layers: Sequence[SpikingLayer]
-    spikes: Tensor
-    learning: bool
+__all__ = [
+    "CALIBRATION_GAINS", "Homeostasis", "SpikingDynamics", "SpikingLayer", "SpikingNetwork",
+    "SpikingPoint", "require_thresholds",
+]  # fmt: skip
 
 
 @final
@@ -271,166 +193,8 @@ class SpikingDynamics(AbstractClocked):
         ]
 
 
-#: Gains of homeostasis at the start (``SpikingNetwork.calibrate`` says why they fall).
-CALIBRATION_GAINS = (0.5,) * 3 + (0.1,) * 12
-
-
 def _no_membrane(layer: SpikingLayer) -> str:
     return (
         f"layer {layer.name}: with {layer.between!r} between synapse and neuron a synapse "
         "ends at no membrane of its own: use a timing of spikes, or pool after the neurons"
     )
-
-
-class SpikingNetwork(nn.Module):
-    """A chain of spiking layers and the dynamics they run under.
-
-    Args:
-        layers: from the front end upwards.
-        dynamics: cells, encoder, competition.
-        evaluation_seed: seed of the encoder's noise at evaluation: every image is coded with
-            the same noise, so its activity is its own whatever batch it comes in.
-    """
-
-    #: Pixels of one evaluation chunk: bounds memory at any image size.
-    _PIXELS = 1 << 17
-
-    def __init__(
-        self, layers: Sequence[SpikingLayer], dynamics: SpikingDynamics, evaluation_seed: int = 0
-    ) -> None:
-        super().__init__()
-        self._layers = nn.ModuleList(layers)
-        self.dynamics, self.evaluation_seed = dynamics, evaluation_seed
-
-    @property
-    def layers(self) -> Sequence[SpikingLayer]:
-        return list(self._layers)  # type: ignore[arg-type]
-
-    def named_weights(self) -> dict[str, Tensor]:
-        """Weights and thresholds by ``layer.parameter``, detached (not copied)."""
-        named: dict[str, Tensor] = {}
-        for layer in self.layers:
-            named[f"{layer.name}.weight"] = layer.weight.detach()
-            named[f"{layer.name}.threshold"] = layer.threshold
-        return named
-
-    def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
-        """Layer name -> spike counts after pooling, ``(batch, maps, height, width)``.
-
-        Images of any size the front end takes; no state changes. A spiking layer has no
-        normalisation statistics: its thresholds do their work and are used as they stand
-        under every policy.
-
-        Raises:
-            ValueError: for ``Batch`` statistics, as the other networks do.
-        """
-        for layer in self.layers:
-            if of_the_batch(statistics_for(layer.name, statistics)):
-                raise ValueError(
-                    "represent() refuses Batch statistics: thresholds adapt only in learning "
-                    "passes; use Running()"
-                )
-        chunks = [settled.state["counts"] for settled in self._settle(x)]
-        return {
-            layer.name: torch.cat([chunk[i] for chunk in chunks])
-            for i, layer in enumerate(self.layers)
-        }
-
-    def rates(self, x: Tensor) -> dict[str, Tensor]:
-        """Layer name -> spikes a neuron and tick of each map, ``(maps,)``, over the images."""
-        total = {layer.name: torch.zeros(layer.synapse.n_out) for layer in self.layers}
-        for settled in self._settle(x):
-            share = len(settled.state["post"][0]) / len(x)
-            for layer, rate in zip(self.layers, self.dynamics.rates(settled.state), strict=True):
-                total[layer.name] += share * rate.cpu()
-        return total
-
-    @torch.no_grad()
-    def _settle(self, x: Tensor) -> Iterator[Settled]:
-        """The end of a presentation at evaluation, chunk by chunk."""
-        for chunk in self.chunks(x):
-            yield Ticks().end(self.dynamics, self.evaluation_point(chunk))
-
-    def chunks(self, x: Tensor) -> Sequence[Tensor]:
-        """The images in pieces of bounded size.
-
-        Raises:
-            ValueError: there is no image.
-            TypeError: images of another dtype than the weights.
-        """
-        if not x.numel():
-            raise ValueError(f"images of shape {tuple(x.shape)} hold no image: give at least one")
-        if x.is_floating_point() and x.dtype != self.layers[0].weight.dtype:
-            dtype = self.layers[0].weight.dtype
-            raise TypeError(f"images are {x.dtype}, the network {dtype}: give images.to({dtype})")
-        return x.split(max(1, self._PIXELS // (x.shape[-1] * x.shape[-2])))
-
-    @torch.no_grad()
-    def evaluation_point(self, x: Tensor) -> SpikingPoint:
-        """The operating point of a presentation at evaluation, each image coded alone."""
-        require_thresholds(self.layers)
-        return SpikingPoint(self.layers, self._encode_alone(x), learning=False)
-
-    def _encode_alone(self, x: Tensor) -> Tensor:
-        """Spikes of each image under the same evaluation noise."""
-        plain("images", x, self.layers[0].weight)
-        if not self.dynamics.encoder.stochastic:
-            return self.dynamics.encode(x, None)
-        images = []
-        for image in x.split(1):
-            # On the CPU: the same noise on every device.
-            noise = torch.Generator().manual_seed(self.evaluation_seed)
-            images.append(self.dynamics.encode(image, noise))
-        return torch.cat(images, 1)
-
-    @torch.no_grad()
-    def calibrate(self, images: Tensor, gains: Sequence[float] = CALIBRATION_GAINS) -> None:
-        """Start the thresholds where the rates are near their targets.
-
-        From the first layer up, the threshold of a map becomes the ``1 - target_rate`` quantile
-        of its free membrane over images, places and ticks; then homeostasis makes a round for each
-        of ``gains`` on the same images, with competition.
-
-        Under winner-take-all the elasticity of a map's rate ``r`` to its own threshold,
-        ``e = d log r / d log theta``, is -4.6, -5.4 and -5.9 in Conv1 to Conv3 (measured): near
-        the target a round of gain ``g`` multiplies a relative error of the rate by ``1 + e g``.
-        It shrinks for ``g < 2 / |e|`` = .34 only. A gain of .5 alone multiplies it by -1.3 to -2:
-        rates swing apart and rounding of the images is blown up to another network. Hence a few
-        large gains from far away, then ``g`` = .1, which takes half of the error in each round.
-
-        A copy of the network is calibrated on the CPU in float64, where a spike that rounding
-        tips over is a matter of 1e-16: the start is the same on every device. The thresholds are
-        set when all has gone well.
-        """
-        if not images.numel():
-            raise ValueError(
-                f"calibration images of shape {tuple(images.shape)} hold no image: give some"
-            )
-        double = deepcopy(self).cpu().double()
-        spikes = double._encode_alone(plain("images", images).cpu().double())
-        double._start_free(spikes)
-        point = SpikingPoint(double.layers, spikes, learning=False)
-        for gain in gains:
-            settled = Ticks().end(self.dynamics, point)
-            rates = self.dynamics.rates(settled.state)
-            for layer, rate in zip(double.layers, rates, strict=True):
-                Homeostasis(gain).adapt(layer, rate)
-        require_thresholds(double.layers)
-        for layer, calibrated in zip(self.layers, double.layers, strict=True):
-            layer.threshold.copy_(calibrated.threshold)
-
-    def _start_free(self, spikes: Tensor) -> None:
-        """Thresholds at the quantiles of the free membranes."""
-        for i, layer in enumerate(self.layers):
-            # An infinite threshold leaves the membrane free.
-            layer.threshold.fill_(torch.inf)
-            below = SpikingPoint(self.layers[: i + 1], spikes, learning=False)
-            free = [s.state["voltage"][i] for s in Ticks().settle(self.dynamics, below)]
-            membranes = torch.stack([v.permute(1, 0, 2, 3).flatten(1) for v in free], 2).flatten(1)
-            stride = max(1, membranes.shape[1] // _MAX_SAMPLES)
-            quantile = torch.quantile(membranes[:, ::stride], 1 - layer.target_rate, dim=1)
-            # A map whose membrane hardly ever rises would get a threshold it exceeds by noise.
-            layer.threshold.copy_(quantile.clamp(min=float(quantile.median()) / 10))
-
-
-_MAX_SAMPLES = 50_000

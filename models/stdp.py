@@ -17,6 +17,7 @@ from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwor
 from neurosim.plasticity import AbstractPlasticity
 from neurosim.rule import LearningRule
 from neurosim.solvers import Ticks
+from neurosim.spiking._tensors import require_finite
 from neurosim.spiking.lgn import OPPONENT
 from neurosim.spiking.membrane import Millivolts
 from neurosim.spiking.timing import (
@@ -101,13 +102,18 @@ class FilterNorm(AbstractConstraint):
     @torch.no_grad()
     def apply(self, net: SpikingNetwork) -> None:
         for layer in net.layers:
+            require_finite(f"layer {layer.name}: the weight", layer.weight)
+        for layer in net.layers:
             mean, spread = self._initial[layer.name]
             weight = layer.weight
+            rounding = 1e-6 * _filter_norm(weight)
             weight.sub_(_filter_mean(weight) - mean)
             deviation = weight - mean
             now = _filter_norm(deviation)
+            # What is left of a filter of equal weights is rounding, no spread to blow up.
+            spreads = now > rounding
             # Written as an addition that is exactly 0 where nothing moved.
-            weight.add_(torch.where(now > 0, spread / now - 1, torch.zeros_like(now)) * deviation)
+            weight.add_(torch.where(spreads, spread / now - 1, torch.zeros_like(now)) * deviation)
             bound = weight_bound(layer.synapse, self.bound_factor, weight)
             weight.clamp_(-bound, bound)
 
@@ -129,7 +135,7 @@ def opponent_weight(rgb: Tensor) -> Tensor:
     opponent = torch.linalg.inv(rgb.new_tensor(OPPONENT))
     plane = torch.einsum("oikl,ij->ojkl", rgb, opponent)
     weight = torch.cat([plane, -plane], 1)
-    return weight * (_filter_norm(rgb) / _filter_norm(weight))
+    return _with_norm_of(rgb, weight)
 
 
 def unit_weight(weight: Tensor, preferred: Sequence[float]) -> Tensor:
@@ -139,7 +145,13 @@ def unit_weight(weight: Tensor, preferred: Sequence[float]) -> Tensor:
     if len(preferred) == 1:
         return weight
     units = torch.cat([mu * weight for mu in preferred], 1)
-    return units * (_filter_norm(weight) / _filter_norm(units))
+    return _with_norm_of(weight, units)
+
+
+def _with_norm_of(weight: Tensor, rewritten: Tensor) -> Tensor:
+    """Each filter of ``rewritten`` with its norm in ``weight``; a filter of zeros stays one."""
+    now = _filter_norm(rewritten)
+    return rewritten * torch.where(now > 0, _filter_norm(weight) / now, now)
 
 
 def spiking_network(

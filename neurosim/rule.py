@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from neurosim.dynamics import AbstractDynamics
+from neurosim.images import require_images
 from neurosim.plasticity import AbstractPlasticity, Frozen
 from neurosim.solvers import AbstractSolver
 from neurosim.types import Drive, NetworkLike, Settled
@@ -85,21 +86,9 @@ def run_batch(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
         ValueError: the batch is empty or holds NaN or infinity. Whatever is raised, here or
             further in: statistics and thresholds of ``net`` are then as they were.
     """
-    _require_images(rule, drive.x)
+    require_images(drive.x, f"rule {rule.name!r}: the images of a batch")
     with unchanged_on_error(statistics_of(net)):
         return _run(rule, net, drive)
-
-
-def _require_images(rule: LearningRule, x: Tensor) -> None:
-    if not x.numel():
-        raise ValueError(
-            f"rule {rule.name!r}: a batch of shape {tuple(x.shape)} holds no image: give at "
-            "least one"
-        )
-    if not bool(x.isfinite().all()):
-        raise ValueError(
-            f"rule {rule.name!r}: the batch holds NaN or infinity: check how its images were made"
-        )
 
 
 def _run(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:

@@ -221,22 +221,67 @@ class Trainer:
         return tree
 
     def load_state(self, tree: Mapping[str, Any]) -> None:
-        """Take up what ``state`` gave, after a round through a file."""
-        self.step_index = int(tree["step_index"])
-        for index, (named, optimiser) in enumerate(
-            zip(self._parameters, self._optimisers, strict=True)
-        ):
-            if optimiser is None:
-                continue
-            for name, kept in tree[f"part{index}"].items():
-                parameter = named[name]
-                optimiser.state[parameter] = {
-                    # Counters stay float32 scalars on the CPU, as torch keeps them.
-                    key: torch.as_tensor(value, dtype=torch.float32).clone()
-                    if key == "step"
-                    else torch.as_tensor(value).to(parameter, copy=True)
-                    for key, value in kept.items()
-                }
+        """Take up what ``state`` gave, after a round through a file.
+
+        Raises:
+            ValueError: a tree of another learner, naming what does not fit; nothing has changed.
+        """
+        trained = {
+            f"part{index}": (part, named, optimiser)
+            for index, (part, named, optimiser) in enumerate(
+                zip(self.parts, self._parameters, self._optimisers, strict=True)
+            )
+            if optimiser is not None
+        }
+        _require_names("the state of a trainer", tree, {"step_index", *trained})
+        step_index = int(tree["step_index"])
+        if step_index < 0:
+            raise ValueError(f"step_index counts batches from 0, got {step_index}")
+        moments = {}
+        for name, (part, named, optimiser) in trained.items():
+            unknown = sorted(set(tree[name]) - set(named))
+            if unknown:
+                raise ValueError(f"{name} learns {sorted(named)}, but the state holds {unknown}")
+            moments[optimiser] = {
+                named[key]: _moments(f"{name}.{key}", kept, named[key], part.optimiser)
+                for key, kept in tree[name].items()
+            }
+        self.step_index = step_index
+        for optimiser, kept in moments.items():
+            optimiser.state.clear()
+            optimiser.state.update(kept)
+
+
+def _require_names(what: str, given: Mapping[str, Any], expected: set[str]) -> None:
+    if set(given) != expected:
+        raise ValueError(
+            f"{what} does not fit: missing {sorted(expected - set(given))}, unknown "
+            f"{sorted(set(given) - expected)}"
+        )
+
+
+def _moments(
+    name: str, kept: Mapping[str, Any], parameter: Tensor, optimiser: Optimiser
+) -> dict[str, Tensor]:
+    """What an optimiser keeps of a parameter, of its own kind, shape and dtype."""
+    # A step of nothing tells what this kind of optimiser keeps.
+    trial = torch.zeros(1)
+    trial.grad = torch.zeros(1)
+    twin = optimiser.build([trial])
+    twin.step()
+    _require_names(f"the {optimiser.kind} state of {name}", kept, set(twin.state[trial]))
+    found = {}
+    for key, value in kept.items():
+        # Counters stay float32 scalars on the CPU, as torch keeps them.
+        like = torch.empty(()) if key == "step" else parameter
+        moment = torch.as_tensor(value)
+        if moment.shape != like.shape or not bool(moment.isfinite().all()):
+            raise ValueError(
+                f"{key} of {name} must be finite of shape {tuple(like.shape)}, got shape "
+                f"{tuple(moment.shape)}"
+            )
+        found[key] = moment.to(like, copy=True)
+    return found
 
 
 def _statistics(parts: Iterable[Part]) -> list[Tensor]:

@@ -132,6 +132,13 @@ def in_float64(tensor: Tensor) -> Tensor:
     return (tensor if tensor.device.type in ("cpu", "cuda") else tensor.cpu()).double()
 
 
+def varies(x: Tensor) -> Tensor:
+    """Which columns of ``(n, m)`` differ between rows by more than what float32 rounds by,
+    ``(m,)`` bool: the mean of equal numbers is off by rounding, which no division may blow up."""
+    low, high = x.aminmax(dim=0)
+    return high - low > 1e-6 * torch.maximum(low.abs(), high.abs())
+
+
 def rms(state: State) -> float:
     """Root mean square over all elements of a state; 0.0 for an empty one."""
     total, count = 0.0, 0

@@ -105,8 +105,8 @@ def _bands(features: ArrayLike | Mapping[str, ArrayLike], y: Array) -> list[Arra
 
 def _standardised(x: Array, train: Array) -> Array:
     mean, spread = x[train].mean(axis=0), x[train].std(axis=0)
-    # A feature that is silent in training predicts nothing: zero, not noise blown up.
-    return np.asarray((x - mean) / np.where(spread > 0, spread, np.inf))
+    # A feature that is constant in training predicts nothing: zero, not noise blown up.
+    return np.asarray((x - mean) / np.where(constant_rows(x[train].T), np.inf, spread))
 
 
 def _ridge(n_bands: int, alphas: Array, n_inner_folds: int, n_iter: int, seed: int) -> Any:

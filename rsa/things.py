@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.rsa.brain import BrainRDMs
+from neurosim.rsa.comparator import constant_rows
 from neurosim.rsa.numpy_files import NumpyFileError, read_npy
 from neurosim.rsa.rdm import compute_quietly
 from neurosim.rsa.squares import to_condensed
@@ -100,8 +101,8 @@ def _not_at_all(betas: Array, runs: NDArray[np.intp]) -> Array:
 
 def _standardised(betas: Array) -> Array:
     # A voxel that never varies becomes NaN and is left out of its ROIs.
-    spread = betas.std(axis=1, keepdims=True)
-    return (betas - betas.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, np.nan)
+    spread = np.where(constant_rows(betas), np.nan, betas.std(axis=1))[:, None]
+    return np.asarray((betas - betas.mean(axis=1, keepdims=True)) / spread)
 
 
 ZSCORES: Mapping[str, Callable[[Array, NDArray[np.intp]], Array]] = {

@@ -160,7 +160,8 @@ class FirstSpikePairs(AbstractPlasticity):
         return []
 
     def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
-        return [*memory, (signal.pre, signal.post)]
+        memory.append((signal.pre, signal.post))
+        return memory
 
     def delta(self, layer: LayerLike, memory: Any) -> Changes:
         pre, post = (torch.stack(side) for side in zip(*memory, strict=True))

@@ -47,6 +47,13 @@ def dense(name: str, value: Any) -> Tensor:
     return value.detach() if value.requires_grad else value
 
 
+def require_finite(name: str, tensor: Tensor) -> None:
+    """Refuse NaN and infinity: they fire no neuron, or every one, without a word."""
+    # A sum is finite where all of it is; its own overflow is looked into.
+    if not bool(tensor.sum().isfinite()) and not bool(tensor.isfinite().all()):
+        raise ValueError(f"{name} holds values that are not finite (NaN or infinity)")
+
+
 def real(name: str, value: Any) -> Tensor:
     """A strided tensor of any dtype but a complex one, without its graph."""
     tensor = dense(name, value)

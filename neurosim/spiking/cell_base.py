@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from neurosim.settings import KnownSettings, require_time
-from neurosim.spiking._tensors import plain, real
+from neurosim.spiking._tensors import plain, real, require_finite
 
 #: What a cell keeps beside its voltage, in the order of ``memory_names``.
 Memory = tuple[Tensor, ...]
@@ -116,8 +116,8 @@ class AbstractCell(KnownSettings, ABC):
             threshold: a scalar, one a map ``(maps,)``, or anything that broadcasts; positive.
 
         Raises:
-            ValueError: a state of another cell, an input that is not finite, or a threshold that
-                is not positive (infinity never fires).
+            ValueError: a state of another cell, an input or a state that is not finite, or a
+                threshold that is not positive (infinity never fires).
             TypeError: tensors that ``spiking._tensors`` refuses.
         """
         current = plain("current", current)
@@ -136,9 +136,8 @@ class AbstractCell(KnownSettings, ABC):
             if each.dim() and each.shape != shape:
                 raise ValueError(f"current has shape {shape}, but {name} {tuple(each.shape)}")
         require_threshold(theta, "threshold")
-        # A sum is finite where all of it is; its own overflow is looked into.
-        if not bool(current.sum().isfinite()) and not bool(current.isfinite().all()):
-            raise ValueError("current holds values that are not finite (NaN or infinity)")
+        for name, each in (("current", current), *zip(names, state, strict=True)):
+            require_finite(name, each)
         theta = per_map(theta, current)
         if any(n not in (1, m) for n, m in zip(theta.shape[::-1], shape[::-1], strict=False)):
             raise ValueError(

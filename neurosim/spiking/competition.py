@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.spiking._tensors import plain
+from neurosim.spiking._tensors import plain, require_finite
+from neurosim.spiking.cell_base import require_threshold
 from neurosim.spiking.neurons import AbstractCell, Memory, per_map
 
 
@@ -50,13 +51,14 @@ class AbstractCompetition(ABC):
             pool: side of the max-pooling window, 1 for none.
 
         Raises:
-            ValueError: shapes that do not fit each other, naming both, or a window larger than the
-                layer.
+            ValueError: shapes that do not fit each other, naming both, a window larger than the
+                layer, membranes that are not finite, or a threshold that is not positive.
             TypeError: tensors that ``spiking._tensors`` refuses.
         """
         voltage = plain("voltage", voltage)
         threshold = _thresholds(threshold, voltage)
         _require_pool(pool, voltage)
+        require_finite("voltage", voltage)
         return self._fire(cell, voltage, threshold, pool)
 
     @abstractmethod
@@ -94,6 +96,9 @@ class AbstractCompetition(ABC):
             )
         threshold = _thresholds(threshold, current)
         _require_pool(pool, current)
+        names = ("current", "voltage", *cell.memory_names)
+        for name, each in zip(names, (current, voltage, *memory), strict=True):
+            require_finite(name, each)
         return self._step(cell, current, voltage, memory, threshold, pool)
 
     def _step(
@@ -112,8 +117,9 @@ class AbstractCompetition(ABC):
 
 
 def _thresholds(threshold: Tensor, voltage: Tensor) -> Tensor:
-    """One per map, or as many as there are neurons."""
+    """One per map, or as many as there are neurons; positive."""
     threshold = plain("threshold", threshold, voltage)
+    require_threshold(threshold, "threshold")
     if voltage.dim() != 4:
         raise ValueError(
             f"a layer is (batch, maps, height, width), got the shape {tuple(voltage.shape)}"

@@ -88,7 +88,7 @@ def _is_sparse(*sides: Tensor) -> bool:
     """Whether a neuron changes its synapses less than once a frame, all images of the batch taken
     together: above that the matrix products of the frame-by-frame way are the faster ones
     (``tests/benchmarks/bench_stdp_kernels.py``)."""
-    return all(int(side.count_nonzero()) <= side.numel() / side.shape[1] for side in sides)
+    return all(int(side.count_nonzero()) * side.shape[1] <= side.numel() for side in sides)
 
 
 def _on_cpu(

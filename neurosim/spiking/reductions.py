@@ -43,7 +43,13 @@ class MeanOverBatch(AbstractReduction):
     """The sum divided by the number of images."""
 
     def divisor(self, synapse: AbstractSynapse, spikes: SpikeWindow) -> float:
-        return float(spikes.post.shape[1])
+        n_images = spikes.post.shape[1]
+        if not n_images:
+            raise ValueError(
+                f"there is no mean over a batch without images, spikes {tuple(spikes.post.shape)}: "
+                "give at least one, or reduce by SumOverBatch()"
+            )
+        return float(n_images)
 
 
 @final

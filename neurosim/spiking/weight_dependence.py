@@ -103,7 +103,9 @@ class AbstractWeightDependence(KnownSettings, ABC):
         return Held(low, high, (origin, scale))
 
     def check(self, w: Any) -> None:
-        """Refuse weights that are not finite or outside the bounds."""
+        """Refuse weights that are not finite or outside the bounds; none at all pass."""
+        if 0 in w.shape:
+            return
         low, high, held = float(w.min()), float(w.max()), self.held(w)
         # Written so that NaN fails it.
         if not (low >= held.w_min and high <= held.w_max and math.isfinite(high - low)):
