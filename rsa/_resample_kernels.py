@@ -23,11 +23,9 @@ Vector = NDArray[np.float64]
 
 @njit(cache=True, nogil=True)
 def _within(places: Stimuli, n: int) -> bool:
-    """Whether every place is one of n: a comparison a pair, where a pair costs one a lane."""
-    n_outside = 0
-    for place in places:
-        n_outside += place >= n
-    return n_outside == 0
+    """Whether every place is one of n. ``max`` runs over many at a time, a loop of comparisons
+    would take a tenth of the time of all resamples."""
+    return len(places) == 0 or places.max() < n
 
 
 @njit(cache=True, nogil=True)

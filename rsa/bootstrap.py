@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
-from neurosim.rsa._checks import check_count, check_rng
+from neurosim.rsa._checks import as_numbers, check_count, check_rng
 from neurosim.rsa.common import common_pairs
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.comparators import find_comparator
@@ -174,7 +174,7 @@ def bootstrap_means(
     """
     check_rng(rng)
     check_count("n_samples", n_samples)
-    table = np.asarray(scores, dtype=np.float64)
+    table = np.asarray(as_numbers(scores), dtype=np.float64)
     if not np.isfinite(table).all():
         raise ValueError("scores hold NaN or infinity: resample the subjects that have a score")
     known = range(-table.ndim, table.ndim)

@@ -11,6 +11,7 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.rsa._checks import as_numbers
 from neurosim.rsa.comparator import Array, Comparator, constant_rows
 from neurosim.rsa.comparators import find_comparator
 from neurosim.rsa.compare import PreparedRDMs
@@ -48,7 +49,7 @@ class BrainRDMs:
     _kept: dict[tuple[str, Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        array: NDArray[Any] = np.asarray(self.rdms)
+        array: NDArray[Any] = as_numbers(self.rdms)
         if array.ndim == 4:
             array = condensed_rdms(array, "brain RDMs")
         if array.ndim != 3 or 0 in array.shape:

@@ -152,7 +152,7 @@ class PreparedRDMs:
         for models_at, model_pairs in _by_missing(other):
             for group, (rows_at, row_pairs) in enumerate(self._groups):
                 pairs = _joint(model_pairs, row_pairs, self.pair_mask)
-                if pairs is not None and np.count_nonzero(pairs) < 2:
+                if (n_pairs if pairs is None else np.count_nonzero(pairs)) < 2:
                     continue
                 if model_pairs is None:
                     if group not in self._kept:

@@ -13,6 +13,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import as_numbers
 from neurosim.rsa.comparator import Array, Comparator
 from neurosim.rsa.compare import compare_rdms
 from neurosim.rsa.rdm import RDMInput, as_pair_mask, as_rows, check_same_stimuli, stimuli_of
@@ -78,7 +79,7 @@ def generalised_procrustes(
 
 
 def _centred_unit(x: ArrayLike, i: int) -> Array:
-    points = np.asarray(x, dtype=np.float64)
+    points = np.asarray(as_numbers(x), dtype=np.float64)
     if points.ndim != 2 or not np.isfinite(points).all():
         raise ValueError(f"model #{i}: (n_stimuli, d), finite; got shape {points.shape}")
     size = np.abs(points).max(initial=0.0)
@@ -124,7 +125,7 @@ def halves_by_dispersion(
             ones, the halves would differ by selection alone.
         pair_mask: True = use the pair.
     """
-    spread = np.asarray(dispersion, dtype=np.float64)
+    spread = np.asarray(as_numbers(dispersion), dtype=np.float64)
     x, y = as_rows(models, "models"), as_rows(brains, "brains")
     check_same_stimuli(
         {"the brain RDMs": stimuli_of(brains, "brains"), "the models": stimuli_of(models, "models")}

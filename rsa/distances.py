@@ -15,6 +15,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import as_numbers
+
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -31,7 +33,7 @@ _HUGE_PAGES = 5 * 2**17
 
 
 # Between these the squares of a row, summed over many features, neither overflow nor vanish.
-_LEAST, _MOST = 2.0**-400, 2.0**400
+LEAST, MOST = 2.0**-400, 2.0**400
 
 
 class Dissimilarity(ABC):
@@ -77,7 +79,7 @@ class Euclidean(Dissimilarity):
 
 def as_patterns(patterns: ArrayLike | Any) -> tuple[Array, Flags]:
     """Validate a pattern matrix; returns it in float64 with missing rows zeroed, and those."""
-    matrix = np.asarray(patterns)
+    matrix = as_numbers(patterns)
     if matrix.ndim != 2 or matrix.shape[0] < 2 or matrix.shape[1] < 1:
         raise ValueError(
             "patterns must be (n_stimuli >= 2, n_features >= 1); got shape "
@@ -121,7 +123,7 @@ def squared_distances(rows: Array) -> Array:
         centred = rows - rows.mean(axis=0)
         norms = np.einsum("ij,ij->i", centred, centred)
     largest = norms.max()
-    if not largest < _MOST**2 or (largest < _LEAST**2 and centred.any()):
+    if not largest < MOST**2 or (largest < LEAST**2 and centred.any()):
         raise ValueError(
             f"patterns that differ by {np.abs(centred).max():.2g} have squared distances that "
             "float64 cannot hold; divide all patterns by one number of that size first"
@@ -205,7 +207,7 @@ def _norms(matrix: Array) -> Array:
 def _tame(matrix: Array, size: Array) -> bool:
     """Bring rows whose squares would overflow or vanish to a size about 1, in place; exact but
     for what float64 cannot hold, since it multiplies by powers of two. Whether there were any."""
-    extreme = np.flatnonzero(~((size > _LEAST) & (size < _MOST)))
+    extreme = np.flatnonzero(~((size > LEAST) & (size < MOST)))
     if not len(extreme):
         return False
     rows = matrix[extreme]

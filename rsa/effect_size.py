@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neurosim.rsa._checks import as_numbers
+
 Kind = Literal["paired", "pooled", "hedges"]
 KINDS: tuple[Kind, ...] = ("paired", "pooled", "hedges")
 
@@ -23,7 +25,7 @@ def cohens_d(a: ArrayLike, b: ArrayLike, kind: Kind = "paired") -> float:
     All standard deviations with n - 1. With no spread but rounding the result is +-inf (0 / 0:
     NaN); NaN where a or b holds NaN or infinity.
     """
-    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    x, y = np.asarray(as_numbers(a), dtype=np.float64), np.asarray(as_numbers(b), dtype=np.float64)
     if x.ndim != 1 or y.ndim != 1 or len(x) < 2 or len(y) < 2:
         raise ValueError(f"a and b must be (n >= 2,); got shapes {x.shape} and {y.shape}")
     if kind not in KINDS:

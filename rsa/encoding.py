@@ -13,7 +13,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from neurosim.rsa._checks import check_rng
+from neurosim.rsa._checks import as_numbers, check_rng
 from neurosim.rsa.comparator import Array, constant_rows
 
 ALPHAS = tuple(10.0**k for k in range(-2, 7))
@@ -62,7 +62,7 @@ def encode(
         rng: splits stimuli into folds and draws band weights.
     """
     check_rng(rng)
-    y = np.asarray(responses, dtype=np.float64)
+    y = np.asarray(as_numbers(responses), dtype=np.float64)
     bands = _bands(features, y)
     penalties = np.asarray(alphas, dtype=np.float64)
     n = len(y)
@@ -92,7 +92,7 @@ def _bands(features: ArrayLike | Mapping[str, ArrayLike], y: Array) -> list[Arra
         raise ValueError(f"responses are (n_stimuli, n_targets), finite; got shape {y.shape}")
     bands = []
     for name, band in named.items():
-        x = np.asarray(band, dtype=np.float64)
+        x = np.asarray(as_numbers(band), dtype=np.float64)
         if x.ndim != 2 or len(x) != len(y) or not np.isfinite(x).all():
             raise ValueError(
                 f"{name!r} must be ({len(y)} stimuli, n_features), finite; got shape {x.shape}"

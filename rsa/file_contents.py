@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from neurosim.rsa.brain_files import load_brain
 from neurosim.rsa.hdf5_files import open_hdf5
-from neurosim.rsa.mat_files import MatVariable, read_mat
+from neurosim.rsa.mat_files import read_mat
 from neurosim.rsa.names import as_text, stimulus_descriptor
 from neurosim.rsa.numpy_files import open_npz, read_npy
 from neurosim.rsa.text_tables import decode, read_table
 
-#: Arrays of text that name the stimuli; the second is Net2Brain's.
+#: Texts that name the stimuli by what they are called; the second is Net2Brain's.
 _STIMULI = ("stimuli", "stimuli_name", "stimulus_names")
 _PICKLES = {
     ".pkl": "with rsatoolbox: rdms.save('file.hdf5', file_type='hdf5')",
@@ -38,6 +38,7 @@ class Content:
         name: in the file, parts of a path joined by ``/``; empty for the one array there is.
         rdm_names: of the RDMs in it, or None: they are counted.
         stimuli: names, or None.
+        texts: lists of texts of the file, by name, which may be those of the stimuli.
         offered: whether it is taken without being asked for.
     """
 
@@ -47,6 +48,7 @@ class Content:
     read: Callable[[], NDArray[Any]] = field(repr=False)
     rdm_names: tuple[str, ...] | None = None
     stimuli: tuple[str, ...] | None = None
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     metric: str = "unknown"
     offered: bool = True
 
@@ -59,6 +61,21 @@ class Content:
 
     def label(self, file: Path) -> str:
         return "/".join(part for part in (file.stem, self.name) if part)
+
+    def names_of(self, n_stimuli: int) -> tuple[str, tuple[str, ...] | None]:
+        """What names the stimuli, and the names; ("", None) where nothing does.
+
+        A text beside the array, above it or of it is what names them if it is called so; else if
+        it has a different entry for each stimulus and no other text there has, or has others.
+        """
+        if self.stimuli is not None:
+            return "", self.stimuli
+        near = {k: t for k, t in self.texts.items() if f"{self.name}/".startswith(_group_of(k))}
+        called = [k for k in near if k.rpartition("/")[2] in _STIMULI]
+        if called:
+            return "", near[max(called, key=lambda k: len(_group_of(k)))]
+        able = [k for k, t in near.items() if len(t) == len(set(t)) == n_stimuli]
+        return (able[0], near[able[0]]) if len({near[k] for k in able}) == 1 else ("", None)
 
     def numbers(self) -> NDArray[Any]:
         if self.dtype.kind not in "fiub":
@@ -83,6 +100,11 @@ def read_contents(file: Path) -> list[Content]:
     return READERS[suffix](file)
 
 
+def _group_of(name: str) -> str:
+    """The part of a path that its siblings begin with too."""
+    return name[: name.rfind("/") + 1]
+
+
 def _of_array(name: str, array: NDArray[Any], **known: Any) -> Content:
     return Content(name, array.shape, array.dtype, lambda: array, **known)
 
@@ -95,13 +117,15 @@ def _npz(file: Path) -> list[Content]:
     with open_npz(file) as arrays:
         if "format" in arrays:
             return _brain(file)
-        stimuli = _names_among(
-            {k: a.read for k, a in arrays.items() if a.dtype.kind in "US" and len(a.shape) == 1}
-        )
-        return [
-            Content(name, a.shape, a.dtype, partial(_one_of_npz, file, name), stimuli=stimuli)
+        texts = {
+            name: _texts(a.read())
             for name, a in arrays.items()
-            if name not in _STIMULI
+            if a.dtype.kind in "US" and len(a.shape) == 1
+        }
+        return [
+            Content(name, a.shape, a.dtype, partial(_one_of_npz, file, name), texts=texts)
+            for name, a in arrays.items()
+            if name not in texts
         ]
 
 
@@ -110,11 +134,8 @@ def _one_of_npz(file: Path, name: str) -> NDArray[Any]:
         return arrays[name].read()
 
 
-def _names_among(texts: Mapping[str, Callable[[], Any]]) -> tuple[str, ...] | None:
-    for name in _STIMULI:
-        if name in texts:
-            return tuple(as_text(entry) for entry in np.ravel(texts[name]()))
-    return None
+def _texts(array: Any) -> tuple[str, ...]:
+    return tuple(as_text(entry) for entry in np.ravel(array))
 
 
 def _brain(file: Path) -> list[Content]:
@@ -135,31 +156,42 @@ def _hdf5(file: Path) -> list[Content]:
         if "dissimilarities" in opened and "pattern_descriptors" in opened:
             return [_rsatoolbox(opened)]
         found: list[h5py.Dataset] = []
-        opened.visititems(lambda _, item: found.append(item) if _is_filled(item) else None)
-        texts = {
-            item.name.strip("/"): item.asstr().__getitem__ if _is_text(item) else None
-            for item in found
-        }
-        stimuli = _names_among({k: partial(read, ...) for k, read in texts.items() if read})
+        texts = _texts_of_attributes(opened)
+
+        def visit(name: str, item: Any) -> None:
+            texts.update(_texts_of_attributes(item, f"{name}/"))
+            if not isinstance(item, h5py.Dataset) or item.shape is None:
+                return
+            if not _is_text(item.dtype):
+                found.append(item)
+            elif len(item.shape) == 1:
+                texts[name] = _texts(item[...])
+
+        opened.visititems(visit)
         return [
             Content(
                 item.name.strip("/"),
                 item.shape,
                 item.dtype,
                 partial(_one_of_hdf5, file, item.name),
-                stimuli=stimuli,
+                texts=texts,
             )
             for item in found
-            if item.name.strip("/") not in _STIMULI
         ]
 
 
-def _is_filled(item: Any) -> bool:
-    return isinstance(item, h5py.Dataset) and item.shape is not None
+def _texts_of_attributes(item: Any, group: str = "") -> dict[str, tuple[str, ...]]:
+    """The attributes of an HDF5 object that are lists of texts."""
+    kept = {name: item.attrs.get_id(name) for name in item.attrs}
+    return {
+        group + name: _texts(item.attrs[name])
+        for name, value in kept.items()
+        if value.shape is not None and len(value.shape) == 1 and _is_text(value.dtype)
+    }
 
 
-def _is_text(item: h5py.Dataset) -> bool:
-    return h5py.check_string_dtype(item.dtype) is not None
+def _is_text(dtype: np.dtype[Any]) -> bool:
+    return h5py.check_string_dtype(dtype) is not None
 
 
 def _one_of_hdf5(file: Path, name: str) -> NDArray[Any]:
@@ -197,18 +229,12 @@ def _rsatoolbox(opened: h5py.File) -> Content:
 
 def _mat(file: Path) -> list[Content]:
     variables = read_mat(file)
-    stimuli = _names_among({v.name: partial(_self, v.text) for v in variables if v.text})
-    return [_of_variable(v, stimuli) for v in variables if v.array is not None]
-
-
-def _self(value: Any) -> Any:
-    return value
-
-
-def _of_variable(variable: MatVariable, stimuli: tuple[str, ...] | None) -> Content:
-    array = variable.array
-    assert array is not None  # asked by the caller
-    return _of_array(variable.name, array, stimuli=stimuli, offered=variable.offered)
+    texts = {v.name: v.text for v in variables if v.text}
+    return [
+        _of_array(v.name, v.array, texts=texts, offered=v.offered)
+        for v in variables
+        if v.array is not None
+    ]
 
 
 def _text(file: Path) -> list[Content]:

@@ -112,8 +112,10 @@ def _version_5(file: Path) -> dict[str, Any]:
 
 
 def _scipy_node(value: Any) -> Any:
-    if not isinstance(value, np.ndarray):
-        return None  # a sparse matrix, a function, an object
+    from scipy.io.matlab import MatlabFunction, MatlabOpaque
+
+    if not isinstance(value, np.ndarray) or isinstance(value, (MatlabFunction, MatlabOpaque)):
+        return None  # a sparse matrix, a function, an object (a string array is one)
     if value.dtype.names is not None:
         elements = [{f: _scipy_node(v[f]) for f in value.dtype.names} for v in value.ravel()]
         return _Struct(value.shape, elements)
@@ -138,6 +140,8 @@ def _hdf5_node(file: h5py.File, item: Any, depth: int = 0) -> Any:
         if "MATLAB_sparse" in item.attrs or (kind and kind != "struct"):
             return None
         return _hdf5_struct(file, item, depth)
+    if "MATLAB_object_decode" in item.attrs:
+        return None  # an object (a string array, a table): its numbers point into #refs#
     if "MATLAB_empty" in item.attrs:
         shape = tuple(int(size) for size in np.ravel(item[()]))
         return ("",) if kind == "char" else np.empty(shape) if 0 in shape else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import as_numbers
 from neurosim.rsa.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def adjust_p(p: ArrayLike, procedure: Procedure = "bh") -> NDArray[np.float64]:
 
     if procedure not in PROCEDURES:
         raise ValueError(f"unknown procedure {procedure!r}; known: {', '.join(PROCEDURES)}")
-    values = np.array(p, dtype=np.float64)
+    values = np.array(as_numbers(p), dtype=np.float64)
     tested = ~np.isnan(values)
     if ((values[tested] < 0) | (values[tested] > 1)).any():
         raise ValueError("p-values lie between 0 and 1")

@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from neurosim.rsa._checks import as_numbers
 from neurosim.rsa.distances import (
     Array,
     Dissimilarity,
@@ -58,7 +59,7 @@ class Crossnobis(Dissimilarity):
     name = "crossnobis"
 
     def condensed(self, patterns: ArrayLike | Any) -> tuple[Array, Flags]:
-        folds = np.asarray(patterns)
+        folds = as_numbers(patterns)
         if folds.ndim != 3 or folds.shape[1] < 2:
             raise ValueError(
                 "crossnobis needs patterns (n_stimuli, n_folds >= 2, n_features) with "
@@ -88,7 +89,7 @@ def noise_precision(residuals: ArrayLike, shrinkage: Shrinkage = "ledoit-wolf") 
     - ``ledoit-wolf``: shrunk towards a multiple of the identity by the amount that minimises
       the expected squared error (Ledoit & Wolf 2004, doi:10.1016/S0047-259X(03)00096-4; n).
     """
-    r = np.asarray(residuals, dtype=np.float64)
+    r = np.asarray(as_numbers(residuals), dtype=np.float64)
     if r.ndim != 2 or len(r) < 2 or not np.isfinite(r).all():
         raise ValueError(
             f"residuals are (n_observations >= 2, n_features), finite; got shape {r.shape}"
@@ -129,7 +130,7 @@ def ledoit_wolf(centred: Array) -> Array:
 def whitened(rows: Array, precision: ArrayLike) -> Array:
     """(n, n_features) rows less a common origin, times W with W W^T = precision."""
     n_features = rows.shape[1]
-    p = np.asarray(precision, dtype=np.float64)
+    p = np.asarray(as_numbers(precision), dtype=np.float64)
     if p.shape not in ((n_features,), (n_features, n_features)):
         raise ValueError(
             f"the precision of {n_features} features has shape ({n_features},) or "

@@ -60,6 +60,27 @@ def names_of_table(patterns: Any, like: Sequence[str] | None = None) -> tuple[st
     return names if like is not None and set(like) == set(names) else None
 
 
+def names_of_square(table: Any) -> tuple[str, ...] | None:
+    """The names of the stimuli of a square pandas or xarray table whose rows and columns have the
+    same; None for other tables, and where they only count.
+
+    Raises:
+        ValueError: the same names in another order.
+    """
+    shape = getattr(table, "shape", ())
+    if len(shape) != 2 or shape[0] != shape[1] or _labels(table) is None:
+        return None
+    rows, columns = names_of_table(table), names_of_table(table.T)
+    if rows is None or columns is None or set(rows) != set(columns):
+        return None
+    if rows != columns:
+        raise ValueError(
+            "the rows and columns of a table name the same stimuli in different orders; bring them "
+            "into one with table.loc[names, names]"
+        )
+    return rows
+
+
 def _labels(patterns: Any) -> Any:
     if hasattr(patterns, "columns") and hasattr(patterns, "index"):
         return patterns.index

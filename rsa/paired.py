@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurosim.rsa._checks import check_count, check_rng
+from neurosim.rsa._checks import as_numbers, check_count, check_rng
 
 Alternative = Literal["greater", "less", "two-sided"]
 ALTERNATIVES: tuple[Alternative, ...] = ("greater", "less", "two-sided")
@@ -72,7 +72,7 @@ def sign_flip_floor(n: int, alternative: Alternative = "greater") -> float:
 
 
 def _finite_vector(differences: ArrayLike) -> NDArray[np.float64]:
-    d = np.asarray(differences, dtype=np.float64)
+    d = np.asarray(as_numbers(differences), dtype=np.float64)
     if d.ndim != 1 or len(d) == 0:
         raise ValueError(f"differences must be (n >= 1,); got shape {d.shape}")
     if not np.isfinite(d).all():

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import as_numbers
 from neurosim.rsa.dissimilarities import find_dissimilarity
-from neurosim.rsa.distances import Dissimilarity
-from neurosim.rsa.names import as_text, names_of_table
+from neurosim.rsa.distances import LEAST, MOST, Dissimilarity
+from neurosim.rsa.names import as_text, names_of_square, names_of_table
 from neurosim.rsa.squares import (
     condensed_rdms,
     is_one_square,
@@ -52,7 +53,7 @@ class RDM:
     stimulus_descriptors: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        values = np.ascontiguousarray(self.dissimilarities, dtype=np.float64)
+        values = np.ascontiguousarray(as_numbers(self.dissimilarities), dtype=np.float64)
         if values.ndim != 1:
             raise ValueError(
                 f"an RDM holds one condensed vector; got shape {values.shape} "
@@ -188,14 +189,16 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
     """One or many RDMs in any accepted form -> (n_rdms, n_pairs), float32 or float64.
 
     Accepted: an ``RDM``; a sequence of them; a condensed vector; a square matrix; a stack of
-    either. Square ones are symmetric with a zero (or NaN) diagonal, both within rounding of
-    their own scale: ``1 - np.corrcoef(x)`` and float32 distances pass, similarities do not.
+    either. Masked entries are missing (NaN). Square ones are symmetric with a zero (or NaN)
+    diagonal, both within rounding of their own scale: ``1 - np.corrcoef(x)`` and float32 distances
+    pass, similarities do not. A square table names its stimuli.
 
     Raises:
-        ValueError: similarities, asymmetry, infinite values, a column (n_pairs, 1).
+        ValueError: similarities, asymmetry, infinite values and sizes whose squares float64 cannot
+            hold, a column (n_pairs, 1).
     """
     if isinstance(rdms, RDM):
-        _refuse_infinite(rdms.dissimilarities[None], what)
+        _refuse_sizes(rdms.dissimilarities[None], what)
         return rdms.dissimilarities[None]
     if isinstance(rdms, (list, tuple)) and rdms and all(isinstance(r, RDM) for r in rdms):
         lengths = {r.n_pairs for r in rdms}
@@ -203,9 +206,10 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
             raise ValueError(f"{what} have different numbers of pairs: {sorted(lengths)}")
         stimuli_of(rdms, what)
         stacked = np.stack([r.dissimilarities for r in rdms])
-        _refuse_infinite(stacked, what)
+        _refuse_sizes(stacked, what)
         return stacked
-    array = np.asarray(rdms)
+    stimuli_of(rdms, what)
+    array = as_numbers(rdms)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what} must be numbers or RDM objects; got dtype {array.dtype}")
     if array.dtype not in (np.float32, np.float64):
@@ -226,26 +230,40 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
             f"objects; got shape {array.shape}"
         )
     n_stimuli_of(array.shape[1])
-    _refuse_infinite(array, what)
+    _refuse_sizes(array, what)
     return array
 
 
-def _refuse_infinite(rows: NDArray[np.floating], what: str) -> None:
-    """A sum is finite only where all entries are: one quick pass for the usual row."""
+def _refuse_sizes(rows: NDArray[np.floating], what: str) -> None:
+    """Refuse infinite values, and sizes whose squares float64 cannot hold.
+
+    The sum of a row (of its squares where they can overflow) says in one quick pass whether to
+    look closer."""
     with np.errstate(over="ignore", invalid="ignore"):
-        suspect = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))
+        if rows.dtype == np.float64:
+            sums = np.einsum("ij,ij->i", rows, rows)
+            suspect = np.flatnonzero(~((sums > LEAST**2) & (sums < MOST**2)))
+        else:
+            suspect = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))
     for i in suspect:
-        if np.isinf(rows[i]).any():
+        size = float(np.abs(rows[i]).max(initial=0.0, where=~np.isnan(rows[i])))
+        if np.isinf(size):
             raise ValueError(
                 f"{what} #{i} holds infinite dissimilarities; NaN marks a missing pair"
+            )
+        if size and not LEAST < size < MOST:
+            raise ValueError(
+                f"{what} #{i} holds dissimilarities of size {size:.2g}, whose squares float64 "
+                "cannot hold; divide all RDMs by one number of that size"
             )
 
 
 def stimuli_of(rdms: Any, what: str = "rdms") -> tuple[str, ...] | None:
-    """The stimulus names that the ``RDM`` objects among these carry, or None; two that name
-    them differently are refused."""
-    given = [rdms] if isinstance(rdms, RDM) else rdms if isinstance(rdms, (list, tuple)) else []
-    named = [r.stimuli for r in given if isinstance(r, RDM) and r.stimuli is not None]
+    """The stimulus names that the ``RDM`` objects and square tables among these carry, or None;
+    two that name them differently are refused."""
+    given = rdms if isinstance(rdms, (list, tuple)) else [rdms]
+    each = [r.stimuli if isinstance(r, RDM) else names_of_square(r) for r in given]
+    named = [names for names in each if names is not None]
     for i, names in enumerate(named[1:], 1):
         check_same_stimuli({f"{what} #0": named[0], f"{what} #{i}": names})
     return named[0] if named else None

@@ -32,8 +32,7 @@ def load_rdms(path: str | os.PathLike[str], key: str | None = None) -> FileRDMs:
     """Named RDMs of one file, with stimulus names where the file has them.
 
     - ``.npy``: one RDM or a stack, square or condensed.
-    - ``.npz``: every array that holds RDMs by shape and values. ``stimuli`` (or Net2Brain's
-      ``stimuli_name``) names them.
+    - ``.npz``: every array that holds RDMs by shape and values.
     - ``.csv``, ``.tsv``, ``.txt``: a square matrix, or condensed RDMs, one per line, or one with
       one value per line; separated by commas, semicolons, tabs or spaces, with decimal points or
       commas. A header line and a first column of names are recognised; around a square matrix they
@@ -65,6 +64,7 @@ def load_rdms(path: str | os.PathLike[str], key: str | None = None) -> FileRDMs:
         if key is None or called:
             taken = _of_one_size(taken, file)
         rdms = dict(_named(taken, file))
+        notes += _named_by(taken, file)
         if key is not None and not called:  # it may be the name of an RDM in one of the arrays
             rdms = {n: r for n, r in rdms.items() if _is_at(n.removeprefix(f"{file.stem}/"), key)}
             notes = []
@@ -176,20 +176,36 @@ def _left_out(
 ) -> list[str]:
     kept = dict.fromkeys(content.top for content, _ in taken)
     left = dict.fromkeys(c.top for c in contents if c.dtype.kind in "fiub" and c.top not in kept)
-    if not left:
-        return []
-    return [f"{file.name}: took {_shorten(kept)}; left out {_shorten(left)}, which hold no RDMs"]
+    pickled = [c.name for c in contents if c.dtype.kind == "O" and len(c.shape) == 1]
+    notes = []
+    if left:
+        took = f"{file.name}: took {_shorten(kept)}; left out {_shorten(left)}"
+        notes.append(f"{took}, which hold no RDMs")
+    if pickled:
+        notes.append(
+            f"{file.name}: {_shorten(pickled)} not read, since it is a pickle; save names as text, "
+            "np.array(names, dtype=str)"
+        )
+    return notes
+
+
+def _named_by(taken: list[tuple[Content, Arranged]], file: Path) -> list[str]:
+    """What was taken for the names of the stimuli without being called so."""
+    by = dict.fromkeys(content.names_of(_n_stimuli(found))[0] for content, found in taken)
+    return [f"{file.name}: the stimuli are named by {name}" for name in by if name]
 
 
 def _named(taken: list[tuple[Content, Arranged]], file: Path) -> Iterator[tuple[str, RDM]]:
-    for content, (rows, grid, _) in taken:
+    for content, found in taken:
+        rows, grid, _ = found
+        _, stimuli = content.names_of(_n_stimuli(found))
         for i, row in enumerate(rows):
             place = "/".join(map(str, np.unravel_index(i, grid))) if len(rows) > 1 else ""
             if content.rdm_names is not None and len(content.rdm_names) == len(rows):
                 place = content.rdm_names[i]
             label = "/".join(part for part in (content.label(file), place) if part)
             values = np.asarray(row, dtype=np.float64)
-            yield label, RDM(values, content.stimuli, content.metric)
+            yield label, RDM(values, stimuli, content.metric)
 
 
 def _is_at(name: str, key: str) -> bool:

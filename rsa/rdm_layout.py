@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.rsa.rdm import as_rows
-from neurosim.rsa.squares import condensed_rdms, is_one_square
+from neurosim.rsa.squares import condensed_rdms, is_one_square, mirrored
 
 Array = NDArray[np.floating]
 
@@ -46,7 +46,8 @@ def arrange(array: Array) -> Arranged:
     """The RDMs of an array, condensed.
 
     - ``(..., n, n)``: square RDMs
-    - ``(n, n, ...)``: square RDMs, stacked as MATLAB does, where they are symmetric
+    - ``(n, n, ...)``: square RDMs, stacked as MATLAB does, where they are symmetric; of both, one
+      triangle may be empty (zero or NaN)
     - ``(..., n_pairs)``: condensed RDMs, one per row
     - ``(n_pairs, k)``: condensed RDMs, one per column, where rows make no RDM; so one value per
       line is one RDM
@@ -60,6 +61,10 @@ def arrange(array: Array) -> Arranged:
             f"shape {_text(shape)} is none of RDMs of three or more stimuli: they are square (n x "
             "n), condensed (n (n - 1) / 2 values), or a stack of either"
         )
+    if (whole := _whole(array)) is not None:
+        found = arrange(whole)
+        side = f"{_text(shape)} with values on one side of the diagonal, which stand for both"
+        return found._replace(how="; ".join(filter(None, (side, found.how))))
     if array.ndim > 1 and shape[-1] == shape[-2]:
         return _squares_at_the_end(array)
     if array.ndim > 2 and shape[0] == shape[1] > 2:
@@ -67,6 +72,17 @@ def arrange(array: Array) -> Arranged:
     if array.ndim == 2 and _triangle(shape[0]):
         return _rows_or_columns(array)
     return _rows(array)
+
+
+def _whole(array: Array) -> Array | None:
+    """Square matrices of which one triangle is empty, filled; None where they are no such."""
+    shape = array.shape
+    if len(shape) > 1 and shape[-1] == shape[-2]:
+        return mirrored(array)
+    if len(shape) > 2 and shape[0] == shape[1]:
+        filled = mirrored(np.moveaxis(array, (0, 1), (-2, -1)))
+        return None if filled is None else np.moveaxis(filled, (-2, -1), (0, 1))
+    return None
 
 
 def _squares_at_the_end(array: Array) -> Arranged:
@@ -129,14 +145,17 @@ def _rows(array: Array) -> Arranged:
             f"more than the {n_pairs} pairs of each, as colours of images are; if they are RDMs, "
             "give them as a stack of squares"
         )
-    return Arranged(as_rows(array.reshape(-1, array.shape[-1])), array.shape[:-1])
+    how = ""
+    if n_rdms > n_pairs:  # as a table of features is
+        how = f"{_text(array.shape)} as {n_rdms} RDMs of {_triangle(n_pairs)} stimuli, one per line"
+    return Arranged(as_rows(array.reshape(-1, n_pairs)), array.shape[:-1], how)
 
 
 def _condensed(squares: Array) -> Array:
     """(..., n, n) -> (n_rdms, n_pairs); what is no square RDM is refused with its reason."""
     n = squares.shape[-1]
     try:
-        return np.atleast_2d(condensed_rdms(squares.reshape(-1, n, n), "it"))
+        return condensed_rdms(squares, "its array").reshape(-1, n * (n - 1) // 2)
     except ValueError as error:
         raise LayoutError(str(error)) from error
 

@@ -207,12 +207,12 @@ def resample_products(
             continue
         # Centred by the weighted mean first: the one-pass formula cancels.
         a, b = (side - (side @ weights / total)[:, None] for side in (x, y))
-        varied = np.logical_and.outer(
-            (a * a) @ weights > floor_x * total, (b * b) @ weights > floor_y * total
-        )
+        squares_a, squares_b = ((side * side) @ weights for side in (a, b))
+        varied = np.logical_and.outer(squares_a > floor_x * total, squares_b > floor_y * total)
         if not centred:
             a, b = x, y
-        scale = np.sqrt(np.outer((a * a) @ weights, (b * b) @ weights))
+            squares_a, squares_b = ((side * side) @ weights for side in (a, b))
+        scale = np.sqrt(np.outer(squares_a, squares_b))
         products = (a * weights) @ b.T
         scores[s] = np.divide(products, scale, out=np.full_like(scale, np.nan), where=varied)
     return scores

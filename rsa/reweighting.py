@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurosim.rsa._checks import check_rng
+from neurosim.rsa._checks import as_numbers, check_rng
 from neurosim.rsa.common import all_present
 from neurosim.rsa.comparator import Array, Comparator, constant_rows
 from neurosim.rsa.comparators import find_comparator
@@ -34,7 +34,7 @@ class Reweighting:
 def feature_components(patterns: ArrayLike) -> Array:
     """(n_features, n_pairs) squared difference of each feature: components of the squared
     Euclidean RDM, which is their sum."""
-    x = np.asarray(patterns, dtype=np.float64)
+    x = np.asarray(as_numbers(patterns), dtype=np.float64)
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"patterns are (n_stimuli >= 2, n_features); got shape {x.shape}")
     first, second = np.triu_indices(len(x), 1)

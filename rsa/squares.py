@@ -11,6 +11,8 @@ from math import isqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.rsa._checks import as_numbers
+
 _ASYMMETRY = 1e-4
 """Of the larger of the pair and the median pair: what float32 tools leave is 1e-7 to 1e-6."""
 _DIAGONAL = 1e-2
@@ -31,7 +33,7 @@ def n_stimuli_of(n_pairs: int) -> int:
 
 def to_square(condensed: ArrayLike) -> NDArray[np.float64]:
     """(..., n_pairs) condensed -> (..., n_stimuli, n_stimuli), zero diagonal."""
-    rows = np.asarray(condensed, dtype=np.float64)
+    rows = np.asarray(as_numbers(condensed), dtype=np.float64)
     n = n_stimuli_of(rows.shape[-1])
     upper = np.triu_indices(n, 1)
     square = np.zeros((*rows.shape[:-1], n, n))
@@ -47,12 +49,17 @@ def to_condensed(square: ArrayLike, what: str = "the square matrix") -> NDArray[
     1e-4 of the larger of the pair and the median pair.
 
     Raises:
-        ValueError: not square, not symmetric, or NaN on one side of the diagonal only.
+        ValueError: not square, not symmetric, or values or NaN on one side of the diagonal only.
     """
-    matrix = np.asarray(square, dtype=np.float64)
+    matrix = np.asarray(as_numbers(square), dtype=np.float64)
     if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or matrix.shape[-1] < 2:
         raise ValueError(f"a square RDM is (..., n, n) with n >= 2; got shape {matrix.shape}")
     above, below = _triangles(matrix)
+    if mirrored(matrix) is not None:
+        raise ValueError(
+            f"{what} {matrix.shape} has values on one side of its diagonal only; give both sides: "
+            "D + D.T, or np.fmax(D, D.T) where the other holds NaN"
+        )
     odd = np.isnan(above) != np.isnan(below)
     if odd.any():
         k = int(np.argwhere(odd)[0][-1])
@@ -73,9 +80,26 @@ def to_condensed(square: ArrayLike, what: str = "the square matrix") -> NDArray[
     return above
 
 
+def mirrored(squares: ArrayLike) -> NDArray[np.float64] | None:
+    """(..., n, n) with the upper triangle below the diagonal too, or the other way round, where
+    one of them is empty (zero or NaN throughout) in all matrices and the other is not; else None.
+    """
+    above, below = _triangles(np.asarray(squares, dtype=np.float64))
+    full = [bool((np.nan_to_num(side) != 0).any()) for side in (above, below)]
+    if full[0] == full[1]:
+        return None
+    matrices = np.array(squares, dtype=np.float64)
+    first, second = np.triu_indices(matrices.shape[-1], 1)
+    if full[0]:
+        matrices[..., second, first] = above
+    else:
+        matrices[..., first, second] = below
+    return matrices
+
+
 def condensed_rdms(squares: ArrayLike, what: str) -> NDArray[np.float64]:
     """``to_condensed`` of matrices that are to be RDMs: similarities are refused."""
-    matrices = np.asarray(squares, dtype=np.float64)
+    matrices = np.asarray(as_numbers(squares), dtype=np.float64)
     condensed = to_condensed(matrices, what)
     if not _zero_diagonal(matrices, condensed):
         raise ValueError(

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 from neurosim.rsa.rdm_layout import n_stimuli_by_shape
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf", re.IGNORECASE)
-_MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
+_MISSING = frozenset(
+    {"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "-nan(ind)", "null", "none", ".", "-", "--"}
+)
+#: Names that R, MATLAB and Excel make up for columns without any, counted from 1.
+_MADE_UP = re.compile(r"(?:V|X|Var|Column)([0-9]+)")
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "spaces"}
 
 
@@ -46,8 +50,10 @@ def read_table(text: str) -> Table:
     """The table of a text, whatever separates its cells (comma, semicolon, tab, spaces).
 
     Names may be quoted and hold the separator. Decimals have a point or a comma. Missing values
-    are empty, ``NA``, ``n/a``, ``nan``, ``null`` or ``none``. A separator at the end of all lines,
-    lines that begin with ``# `` and empty lines say nothing.
+    are empty, ``NA``, ``n/a``, ``nan``, ``null``, ``none``, a point or a dash. A separator at the
+    end of all lines, lines that begin with ``# `` or ``% ``, empty lines, and a first line or
+    column that counts the others (0, 1, 2, ... or 1, 2, 3, ...) beside a table that is not square
+    say nothing.
 
     Raises:
         TableError: no separator makes a table of numbers of it, or two do that differ.
@@ -80,13 +86,13 @@ def read_table(text: str) -> Table:
             )
     if fitting:
         return fitting[0][1]
-    head = next(iter(text.splitlines()), "")
-    raise refused[max(_SEPARATORS, key=head.count)]
+    lines = text.splitlines()
+    raise refused[max(_SEPARATORS, key=lambda sign: sum(sign in line for line in lines))]
 
 
 def _cells(text: str, separator: str) -> list[list[str]]:
     lines: Iterator[str] = (line for line in text.splitlines(keepends=True))
-    lines = (line for line in lines if line.strip(" \r\n") and not line.startswith("# "))
+    lines = (line for line in lines if line.strip(" \r\n") and not line.startswith(("# ", "% ")))
     if separator == " ":
         lines = (line.replace("\t", " ").strip() + "\n" for line in lines)
     rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
@@ -121,7 +127,7 @@ def _numbers(rows: list[list[str]], decimal: str) -> Table:
     names = None
     if numbered or _starts_with_names(rows, header, decimal):
         names, rows = [_unquoted(row[0]) for row in rows], [row[1:] for row in rows]
-    rows = _without_trailing_separators(rows)
+    rows, names = _without_counts(_without_trailing_separators(rows), header, names)
     if len({len(row) for row in rows}) > 1:
         raise TableError("its lines have different numbers of cells")
     values = np.array([[_value(cell, decimal) for cell in row] for row in rows], np.float64)
@@ -131,6 +137,9 @@ def _numbers(rows: list[list[str]], decimal: str) -> Table:
         distinct = names is not None and len(set(names)) == len(names)
         return Table(values, lines=tuple(names or ()) if distinct else None)
     columns = None if header is None else _columns(header, len(values))
+    if columns is not None and _are_made_up(columns):
+        columns = None
+        names = None if names is not None and _counts(names) else names
     if names is None or columns is None:
         names = columns if names is None else names
     elif sorted(names) == sorted(columns):
@@ -172,6 +181,35 @@ def _is_framed_by_numbers(rows: list[list[str]]) -> bool:
     return len(rows) > 2 and all(row[i] for i, row in enumerate(rows) if i)
 
 
+def _without_counts(
+    rows: list[list[str]], header: list[str] | None, names: list[str] | None
+) -> tuple[list[list[str]], list[str] | None]:
+    """Without a first line and a first column that number the others, unless all is square."""
+    if len(rows) == len(rows[0]):
+        return rows, names
+    cornered = names is None and len(rows[0]) > 1 and not rows[0][0]  # as pandas writes a table
+    above = rows[0][1:] if cornered else rows[0]
+    if header is None and len(rows) > 1 and _counts(above) and (cornered or len(above) > 2):
+        rows, names = rows[1:], names and names[1:]
+    else:
+        cornered = False
+    counting = names is None and len(rows[0]) > 1 and (cornered or len(rows) > 2)
+    if counting and _counts([row[0] for row in rows]):
+        rows = [row[1:] for row in rows]
+    return rows, names
+
+
+def _counts(cells: list[str]) -> bool:
+    """Whether these are 0, 1, 2, ... or 1, 2, 3, ..."""
+    return any(cells == [str(i + start) for i in range(len(cells))] for start in (0, 1))
+
+
+def _are_made_up(columns: list[str]) -> bool:
+    """Whether these are V1, V2, ... or the like."""
+    numbers = [found[1] for column in columns if (found := _MADE_UP.fullmatch(column))]
+    return len(numbers) == len(columns) and _counts(numbers)
+
+
 def _starts_with_names(rows: list[list[str]], header: list[str] | None, decimal: str) -> bool:
     """Whether the first cells are names: text; or numbers, where a square is left beside them."""
     first = [row[0] for row in rows]
@@ -198,6 +236,11 @@ def _without_trailing_separators(rows: list[list[str]]) -> list[list[str]]:
 def _columns(header: list[str], n: int) -> list[str]:
     while len(header) > n and not header[-1]:
         header = header[:-1]
+    if len(header) not in (n, n + 1):
+        raise TableError(
+            f"its first line has {len(header)} cells, which do not name its {n} columns; a comment "
+            "begins with '# '"
+        )
     return [_unquoted(cell) for cell in header[-n:]]
 
 

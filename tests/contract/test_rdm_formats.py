@@ -20,7 +20,7 @@ from scipy.io import savemat
 
 from neurosim.experiments.brain92 import HIT_MAT, STIMULI_MAT
 from neurosim.experiments.data_files import data_directory
-from neurosim.rsa import BrainRDMs, load_rdms, to_square
+from neurosim.rsa import BrainRDMs, compare_rdms, load_rdms, to_square
 from neurosim.rsa.__main__ import compare_files, main
 from neurosim.rsa.brain_files import BrainFileError
 from neurosim.rsa.rdm_files import RDMFileError
@@ -129,6 +129,36 @@ def lines(separator: str, values: np.ndarray, end: str = "") -> str:
     return "".join(separator.join(f"{v:.17g}" for v in row) + end + "\n" for row in rows)
 
 
+def counted(start: int) -> list[str]:
+    return [str(i + start) for i in range(N)]
+
+
+def made_up(letter: str) -> list[str]:
+    return [f'"{letter}{number}"' for number in counted(1)]
+
+
+def framed(columns: list[str] | None, start: str) -> str:
+    """The square with a first column that counts its lines, and perhaps a first line of columns."""
+    head = "" if columns is None else f'"",{",".join(columns)}\n'
+    rows = lines(",", SQUARE).splitlines(keepends=True)
+    return head + "".join(f'"{i}",{row}' for i, row in zip(counted(int(start)), rows, strict=True))
+
+
+def write_attributes(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["rdm"] = SQUARE
+        file["rdm"].attrs["stimuli"] = list(NAMES)
+        file["rdm"].attrs["units"] = "none"
+
+
+def write_string_array(path: Path) -> None:
+    """As MATLAB 7.3 keeps a string array: six numbers that point elsewhere."""
+    write_mat_73(path, {"D": SQUARE, "names": np.arange(6, dtype=np.uint32)})
+    with h5py.File(path, "r+") as file:
+        file["names"].attrs["MATLAB_class"] = np.bytes_("string")
+        file["names"].attrs["MATLAB_object_decode"] = np.int32(3)
+
+
 NET2BRAIN = npz(rdm=X, stimuli_name=np.array([f"img_{i}.jpg" for i in range(N)]),
                 layer_name=np.array("conv1"), meta=np.array({"distance": "pearson"}))  # fmt: skip
 TOOLBOX = {
@@ -203,6 +233,53 @@ FORMATS: dict[str, tuple[str, Callable[[Path], Any], int, bool]] = {
     "r write.table": ("txt", text(" ".join(f'"s {i}"' for i in range(N)) + "\n" + "".join(
         f'"s {i}" ' + line for i, line in enumerate(
             lines(" ", SQUARE).splitlines(keepends=True)))), 1, True),
+    # Around a table that has no names people's programs write some; names have another key.
+    "npz labels": ("npz", npz(rdm=SQUARE, labels=np.array(NAMES)), 1, True),
+    "npz squares, labels": ("npz", npz(a=SQUARES, names=np.array(NAMES), roi=np.array(["V1"])),
+                           3, True),
+    "h5 attribute": ("h5", lambda p: write_attributes(p), 1, True),
+    "h5 labels in the group": ("h5", h5(**{"a/rdm": SQUARE, "a/names": list(NAMES),
+                                          "b/names": list(NAMES[::-1])}), 1, True),
+    "h5 as pandas": ("h5", h5(**{"df/axis0": [n.encode() for n in NAMES],
+                                 "df/axis1": [n.encode() for n in NAMES],
+                                 "df/block0_values": SQUARE}), 1, True),
+    "mat 5 labels": ("mat", lambda p: write_mat_5(p, {"D": SQUARE, "labels": list(NAMES)}),
+                     1, True),
+    "mat 7.3 labels": ("mat", lambda p: write_mat_73(p, {"D": SQUARE, "labels": list(NAMES)}),
+                       1, True),
+    "mat 7.3 string array": ("mat", lambda p: write_string_array(p), 1, False),
+    "mat 5 triangle": ("mat", lambda p: savemat(p, {"D": np.triu(SQUARE)}), 1, False),
+    "npy triangles": ("npy", lambda p: np.save(p, np.tril(SQUARES)), 3, False),
+    "npy triangles, last axis": ("npy", lambda p: np.save(p, np.tril(SQUARES).transpose(1, 2, 0)),
+                                 3, False),
+    "csv upper triangle": ("csv", text(lines(",", np.triu(SQUARE))), 1, False),
+    "csv blank lower triangle": ("csv", text(lines(",", np.where(
+        np.tri(N, dtype=bool), np.nan, SQUARE)).replace("nan", "")), 1, False),
+    "csv blank upper triangle": ("csv", text(lines(",", np.where(
+        np.tri(N, dtype=bool).T, np.nan, SQUARE)).replace("nan", "")), 1, False),
+    "csv dashes": ("csv", text(lines(",", np.where(np.eye(N), np.nan, SQUARE)).replace(
+        "nan", "-")), 1, False),
+    "csv points": ("csv", text(lines("\t", np.where(np.eye(N), np.nan, SQUARE)).replace(
+        "nan", ".")), 1, False),
+    "txt percent comments": ("txt", text("% of Octave, in words\n" + lines(" ", SQUARE)), 1, False),
+    "r write.csv": ("csv", text(framed(made_up("V"), "1"), "utf-8"), 1, False),
+    "r read and written": ("csv", text(framed(made_up("X"), "1"), "utf-8"), 1, False),
+    "r write.table of V": ("txt", text(framed(made_up("V"), "1").replace(",", " ")[3:]), 1, False),
+    "matlab writetable": ("csv", text(",".join(made_up("Var")) + "\n" + lines(",", SQUARE)),
+                          1, False),
+    "pandas no names": ("csv", text(framed(counted(0), "0")), 1, False),
+    "pandas no index": ("csv", text(",".join(counted(0)) + "\n" + lines(",", SQUARE)), 1, False),
+    "pandas no header": ("csv", text(framed(None, "0")), 1, False),
+    "pandas series": ("csv", lambda p: pd.Series(X).to_csv(p), 1, False),
+    "pandas series named": ("csv", lambda p: pd.Series(X, name="d").to_csv(p), 1, False),
+    "pandas series no header": ("csv", lambda p: pd.Series(X).to_csv(p, header=False), 1, False),
+    "pandas condensed": ("csv", lambda p: pd.DataFrame(STACK).to_csv(p), 3, False),
+    "pandas condensed of two": ("csv", lambda p: pd.DataFrame(STACK[:2]).to_csv(p), 2, False),
+    "pandas condensed no index": ("csv", lambda p: pd.DataFrame(STACK).to_csv(p, index=False),
+                                  3, False),
+    "pandas condensed named": ("csv", lambda p: pd.DataFrame(STACK, list("abc")).to_csv(p),
+                               3, False),
+    "pandas columns": ("csv", lambda p: pd.DataFrame(STACK[:2].T).to_csv(p), 2, False),
 }  # fmt: skip
 
 
@@ -221,7 +298,7 @@ def test_every_format_reads_what_was_written_to_the_bit(tmp_path: Path, name: st
     for i, rdm in enumerate(found.values()):
         np.testing.assert_array_equal(rdm.dissimilarities, STACK[i % len(STACK)])
         assert (rdm.stimuli is not None) == named
-    if named and "quoted" in name:
+    if named and ("quoted" in name or "labels" in name):
         assert rdm.stimuli == NAMES
 
 
@@ -249,6 +326,8 @@ def test_missing_pairs_are_marked_as_people_mark_them(
         ("npy columns", "x: read 45 x 2 as 2 RDMs of 10 stimuli, one RDM per column"),
         ("npy last axis", "stacked along the last axis"),
         ("npz beside images", "x.npz: took EVC, IT; left out images"),
+        ("npz labels", "x.npz: the stimuli are named by labels"),
+        ("npy triangles", "read 3 x 10 x 10 with values on one side of the diagonal, which stand"),
         ("npy square", None),
         ("net2brain rdm", None),
     ],
@@ -262,6 +341,49 @@ def test_what_the_shape_left_open_is_said(
     np.save(tmp_path / "y.npy", STACK[1])
     assert main(["compare", str(path), str(tmp_path / "y.npy")]) == 0
     assert capsys.readouterr().err == "".join(f"note: {n}\n" for n in notes)
+
+
+def test_more_lines_than_pairs_are_said_to_be_rdms(tmp_path: Path) -> None:
+    """A table of 92 stimuli by 45 features can be 92 RDMs of 10 stimuli: it is read, and said."""
+    np.save(tmp_path / "x.npy", 1 + RNG.random((92, 45)))
+    assert load_rdms(tmp_path / "x.npy").notes == (
+        "x: read 92 x 45 as 92 RDMs of 10 stimuli, one per line",
+    )
+
+
+def test_a_model_of_places_on_a_line_is_no_count(tmp_path: Path) -> None:
+    """|i - j| begins with a line and a column that count: a square is read whole."""
+    model = np.abs(np.subtract.outer(np.arange(7), np.arange(7)))
+    np.savetxt(tmp_path / "x.csv", model, fmt="%d", delimiter=",")
+    (rdm,) = load_rdms(tmp_path / "x.csv").values()
+    np.testing.assert_array_equal(rdm.square(), model)
+
+
+def test_texts_that_could_name_the_stimuli_otherwise_name_none(tmp_path: Path) -> None:
+    for other, named in ((NAMES[::-1], False), (NAMES, True), (NAMES[:3], True)):
+        np.savez(tmp_path / "x.npz", rdm=SQUARE, a=np.array(NAMES), b=np.array(other))
+        assert (load_rdms(tmp_path / "x.npz")["x/rdm"].stimuli is not None) == named
+    np.savez(tmp_path / "x.npz", rdm=SQUARE, a=np.array(NAMES), stimuli=np.array(NAMES[::-1]))
+    assert load_rdms(tmp_path / "x.npz")["x/rdm"].stimuli == NAMES[::-1]
+
+
+def test_names_in_a_pickle_are_said_to_be_lost(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", rdm=SQUARE, stimuli=np.array(NAMES, dtype=object))
+    (note,) = load_rdms(tmp_path / "x.npz").notes
+    assert note.startswith("x.npz: stimuli not read, since it is a pickle; save names as text")
+
+
+def test_one_triangle_is_no_whole_array(tmp_path: Path) -> None:
+    """In a file it is read and said; of an array the caller is asked which both sides are."""
+    for triangle in (np.triu(SQUARE), np.where(np.tri(N, dtype=bool), np.nan, SQUARE)):
+        with pytest.raises(ValueError, match=r"one side of its diagonal only; .* D \+ D\.T"):
+            compare_rdms(triangle, X)
+
+
+def test_a_first_line_of_other_length_is_a_comment_without_its_mark(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("#comment\n" + lines(",", SQUARE))
+    with pytest.raises(RDMFileError, match="first line has 1 cells, which do not name its 10"):
+        load_rdms(tmp_path / "x.csv")
 
 
 AMBIGUOUS = {
