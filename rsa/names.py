@@ -67,7 +67,7 @@ def names_of_square(table: Any) -> tuple[str, ...] | None:
     Raises:
         ValueError: the same names in another order.
     """
-    shape = getattr(table, "shape", ())
+    shape: tuple[int, ...] = getattr(table, "shape", ())
     if len(shape) != 2 or shape[0] != shape[1] or _labels(table) is None:
         return None
     rows, columns = names_of_table(table), names_of_table(table.T)
