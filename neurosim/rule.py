@@ -6,7 +6,7 @@ settled state, and at the end it returns weight changes for a torch optimiser to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -83,12 +83,26 @@ def run_batch(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
     """Settle one batch and return the weight changes that plasticity asks for.
 
     Raises:
-        ValueError: the batch is empty or holds NaN or infinity. Whatever is raised, here or
-            further in: statistics and thresholds of ``net`` are then as they were.
+        ValueError: the batch is empty or holds NaN or infinity. ArithmeticError: a statistic
+            overflowed. Whatever is raised, here or further in: statistics and thresholds of
+            ``net`` are then as they were.
     """
     require_images(drive.x, f"rule {rule.name!r}: the images of a batch")
-    with unchanged_on_error(statistics_of(net)):
-        return _run(rule, net, drive)
+    statistics = statistics_of(net)
+    n_finite = _n_finite(statistics)
+    with unchanged_on_error(statistics):
+        outcome = _run(rule, net, drive)
+        if _n_finite(statistics) < n_finite:
+            raise ArithmeticError(
+                f"rule {rule.name!r}: a statistic of the network is not finite after the batch, "
+                f"whose values reach {float(drive.x.abs().max()):.3g}: normalise the images"
+            )
+        return outcome
+
+
+def _n_finite(tensors: Iterable[Tensor]) -> int:
+    """Finite values of all tensors: an infinite threshold, which never fires, may stay."""
+    return sum(int(tensor.isfinite().sum()) for tensor in tensors)
 
 
 def _run(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def require_classes(target: Tensor, n_images: int, n_classes: int, name: str = "target") -> Tensor:
-    """The class indices ``(n_images,)``, each from 0 to ``n_classes - 1``.
+    """The class indices ``(n_images,)``, each from 0 to ``n_classes - 1``, as int64.
 
     Raises:
         TypeError: a target that holds no whole numbers.
@@ -36,7 +36,7 @@ def require_classes(target: Tensor, n_images: int, n_classes: int, name: str = "
                 f"{name} holds class {low if low < 0 else high}, but the {n_classes} classes are 0 "
                 f"to {n_classes - 1}: renumber them, or build the output for more classes"
             )
-    return target
+    return target.long()
 
 
 def require_scores(output: Tensor) -> Tensor:
@@ -84,5 +84,5 @@ def read_off(output: Tensor, target: Tensor) -> tuple[float, int]:
     if target.dim() > 1:
         target = require_same_shape(target, scores).argmax(1)
     else:
-        require_classes(target, len(scores), scores.shape[1])
+        target = require_classes(target, len(scores), scores.shape[1])
     return float(F.cross_entropy(scores, target)), int((scores.argmax(1) == target).sum())

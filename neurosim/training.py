@@ -142,13 +142,15 @@ class Trainer:
                 ``Diverged``). Whatever is raised: weights, statistics and the optimisers of all
                 parts are left as they were.
         """
+        # The part that refuses has moved no weight, unless its constraint did; those before have.
+        last = len(self.parts) - 1
+        at_risk = [i for i, part in enumerate(self.parts) if i < last or part.constraint]
         moments = [
             (optimiser, deepcopy(optimiser.state_dict()))
-            for optimiser in self._optimisers[:-1]
-            if optimiser is not None
+            for i in at_risk
+            if (optimiser := self._optimisers[i]) is not None
         ]
-        # The part that refuses has moved no weight; those before it have.
-        moved = [tensor for named in self._parameters[:-1] for tensor in named.values()]
+        moved = [tensor for i in at_risk for tensor in self._parameters[i].values()]
         try:
             with unchanged_on_error([*moved, *_statistics(self.parts)]):
                 return self._step(x, target, generator)
@@ -170,11 +172,13 @@ class Trainer:
                     f"{first:.6g} to {last:.6g}",
                     outcome.settled.n_steps,
                 )
+            outcomes.append(outcome)
+            if len(outcomes) == len(self.parts):
+                # Read before the last weights move: an output that names no class is refused.
+                log = _log(outcomes, target)
             if optimiser is not None:
                 self._apply(part, named, optimiser, outcome.changes)
-            outcomes.append(outcome)
             x = outcome.output
-        log = _log(outcomes, target)
         self.step_index += 1
         return log
 

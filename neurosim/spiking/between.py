@@ -6,13 +6,16 @@ it credits a spike to the outputs of the synapse that fed the neuron.
 
 from __future__ import annotations
 
+import numbers
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from neurosim.spiking._tensors import real
 
 
 class AbstractBetween(ABC):
@@ -60,12 +63,24 @@ class ChannelNorm(AbstractBetween):
     offset: Tensor | float = 0.0
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            value = real(each.name, torch.as_tensor(getattr(self, each.name)))
+            if value.dim() > 1 or not bool(value.isfinite().all()):
+                raise ValueError(
+                    f"{each.name} must be one finite number, or one per map, got {value}"
+                )
         if not bool((torch.as_tensor(self.deviation) > 0).all()):
             raise ValueError("the deviation of every map must be positive")
 
     def forward(self, current: Tensor) -> Tensor:
         def spread(value: Tensor | float) -> Tensor:
-            return torch.as_tensor(value).detach().to(current).view(-1, *(1,) * (current.dim() - 2))
+            given = torch.as_tensor(value).detach().to(current)
+            if given.numel() not in (1, current.shape[1]):
+                raise ValueError(
+                    f"{self!r} holds {given.numel()} numbers for the {current.shape[1]} maps of a "
+                    f"current of shape {tuple(current.shape)}: give one number, or one per map"
+                )
+            return given.view(-1, *(1,) * (current.dim() - 2))
 
         scaled = (current - spread(self.mean)) / spread(self.deviation)
         return spread(self.gain) * scaled + spread(self.offset)
@@ -86,9 +101,10 @@ class MaxPooling(AbstractBetween):
         return self.size > 1
 
     def __post_init__(self) -> None:
-        _positive(self.size)
+        _require_side(self.size)
 
     def forward(self, current: Tensor) -> Tensor:
+        _require_window(self, self.size, current)
         return F.max_pool2d(current, self.size)
 
     def attribute(self, spikes: Tensor, current: Tensor) -> Tensor:
@@ -111,9 +127,10 @@ class AveragePooling(AbstractBetween):
         return self.size > 1
 
     def __post_init__(self) -> None:
-        _positive(self.size)
+        _require_side(self.size)
 
     def forward(self, current: Tensor) -> Tensor:
+        _require_window(self, self.size, current)
         return F.avg_pool2d(current, self.size)
 
     def attribute(self, spikes: Tensor, current: Tensor) -> Tensor:
@@ -149,6 +166,16 @@ class InTurn(AbstractBetween):
         return spikes
 
 
-def _positive(size: int) -> None:
-    if size < 1:
-        raise ValueError(f"the side of a pooling window must be at least 1, got {size}")
+def _require_side(size: int) -> None:
+    if not isinstance(size, numbers.Integral) or isinstance(size, bool) or size < 1:
+        raise ValueError(
+            f"the side of a pooling window must be a whole number of at least 1, got {size!r}"
+        )
+
+
+def _require_window(pooling: AbstractBetween, size: int, current: Tensor) -> None:
+    if min(current.shape[-2:]) < size:
+        raise ValueError(
+            f"{pooling!r} leaves nothing of a current of shape {tuple(current.shape)}: use a "
+            "smaller window or larger images"
+        )

@@ -66,8 +66,8 @@ class Delta(AbstractEncoder):
         signal = plain("the signal", signal)
         if signal.dim() < 1 or not len(signal):
             raise ValueError(f"the signal must be (time, ...), got {tuple(signal.shape)}")
-        if not bool(signal.isfinite().all()):
-            raise ValueError("the signal must be finite, got NaN or infinite values")
+        if not bool(signal.isfinite().all()) or not math.isfinite(start):
+            raise ValueError("signal and start must be finite, got NaN or infinity")
         before = torch.cat([torch.full_like(signal[:1], start), signal[:-1]])
         steepest = float((signal - before).abs().max()) if signal.numel() else 0.0
         if steepest > self.threshold * (1 + _ROUNDING):

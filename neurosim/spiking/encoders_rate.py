@@ -62,13 +62,13 @@ class Current(RateEncoder):
         # What rounding may take from a whole number: of x, of the rate and of two products.
         lift = 1 + 2 * torch.finfo(x.dtype).eps
         drive = x * (self.per_tick(dt_ms) * lift)
-        # Kept as a running total, so that errors do not add up.
+        # Kept as a running total, so that errors do not add up. Near a power of two rounding may
+        # take the total over two whole numbers at once: the second spike comes a tick later.
         spikes = frames(x, n_ticks)
-        before = torch.zeros_like(drive)
+        sent = torch.zeros_like(drive)
         for tick in range(n_ticks):
-            count = ((tick + 1) * drive).floor_()
-            torch.sub(count, before, out=spikes[tick])
-            before = count
+            torch.sub(((tick + 1) * drive).floor_(), sent, out=spikes[tick]).clamp_(max=1)
+            sent += spikes[tick]
         return spikes
 
 

@@ -28,10 +28,17 @@ class AbstractKernel(ABC):
         """The summed change, in the shape of the weight, where the weight plays no part.
 
         Raises:
-            ValueError: spikes that are not 0 and 1, or whose shapes the synapse does not join.
+            ValueError: spikes that are not 0 and 1, or whose shapes the synapse does not join;
+                amplitudes that leave a change which is not finite.
         """
         spikes.check(synapse, timing, dt_ms)
-        return self._change(synapse, spikes, timing, dt_ms)
+        change = self._change(synapse, spikes, timing, dt_ms)
+        if not bool(change.isfinite().all()):
+            raise ValueError(
+                f"a change is not finite: the amplitudes of {timing!r} are too large for "
+                f"{change.dtype}"
+            )
+        return change
 
     @abstractmethod
     def _change(

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neurosim.settings import KnownSettings
+from neurosim.spiking._tensors import plain
 
 #: Standard deviation of CIFAR-10's training images, R, G, B in [0, 1]: images are divided by it.
 CIFAR_SD = (0.247, 0.243, 0.261)
@@ -66,7 +67,7 @@ class LGN(AbstractFrontEnd):
     ``3 * max(sigma)`` px.
 
     Raises:
-        TypeError: images that are not of floating point.
+        TypeError: images that ``spiking._tensors`` refuses.
         ValueError: images of another shape, too small, or with NaN or infinity.
     """
 
@@ -87,11 +88,12 @@ class LGN(AbstractFrontEnd):
         return 6
 
     def __call__(self, images: Tensor) -> Tensor:
-        if not images.is_floating_point():
+        if isinstance(images, Tensor) and not images.dtype.is_floating_point:
             raise TypeError(
                 f"images must be CIFAR-normalised RGB in floating point, got {images.dtype}: "
                 "divide bytes by 255, subtract the mean and divide by the standard deviation first"
             )
+        images = plain("images", images)
         if images.dim() != 4 or images.shape[1] != 3:
             raise ValueError(
                 f"images must be (batch, 3, height, width), got {tuple(images.shape)}: repeat a "

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, final
 
-from neurosim.settings import KnownSettings
+from neurosim.settings import KnownSettings, require_time
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,11 +47,23 @@ class Millivolts(KnownSettings):
             voltage: membranes after their reset, ``(batch, *features)``.
             spikes: of this tick, 0 and 1, same shape.
             threshold: that of the cells, one that broadcasts on voltage; infinity reads as rest.
+
+        Raises:
+            ValueError: shapes that do not fit, naming them. TypeError: as ``spiking._tensors``.
         """
         from neurosim.spiking._tensors import dense, plain
 
+        require_time("dt_ms", dt_ms)
         voltage = plain("voltage", voltage)
         threshold, spikes = dense("threshold", threshold), dense("spikes", spikes)
+        broadcast = zip(threshold.shape[::-1], voltage.shape[::-1], strict=False)
+        fits = threshold.dim() <= voltage.dim() and all(n in (1, m) for n, m in broadcast)
+        if spikes.shape != voltage.shape or not fits:
+            raise ValueError(
+                f"voltage has the shape {tuple(voltage.shape)}, spikes {tuple(spikes.shape)} and "
+                f"threshold {tuple(threshold.shape)}: spikes must have that of voltage, and the "
+                "threshold must broadcast on it, (maps, 1, 1) for one per map"
+            )
         silent = self.rest + (self.threshold - self.rest) * (voltage / threshold)
         spike = self.threshold + (self.peak - self.threshold) * self.width_ms / dt_ms
         return silent.masked_fill(spikes != 0, spike)

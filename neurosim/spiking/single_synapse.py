@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from neurosim.settings import require_time
+from neurosim.spiking._tensors import dense
 from neurosim.spiking.evolving import evolve
 from neurosim.spiking.kernels import ByDensity
 from neurosim.spiking.reductions import SumOverBatch
@@ -20,7 +21,7 @@ from neurosim.synapses import Dense
 
 #: The most ticks between two spikes: beyond them neighbouring ticks are no longer told apart.
 _MOST_TICKS = 2**52
-#: The most ticks from the first spike to the last of a timing that changes at each.
+#: The most ticks from the first spike to the end of a timing that changes at each.
 _MOST_FRAMES = 600_000
 
 
@@ -79,13 +80,14 @@ def weight_change(
     ticks = np.unique(np.concatenate([*trains, at]))
     n_tail = math.ceil(timing.tail_ms / dt_ms)
     if n_tail:
-        n_frames = int(ticks[-1] - ticks[0]) + 1
+        n_frames = int(ticks[-1] - ticks[0]) + 1 + n_tail
         if n_frames > _MOST_FRAMES:
             what = "a membrane" if timing.reads_voltage else "a change"
             raise ValueError(
-                f"{type(timing).__name__} computes {what} at every tick, and there are {n_frames} "
-                f"from the first spike to the last (at most {_MOST_FRAMES}): use spikes closer "
-                "together or a longer dt_ms"
+                f"{type(timing).__name__} computes {what} at every tick, and there are "
+                f"{n_frames:.3g} from the first spike until its effect has decayed "
+                f"({timing.tail_ms:.3g} ms after the last; at most {_MOST_FRAMES}): use spikes "
+                "closer together, shorter time constants or a longer dt_ms"
             )
         ticks = np.arange(ticks[0], ticks[-1] + n_tail + 1)
     pre, post = (
@@ -129,6 +131,8 @@ def _rewards(ticks: np.ndarray, at: np.ndarray, reward: ArrayLike) -> torch.Tens
 
 
 def _ticks(name: str, times: ArrayLike, dt_ms: float) -> np.ndarray:
+    if isinstance(times, torch.Tensor):
+        times = dense(name, times).cpu().numpy()
     try:
         given = np.atleast_1d(np.asarray(times))
     except ValueError:

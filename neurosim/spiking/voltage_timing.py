@@ -42,18 +42,24 @@ class SpikeVoltage(KnownSettings):
     def __post_init__(self) -> None:
         for name in ("width_ms", "tau_membrane_ms", "tau_after_ms"):
             require_time(name, getattr(self, name))
+        for name in ("rest", "peak", "reset", "after"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
 
     def of(self, post: np.ndarray, dt_ms: float) -> np.ndarray:
         """The voltage (mV) at each tick of spikes ``(time, n)``, float64.
 
         Raises:
-            ValueError: spikes of another shape.
+            ValueError: spikes of another shape, or that are not 0 and 1.
         """
         from neurosim.spiking._voltage_kernels import waveform
 
         require_time("dt_ms", dt_ms)
+        post = np.asarray(post)
         if post.ndim != 2:
             raise ValueError(f"spikes must be (time, n), got the shape {post.shape}")
+        if not ((post == 0) | (post == 1)).all():
+            raise ValueError("spikes are 0 or 1, but post holds other values: give spikes")
         out = np.empty(post.shape)
         waveform(
             np.ascontiguousarray(post != 0).view(np.uint8),
@@ -147,7 +153,7 @@ class Clopath(AbstractTiming):
             u,
             (math.exp(-dt_ms / self.tau_plus_ms), math.exp(-dt_ms / self.tau_minus_ms)),
             rest,
-            round(self.delay_ms / dt_ms),
+            round(min(self.delay_ms / dt_ms, len(post))),
             (self.theta_plus, self.theta_minus),
             (self.a_ltp * dt_ms, self.a_ltd),
             ltp,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -36,7 +37,7 @@ from neurosim.spiking.evolving import evolve
 from neurosim.spiking.reductions import MeanOverSpikes, SumOverBatch
 from neurosim.streams import generator
 from neurosim.synapses import Dense
-from neurosim.training import Trainer
+from neurosim.training import AbstractConstraint, Trainer
 
 N = 4
 
@@ -273,3 +274,65 @@ def test_no_cell_takes_a_membrane_that_is_no_number(name, bad):
             if not bad > 0:
                 with pytest.raises(ValueError, match="threshold must be positive"):
                     rule.fire(cell, current.clone(), thresholds, 1)
+
+
+@pytest.mark.parametrize("rule", ["untrained", "bp", "frozen-conv"])
+def test_a_statistic_that_overflows_is_refused(rule):
+    """Images of 1e20 are finite and their variance is not in float32: the network would be broken
+    from then on, in silence."""
+    learner = deepcopy(built(rule))
+    trainer, before = Trainer(learner.parts, 10), learner.fingerprint()
+    with pytest.raises(ArithmeticError, match=r"a statistic .* reach .*e\+20: normalise"):
+        trainer.step(1e20 * images(), torch.arange(N), generator(7, "noise"))
+    assert learner.fingerprint() == before
+
+
+def test_an_infinite_threshold_stays_one_that_never_fires():
+    learner = deepcopy(built("stdp"))
+    learner.parts[0].net.layers[0].threshold[0] = torch.inf
+    Trainer(learner.parts, 10).step(images(), torch.arange(N), generator(7, "noise"))
+    assert learner.parts[0].net.layers[0].threshold[0] == torch.inf
+
+
+def test_an_output_that_names_no_class_moves_nothing():
+    """Spike counts of maps: refused by the log, after the weights had moved."""
+    part = deepcopy(built("stdp")).parts[0]
+    before = part.net.layers[0].weight.clone()
+    trainer = Trainer((part,), 10)
+    with pytest.raises(ValueError, match="an output that names a class"):
+        trainer.step(images(), torch.arange(N), generator(7, "noise"))
+    assert torch.equal(part.net.layers[0].weight, before)
+    assert trainer.step_index == 0
+
+
+def test_a_constraint_that_fails_moves_nothing():
+    class Fails(AbstractConstraint):
+        def apply(self, net) -> None:
+            net.layers[0].weight.zero_()
+            raise RuntimeError("told")
+
+    learner = deepcopy(built("bp"))
+    parts = (*learner.parts[:-1], replace(learner.parts[-1], constraint=Fails()))
+    trainer, before = Trainer(parts, 10), learner.fingerprint()
+    with pytest.raises(RuntimeError, match="told"):
+        trainer.step(images(), torch.arange(N), generator(7, "noise"))
+    assert learner.fingerprint() == before
+    assert trainer.state()["part0"] == {}
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_class_indices_of_any_whole_dtype_are_the_same_target(dtype):
+    losses = [
+        Trainer(deepcopy(built("bp")).parts, 10)
+        .step(images(), torch.arange(N).to(kind), generator(7, "noise"))
+        .loss
+        for kind in (torch.int64, dtype)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_the_state_of_a_start_forgets_moments():
+    trainer, fresh = (Trainer(deepcopy(built("bp")).parts, 10) for _ in range(2))
+    trainer.step(images(), torch.arange(N), generator(7, "noise"))
+    trainer.load_state(fresh.state())
+    assert trainer.state() == {"step_index": 0, "part0": {}}
