@@ -183,7 +183,8 @@ def _check_scheduler(address: str) -> None:
     try:
         with Client(address, timeout=_REACH_S, set_as_default=False) as client:
             workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AssertionError) as error:
+        # Dask asserts what it takes for granted, the range of a port among it.
         raise ValueError(
             f"no Dask scheduler can be reached at {address!r} "
             f"({' '.join(str(error).split()) or type(error).__name__}): start one with "

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import Layer, Parser, add_options, build, option
+from neurosim.experiments.options import (
+    Layer,
+    Parser,
+    add_options,
+    build,
+    option,
+    require_folder,
+)
 from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
@@ -51,7 +58,9 @@ class WorkOptions:
 
     def __post_init__(self) -> None:
         if self.workers < 1:
-            raise ValueError(f"--workers must be at least 1, got {self.workers}")
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if self.out is not None:
+            require_folder(self.out)
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,11 @@ class ControlCommand:
 
         asked = {
             "command": self.name,
-            "run": asdict(run.settings),
+            "run": {
+                **asdict(run.settings),
+                "rules": list(dict.fromkeys(rule for rule, _ in run.cells)),
+                "seeds": list(dict.fromkeys(seed for _, seed in run.cells)),
+            },
             "grid": asdict(grid),
             "data": dict(run.data),
             "simulated": simulated,

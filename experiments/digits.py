@@ -17,6 +17,8 @@ from neurosim.streams import generator
 
 N_CLASSES = 10
 N_IMAGES = 1797
+#: Larger images show no more of what was 8 pixels wide.
+LARGEST_PX = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,20 @@ class Digits:
     y_test: Tensor
 
 
+def check(px: int, n_train: int) -> None:
+    """Refuse a size or a split that the digits do not have.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if not 8 <= px <= LARGEST_PX:
+        raise ValueError(f"digits have 8 x 8 pixels, got image_px={px}: give 8 to {LARGEST_PX}")
+    if not 0 < n_train < N_IMAGES:
+        raise ValueError(
+            f"n_train must leave some of the {N_IMAGES} digits to test on, got {n_train}"
+        )
+
+
 def load(px: int, n_train: int, seed: int) -> Digits:
     """The digits at ``px`` pixels, split at random for one seed.
 
@@ -37,14 +53,9 @@ def load(px: int, n_train: int, seed: int) -> Digits:
         n_train: number of images to learn from; the rest are held out.
 
     Raises:
-        MissingDataError: scikit-learn is not installed.
+        ValueError: as ``check``. MissingDataError: scikit-learn is not installed.
     """
-    if px < 8:
-        raise ValueError(f"digits have 8 x 8 pixels, got image_px={px}: give 8 or more")
-    if not 0 < n_train < N_IMAGES:
-        raise ValueError(
-            f"n_train must leave some of the {N_IMAGES} digits to test on, got {n_train}"
-        )
+    check(px, n_train)
     try:
         from sklearn.datasets import load_digits
     except ImportError:

@@ -63,7 +63,8 @@ def run(settings: EncoderSwap, execution: SwapExecution) -> None:
     if stimuli.simulated or images.simulated:
         print("SIMULATED data: images, subjects and ROIs are made by a program.")
     parts = [(encoder, seed) for seed in settings.seeds for encoder in settings.encoders]
-    missing = [part for part in parts if not folder.has(*part)]
+    there = folder.finished()
+    missing = [part for part in parts if part not in there]
     print(f"{len(parts)} parts, {len(parts) - len(missing)} of them there, into {folder.path}")
     data: dict[int, SwapImages] = {}
     with tqdm(missing, unit="part", disable=not sys.stderr.isatty()) as bar:

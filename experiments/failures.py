@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.choices import shown
-from neurosim.experiments.reasons import is_out_of_memory, reason
+from neurosim.experiments.reasons import StoppedError, is_out_of_memory, reason
 
 
-class CellsFailedError(RuntimeError):
+class CellsFailedError(StoppedError):
     """Some cells ended in an error; the others are finished and kept."""
 
 
-class InUseError(RuntimeError):
+class InUseError(StoppedError):
     """Another process holds what is asked for."""
 
 
-class ClusterLostError(RuntimeError):
+class ClusterLostError(StoppedError):
     """The connection to a cluster broke; what its workers finished is kept."""
 
 

@@ -53,6 +53,7 @@ def methods(
     *,
     changed: Collection[str] = (),
     measured: Collection[str] = (),
+    unfinished: str = "",
 ) -> list[str]:
     """Paragraphs that state what was done in this run, and nothing that was not.
 
@@ -60,10 +61,16 @@ def methods(
         facts: of every learner that ran, as it started.
         changed: rules whose evaluation changed their state, as the result table has it.
         measured: columns of the result table.
+        unfinished: how much of the run is there ("3 of 8 cells"); empty where all is.
     """
     profile = profile_of(settings)
     named = ", ".join(f"{name} {number}" for name, number in versions.items())
+    planned = (
+        f"The run is not finished ({unfinished}): what follows describes it as it was planned, "
+        "with all its seeds and epochs."
+    )
     return [
+        *([planned] if unfinished else []),
         _training(settings, profile, facts),
         _networks(facts),
         _evaluation(settings, profile, brain, facts, changed),
@@ -77,9 +84,11 @@ def _training(settings: Comparison, profile: Profile, facts: Sequence[LearnerFac
     n_train = "all" if settings.n_train is None else f"{settings.n_train:,}"
     n_test = "all" if settings.n_test is None else f"{settings.n_test:,}"
     augmented = in_words(profile.augmentations[settings.augmentation])
+    learned = any(f.schedules for f in facts)
     return (
-        f"Networks were trained on {n_train} images of {settings.training} drawn at random for "
-        f"each seed ({augmented}), in batches of {settings.batch_size} (the last partial batch "
+        f"Networks were {'trained on' if learned else 'shown'} {n_train} images of "
+        f"{settings.training} drawn at random for each seed ({augmented}), in batches of "
+        f"{settings.batch_size} (the last partial batch "
         f"dropped), for {settings.epochs} epoch{'s' * (settings.epochs != 1)}, and tested on "
         f"{n_test} held-out images. Labels of training images were {settings.labels}. "
         f"{_schedules(facts)}Learning rules: {listed(f.rule for f in facts)}; seeds "
@@ -138,10 +147,9 @@ def _evaluation(
     ]
     reached = [f.rule for f in facts if f.is_reached]
     if reached:
-        policies = [
-            _POLICIES.get(name, name).format(n=f"{settings.n_calibration:,}")
-            for name in settings.normalisation
-        ]
+        calibrated = min(settings.n_calibration, settings.n_train or settings.n_calibration)
+        n = f"{'at most ' * (settings.n_train is None)}{calibrated:,}"
+        policies = [_POLICIES.get(name, name).format(n=n) for name in settings.normalisation]
         told.append(f"Normalisation at evaluation, of {listed(reached)}: {listed(policies)}.")
     unreached = [f for f in facts if not f.is_reached]
     for word, rules in _grouped(unreached, lambda f: f.unreached).items():

@@ -202,8 +202,8 @@ def require_folder(out: Path) -> None:
             return
 
 
-#: Tables hold seeds as 64-bit integers.
-LARGEST_SEED = 2**63 - 1
+#: Tables and tensors hold whole numbers, seeds among them, in 64 bits.
+LARGEST = 2**63 - 1
 
 
 def require_seeds(name: str, seeds: Sequence[int]) -> None:
@@ -212,7 +212,7 @@ def require_seeds(name: str, seeds: Sequence[int]) -> None:
     Raises:
         ValueError: naming those that are wrong.
     """
-    wrong = [seed for seed in seeds if not 0 <= seed <= LARGEST_SEED]
+    wrong = [seed for seed in seeds if not 0 <= seed <= LARGEST]
     if wrong or not seeds or len(set(seeds)) != len(seeds):
         told = ", ".join(map(str, wrong or seeds)) or "none"
         raise ValueError(
@@ -304,18 +304,26 @@ def _plain(*settings: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
 
 def _convert(field: dataclasses.Field, kind: Any, layer: Layer) -> Any:
     value = layer.values[field.name]
+    name = "--" + field.name.replace("_", "-") if layer.text else field.name
     if field.metadata["none"] and value == field.metadata["none"]:
         return None
     if value is None:
         if field.default is None or field.metadata["none"]:
             return None
-        raise ValueError(f"{field.name} is empty {layer.source}: give a value or leave it out")
+        raise ValueError(f"{name} is empty {layer.source}: give a value or leave it out")
     try:
-        return msgspec.convert(value, kind, strict=not layer.text, dec_hook=_from_text)
+        found = msgspec.convert(value, kind, strict=not layer.text, dec_hook=_from_text)
     except msgspec.ValidationError:
         raise ValueError(
-            f"{field.name} {layer.source} is {shown(value)}: give {_allowed(field, kind)}"
+            f"{name} {layer.source} is {shown(value)}: give {_allowed(field, kind)}"
         ) from None
+    for number in found if isinstance(found, tuple) else (found,):
+        # NaN too, and what no table and no tensor can hold.
+        if isinstance(number, int | float) and not abs(number) <= LARGEST:
+            raise ValueError(
+                f"{name} {layer.source} is {shown(value)}: give finite numbers of at most 2^63 - 1"
+            )
+    return found
 
 
 def _allowed(field: dataclasses.Field, kind: Any) -> str:

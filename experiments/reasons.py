@@ -34,14 +34,18 @@ REMEDIES: Mapping[int, str] = {
     "kept, run again without it",
 }
 _NO_MEMORY = (
-    "give fewer --workers, or smaller --evaluation-px or --batch-size, and run again: what is "
-    "finished is kept"
+    "give fewer --workers, or smaller images or batches, and run again: what is finished is kept"
 )
 #: What allocators write where they raise no MemoryError (torch on the CPU, CUDA, MPS).
 _ALLOCATOR = re.compile(
-    r"can't allocate memory|out of memory|cannot allocate memory", re.IGNORECASE
+    r"can't allocate memory|out of memory|cannot allocate memory|storage size calculation overflow",
+    re.IGNORECASE,
 )
 _ASKED = re.compile(r"allocate ([\d.]+) ?(bytes|[KMGT]i?B)", re.IGNORECASE)
+
+
+class StoppedError(RuntimeError):
+    """Work that cannot go on for a reason outside the code; the message is for its user."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -54,9 +58,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 def reason(error: BaseException) -> str:
     """The sentence of an error.
 
-    Messages of this project's own errors (``ValueError``, ``OSError`` without a number, and what
-    ``failures`` defines) are such sentences and stay as they are. What nobody foresaw is named by
-    its type and by the place it came from.
+    Messages of this project's own errors (``ValueError``, ``OSError`` without a number and
+    ``StoppedError``) are such sentences and stay as they are. What nobody foresaw is named by its
+    type and by the place it came from.
     """
     if is_out_of_memory(error):
         asked = _ASKED.search(str(error))
@@ -67,7 +71,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error)
     text = " ".join(str(error).split())
-    if isinstance(error, ValueError | OSError) and not isinstance(error, UnicodeError):
+    is_sentence = isinstance(error, ValueError | OSError | StoppedError)
+    if is_sentence and not isinstance(error, UnicodeError):
         return text
     return (
         f"{type(error).__name__}: {text}{_place(error)}"

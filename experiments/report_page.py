@@ -194,6 +194,7 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
             run.record.get("versions", {}),
             changed=_changed(headline),
             measured=headline.table.columns,
+            unfinished=f"{run.n_finished} of {len(run.cells)} cells" if run.is_partial else "",
         ),
         "sources": sources_of(
             [found.rule for found in facts],

@@ -111,18 +111,31 @@ def run_figures(settings: Settings) -> int:
     names = list(TIMINGS) if settings.variants == ("all",) else settings.variants
     timings = {name: TIMINGS[name]() for name in names}
     figures = list(settings.figures)
-    if "weights" in figures and settings.variants != DEFAULT_VARIANTS:
+    for figure, why in _cannot_draw(settings, timings).items():
+        if figure not in figures:
+            continue
         if settings.figures != FIGURE_NAMES:
             raise ValueError(
-                "the figure weights is of four weight dependences of one timing, whatever the "
-                "variants: leave it out of --figures, or --variants out"
+                f"the figure {figure} {why}: leave it out of --figures, or give other --variants"
             )
-        print("weights: left out, it takes no --variants", file=sys.stderr)
-        figures.remove("weights")
+        print(f"{figure}: left out, it {why}", file=sys.stderr)
+        figures.remove(figure)
     for figure in figures:
         _DRAW[figure](settings, timings)
         print(settings.out / f"{figure}.png", flush=True)
     return 0
+
+
+def _cannot_draw(settings: Settings, timings: dict[str, Any]) -> dict[str, str]:
+    """The figures that these variants have no part in, and why."""
+    from neurosim.experiments.stdp_protocols import has_drift
+
+    found = {}
+    if settings.variants != DEFAULT_VARIANTS:
+        found["weights"] = "is of four weight dependences of one timing, whatever the variants"
+    if not any(has_drift(timing) for timing in timings.values()):
+        found["rates"] = "is of drifts by rates, which are known for none of the variants"
+    return found
 
 
 def draw_window(settings: Settings, timings: dict[str, Any]) -> None:
@@ -166,8 +179,6 @@ def draw_rates(settings: Settings, timings: dict[str, Any]) -> None:
     for name in timings:
         if name not in known:
             print(f"rates: {name} is left out, no drift by rates is known for it", file=sys.stderr)
-    if not known:
-        raise ValueError("rates: none of the variants has a drift by rates: leave that figure out")
     rates_hz = [1.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0]
     run = PoissonRun(seconds=20.0 * settings.time_share)
     rows = tqdm(

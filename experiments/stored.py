@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class State:
 class StoredRun:
     """What a run folder holds.
 
-    settings: of the run, with all rules and seeds of its finished cells.
+    settings: of the run, with every rule and seed that was ever asked for.
     cells: (rule, seed) -> file, finished ones of today's revision; unfinished: names of the others.
     data: SHA-256 of training images and stimuli.
     """
@@ -106,12 +106,7 @@ class StoredRun:
                 f"no cell of {path} is finished ({', '.join(unfinished)}): run the comparison to "
                 "its end first"
             )
-        held = replace(
-            record.settings,
-            rules=tuple(dict.fromkeys(rule for rule, _ in finished)),
-            seeds=tuple(dict.fromkeys(seed for _, seed in finished)),
-        )
-        return cls(record.path, held, finished, unfinished, record.data)
+        return cls(record.path, record.settings, finished, unfinished, record.data)
 
     def states(self, epochs: Sequence[int] | None = None) -> list[State]:
         """The three zero points and ends of every cell, or of these trained epochs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,14 @@ from neurosim.experiments.options import require_folder
 from neurosim.experiments.revisions import SPIKING
 from neurosim.experiments.swap_config import EncoderSwap, with_defaults
 from neurosim.experiments.swap_part import SwapImages, pixel_baseline, table_of
-from neurosim.storage import read_tree, whole_or_nothing, write_text, write_tree
+from neurosim.storage import (
+    DamagedFileError,
+    read_tree,
+    set_aside,
+    whole_or_nothing,
+    write_text,
+    write_tree,
+)
 
 TABLES = ("curve", "energy", "alignment")
 
@@ -50,22 +58,23 @@ class SwapFolder:
     def _part(self, encoder: str, seed: int) -> Path:
         return self.path / "parts" / f"{encoder}-seed{seed}.h5"
 
-    def has(self, encoder: str, seed: int) -> bool:
-        """Whether a part is finished."""
-        return self._part(encoder, seed).is_file()
-
     def keep(self, encoder: str, seed: int, tree: dict[str, Any]) -> None:
         """Store a finished part, whole or not at all."""
         write_tree(self._part(encoder, seed), tree)
 
-    def finished(self) -> list[tuple[str, int]]:
-        """``(encoder, seed)`` of every finished part, encoders in the order of their registry."""
-        found = []
+    def finished(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """``(encoder, seed)`` -> content of every finished part, encoders in the order of their
+        registry. A damaged part is set aside and said, so that it is computed again."""
+        found = {}
         for path in (self.path / "parts").glob("*-seed*.h5"):
             encoder, _, seed = path.stem.rpartition("-seed")
             if encoder in ENCODER_NAMES and seed.isdecimal():
-                found.append((encoder, int(seed)))
-        return sorted(found, key=lambda part: (ENCODER_NAMES.index(part[0]), part[1]))
+                try:
+                    found[encoder, int(seed)] = read_tree(path)
+                except DamagedFileError:
+                    kept = set_aside(path)
+                    print(f"{path} is damaged: it is now {kept.name}", file=sys.stderr)
+        return {part: found[part] for part in sorted(found, key=_place)}
 
     def write_results(
         self, settings: EncoderSwap, images: TrainingImages, stimuli: StimulusSet
@@ -79,7 +88,7 @@ class SwapFolder:
         from neurosim.experiments.figure_style import save
         from neurosim.experiments.swap_figures import FIGURES, SwapResults
 
-        parts = {part: read_tree(self._part(*part)) for part in self.finished()}
+        parts = self.finished()
         first_seed: dict[str, int] = {}
         for encoder, seed in parts:
             first_seed.setdefault(encoder, seed)
@@ -114,3 +123,8 @@ class SwapFolder:
         if len(parts) < len(first_seed) * len(seeds):
             also += "; not every encoder has every seed: means are over those it has"
         return f"{results.summary()}\ntables and figures in {self.path}{also}"
+
+
+def _place(part: tuple[str, int]) -> tuple[int, int]:
+    encoder, seed = part
+    return ENCODER_NAMES.index(encoder), seed

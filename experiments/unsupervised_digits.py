@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.failures import exit_status, require_same
-from neurosim.experiments.options import Layer, Parser, add_options, build, option, require_seeds
+from neurosim.experiments.options import (
+    Layer,
+    Parser,
+    add_options,
+    build,
+    option,
+    require_folder,
+    require_seeds,
+)
 from neurosim.experiments.threads import one_thread
 
 if TYPE_CHECKING:
@@ -44,6 +52,7 @@ class Settings:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         require_seeds("seeds", self.seeds)
+        require_folder(self.out)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,8 +78,9 @@ def run(settings: Settings) -> str:
 
     from neurosim.experiments import digits
     from neurosim.experiments.results import write_csv
-    from neurosim.storage import write_text, write_tree
+    from neurosim.storage import whole_or_nothing, write_tree
 
+    digits.check(settings.image_px, settings.n_train)
     asked = _asked(settings)
     networks = [network(settings, seed) for seed in settings.seeds]
     # A blank image: what cannot be encoded is refused before the digits are looked for.
@@ -78,7 +88,12 @@ def run(settings: Settings) -> str:
     splits = [digits.load(settings.image_px, settings.n_train, seed) for seed in settings.seeds]
     rows: list[dict[str, Any]] = []
     weights: dict[str, Any] = {}
-    with tqdm(total=len(splits) * settings.epochs, unit="epoch", disable=None) as progress:
+    with (
+        # Begun before the work, so that a folder that cannot be written to is refused at once.
+        whole_or_nothing(settings.out / "asked.json") as record,
+        tqdm(total=len(splits) * settings.epochs, unit="epoch", disable=None) as progress,
+    ):
+        record.write_text(asked, encoding="utf-8")
         for seed, net, data in zip(settings.seeds, networks, splits, strict=True):
             rows += evaluate("untrained", net, data, seed)[0]
             rows += [pixel_probe(data, seed)]
@@ -91,7 +106,6 @@ def run(settings: Settings) -> str:
                 "class_of_cell": class_of_cell,
             }
     table = pd.DataFrame(rows)
-    write_text(settings.out / "asked.json", asked)
     write_csv(settings.out / "results.csv", table)
     write_tree(settings.out / "weights.h5", weights)
     first = weights[f"seed{settings.seeds[0]}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -155,7 +156,9 @@ def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
         (("--n-train", "1000000"), "1000000"),
         (("--channels", "4", "6"), "three numbers"),
         (("--duration-ms", "12"), "whole number of ticks"),
-        (("--duration-ms", "nan"), "whole number of ticks"),
+        (("--duration-ms", "nan"), "--duration-ms on the command line is 'nan': give finite"),
+        (("--duration-ms", "inf"), "finite numbers of at most 2^63 - 1"),
+        (("--epochs", "1" + 20 * "0"), "finite numbers of at most 2^63 - 1"),
         (("--encoders", "delta"), "at least 10 ticks"),
         (("--training", "dem"), "known are demo"),
         (("--encodres", "delta"), "did you mean --encoders"),
@@ -170,6 +173,26 @@ def test_bad_input_is_refused_before_any_work(options, message, tmp_path, monkey
     assert message in error
     assert len(error.strip().splitlines()) == 1
     assert not out.exists()
+
+
+def test_damaged_parts_are_found_before_the_work_and_made_again(finished, tmp_path, capsys):
+    """One that is asked for is computed anew, one of an earlier command is set aside: neither
+    stops the command at its end, after hours of work."""
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    for encoder in ("latency", "population"):
+        part = out / "parts" / f"{encoder}-seed42.h5"
+        part.write_bytes(part.read_bytes()[:5000])
+    assert encoder_swap.main(command("--out", str(out), "--encoders", "latency")) == 0
+    told = capsys.readouterr()
+    assert told.err.count("is damaged: it is now") == 2
+    assert "1 parts, 0 of them there" in told.out
+    assert set(pd.read_csv(out / "curve.csv")["encoder"]) == {"latency"}
+    before, after = (
+        pd.read_csv(folder / "curve.csv").query("encoder == 'latency'")
+        for folder in (finished, out)
+    )
+    pd.testing.assert_frame_equal(before, after)
 
 
 def test_defaults_name_every_encoder():

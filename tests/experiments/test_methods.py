@@ -56,6 +56,25 @@ def text(settings: Comparison, rules: tuple[str, ...] = RULES, **table_says: obj
 REFERENCE = Comparison()
 PUBLISHED = Comparison(profile="published")
 
+
+@pytest.mark.parametrize(
+    ("n_train", "told"),
+    [(4000, "on 1,000 clean"), (256, "on 256 clean"), (None, "on at most 1,000")],
+)
+def test_the_calibration_images_are_those_there_were(n_train, told):
+    """Calibration takes the first ``n_calibration`` of a seed's images, or all of fewer."""
+    found = text(Comparison(n_train=n_train, rules=("bp",)), ("bp",))
+    assert told in found
+    assert found.count("clean training images") == found.count(told)
+
+
+def test_networks_that_nothing_trains_are_shown_images():
+    assert "Networks were trained on 4,000 images" in text(
+        Comparison(n_train=4000), ("untrained", "bp")
+    )
+    assert "Networks were shown 4,000 images" in text(Comparison(n_train=4000), ("untrained",))
+
+
 #: Switch -> what is said where it is off and would be false where it is on.
 FALSE_WHEN_ON = {
     "bn_eval_leak": "Evaluation changed no weight and no statistic",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neurosim.experiments import config, training_dynamics
 from neurosim.experiments.config import PRESETS, Comparison, Execution, Start
-from neurosim.experiments.options import LARGEST_SEED, Layer, build, names, to_toml, to_yaml
+from neurosim.experiments.options import LARGEST, Layer, build, names, to_toml, to_yaml
 from neurosim.experiments.training_dynamics import Command, main
 
 
@@ -109,7 +109,9 @@ def test_a_wrong_file_is_refused_in_one_sentence(ending, text, told, tmp_path, c
     [
         (["--epocs", "3"], "unknown option '--epocs' (did you mean --epochs?)"),
         (["--epoch", "3"], "unknown option '--epoch' (did you mean --epochs?)"),
-        (["--epochs", "3.5"], "epochs on the command line is '3.5': give a whole number"),
+        (["--epochs", "3.5"], "error: --epochs on the command line is '3.5': give a whole number"),
+        (["--n-train", "x"], "error: --n-train on the command line is 'x': give a whole number or"),
+        (["--epochs", "1" + 20 * "0"], "give finite numbers of at most 2^63 - 1"),
         (["--seeds", "1", "x"], "each entry a whole number"),
         (["--epochs"], "expected one argument"),
         (["3"], "unknown argument '3'"),
@@ -134,7 +136,7 @@ def test_several_missing_data_sets_are_one_sentence(tmp_path, capsys):
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    seeds=st.lists(st.integers(0, LARGEST_SEED), min_size=1, unique=True),
+    seeds=st.lists(st.integers(0, LARGEST), min_size=1, unique=True),
     n_train=st.none() | st.integers(128, 10**9),
     folder=st.text(min_size=1),
 )

@@ -113,6 +113,8 @@ def test_a_partial_run_is_reported_as_such(finished: Path, tmp_path: Path) -> No
     assert "1 of 3 cells finished" in page
     assert "not begun" in page
     assert "cannot be read" in page
+    assert "The run is not finished (1 of 3 cells): what follows" in page
+    assert "The run is not finished" not in (finished / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_reported_is_said(

@@ -107,6 +107,18 @@ def test_controls_leave_older_networks_out(folder):
     assert run.unfinished == ["stdp seed 3 (of an earlier revision)"]
 
 
+def test_a_run_is_read_whose_settings_are_of_a_rule_that_is_not_finished(tmp_path, data):
+    """With bp alone a choice of encoder would be refused; bp is finished, and stdp is to come."""
+    settings = replace(SETTINGS, encoder="poisson")
+    run = RunFolder(tmp_path / "run")
+    run.claim(settings, *data)
+    tree = {"identity": identity(settings, "bp", data, old=False), "finished": True}
+    write_tree(run.cell("bp", 3), tree)
+    stored = StoredRun.read(run.path)
+    assert list(stored.cells) == [("bp", 3)]
+    assert stored.settings == settings
+
+
 def test_published_first_spikes_have_not_changed():
     published = replace(SETTINGS, profile="published")
     assert revision_of(published, "stdp") == 1

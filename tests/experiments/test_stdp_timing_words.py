@@ -34,10 +34,18 @@ def test_weights_refuse_variants_or_are_left_out(tmp_path, monkeypatch, capsys):
     )
     options = ["--variants", "triplet-full", "--out", str(tmp_path)]
     assert stdp_timing.main([*options, "--figures", "weights", "window"]) == 2
-    assert "leave it out of --figures, or --variants out" in capsys.readouterr().err
+    assert "leave it out of --figures, or give other --variants" in capsys.readouterr().err
     assert stdp_timing.main(options) == 0
     assert drawn == ["window", "frequency", "rates"]
     assert "weights: left out" in capsys.readouterr().err
+    drawn.clear()
+    # No drift by rates is known of a rule that reads the voltage: said before anything is drawn.
+    options = ["--variants", "clopath", "--out", str(tmp_path)]
+    assert stdp_timing.main([*options, "--figures", "window", "rates"]) == 2
+    assert "the figure rates is of drifts" in capsys.readouterr().err
+    assert drawn == []
+    assert stdp_timing.main(options) == 0
+    assert drawn == ["window", "frequency"]
 
 
 @pytest.mark.parametrize("seconds", [1.0, 20.0])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+import tempfile
 
 import pandas as pd
 import pytest
@@ -79,7 +82,12 @@ def test_the_results_of_other_settings_are_not_written_over(run, capsys):
     ("options", "words"),
     [
         (["--n-train", "1797"], "n_train"),
+        (["--n-train", "0"], "n_train"),
         (["--image-px", "4"], "image_px=4"),
+        (["--image-px", "-1"], "image_px=-1"),
+        (["--image-px", "1000000000"], "give 8 to 128"),
+        (["--n-cells", "1" + 20 * "0"], "--n-cells on the command line"),
+        (["--duration-ms", "inf"], "finite"),
         (["--epochs", "0"], "epochs"),
         (["--seeds", "1", "1"], "seeds"),
         (["--max-rate-hz", "2000"], "max_rate_hz"),
@@ -96,6 +104,25 @@ def test_bad_options_are_answered_in_one_line(options, words, capsys, tmp_path, 
     assert error.startswith("error: ")
     assert words in error
     assert not out.exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_training(
+    tmp_path, monkeypatch, capsys
+):
+    """A file in its place, and one that the system refuses: no digit is shown before."""
+    monkeypatch.setattr(unsupervised_digits, "evaluate", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(digits, "load", lambda *_: None)
+    small = ["--seeds", "0", "--n-cells", "2", "--out"]
+    (tmp_path / "file").write_text("mine")
+    assert unsupervised_digits.main([*small, str(tmp_path / "file")]) == 2
+    assert "is a file, not a folder" in capsys.readouterr().err
+
+    def refused(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refused)
+    assert unsupervised_digits.main([*small, str(tmp_path / "out")]) == 2
+    assert "asked.json cannot be used (Read-only file system)" in capsys.readouterr().err
 
 
 def test_without_scikit_learn_the_message_says_how_to_get_it(monkeypatch):
