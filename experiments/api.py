@@ -13,6 +13,7 @@ run.figures["figure_5_decomposition"]  # matplotlib
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -143,7 +144,7 @@ def compare(
     if not isinstance(out, str | Path | None):
         raise TypeError(f"out must be the path of a run folder, got {shown(out)}")
     try:
-        folder = Path(out) if out is not None else Path("runs") / preset
+        folder = Path("runs") / preset if out is None else Path(os.path.expanduser(out))
         _run(preset, settings, where, folder)
     except (ValueError, OSError, RuntimeError) as error:
         # The same sentences as those of the command line, in the words of this function.

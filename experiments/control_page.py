@@ -78,12 +78,16 @@ def _asked(asked: Mapping[str, Any], models: pd.DataFrame) -> list[str]:
     lines = [f"{_NOTE} Seeds: {', '.join(told)}."]
     if asked:
         run, grid = asked["run"], asked["grid"]
+        n_train = run["n_train"]
+        # Calibration takes the first of a seed's training images.
+        calibration = min(grid["n_calibration"], n_train or grid["n_calibration"])
+        n = "all" if n_train is None else f"{n_train:,}"
         lines += [
             "",
-            f"Run: {run['n_train']:,} images of {run['training']}, {run['epochs']} epochs, seeds "
+            f"Run: {n} images of {run['training']}, {run['epochs']} epochs, seeds "
             f"{', '.join(map(str, run['seeds']))}; stimuli {run['stimuli']}; training size "
             f"{run['training_px']} px, normalisation {run['norm']}, labels {run['labels']}, "
-            f"profile {run['profile']}. {grid['n_calibration']} calibration images, "
+            f"profile {run['profile']}. {calibration} calibration images, "
             f"{grid['n_resamples']} resamples, {grid['n_splits']} halvings.",
         ]
         if asked["simulated"]:

@@ -347,7 +347,8 @@ def _in_words(kind: Any) -> str:
 
 def _from_text(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str) and value:
-        return Path(value)
+        # A shell does it on a command line; nobody does it in a file.
+        return Path(os.path.expanduser(value))
     raise ValueError(f"expected {kind.__name__}, got {value!r}")
 
 

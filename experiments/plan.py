@@ -90,6 +90,8 @@ class Plan:
 
     def __str__(self) -> str:
         n_cells = len(self.settings.rules) * len(self.settings.seeds)
+        if not self.costs:
+            return f"nothing is left to do: all {n_cells} cells are finished"
         lines = [
             f"{n_cells} cells ({len(self.settings.rules)} rules x {len(self.settings.seeds)} "
             f"seeds), {self.settings.epochs} epochs, {len(self.settings.checkpoints)} checkpoints",
@@ -134,8 +136,11 @@ def megabytes(size: float) -> str:
 
 
 def plan(tasks: Sequence[CellTask], epochs_left: Callable[[CellTask], int], n_workers: int) -> Plan:
-    """Measure one cell of each rule, as many side by side as workers will run."""
+    """Measure one cell of each rule, as many side by side as workers will run; none where all are
+    finished."""
     settings, load = tasks[0].settings, os.getloadavg()[0]
+    if not any(epochs_left(task) for task in tasks):
+        return Plan(settings, n_workers, {}, dict.fromkeys((t.name for t in tasks), 0.0), {}, load)
     of_rule = {task.rule: task for task in reversed(tasks)}
     log = read_log(RunFolder(tasks[0].folder).log)
     n = min(n_workers, len(of_rule))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from neurosim.experiments.config import Comparison, Execution, with_defaults
 from neurosim.experiments.failures import InUseError, differences, why_not_longer
 from neurosim.experiments.locks import is_locked, locked
-from neurosim.experiments.options import path_text, to_yaml
+from neurosim.experiments.options import path_text, require_folder, to_yaml
 from neurosim.experiments.revisions import REVISIONS, older, refuse_older, revision_of
 from neurosim.storage import remove_leftovers, write_text
 
@@ -49,9 +49,7 @@ class RunFolder:
     """Paths below one folder, and the promise that it holds one comparison."""
 
     def __init__(self, path: Path) -> None:
-        if path.exists() and not path.is_dir():
-            raise NotADirectoryError(f"{path} is a file, not a run folder: give another --out")
-        _ = path_text(path)
+        require_folder(path)
         self.path = path
 
     @property
@@ -76,7 +74,9 @@ class RunFolder:
 
     def write_configuration(self, settings: Comparison, execution: Execution) -> None:
         """Keep the settings as a file that runs this again."""
-        head = f"# {path_text(Path(self.path.name))}: run again with --config\n"
+        # A comment is one line, whatever the folder is called.
+        name = " ".join(path_text(Path(self.path.name)).split())
+        head = f"# {name}: run again with --config\n"
         write_text(self.configuration, head + to_yaml(settings, replace(execution, out=self.path)))
 
     @property

@@ -31,8 +31,8 @@ class RunRecord:
 
         Raises:
             FileNotFoundError: no run there.
-            NotADirectoryError: a file, not a folder.
-            ValueError: ``run.json`` is not what a run writes.
+           
+            ValueError: a file, not a folder; or ``run.json`` is not what a run writes.
         """
         folder = RunFolder(Path(path))
         if not folder.is_claimed:

@@ -1,6 +1,7 @@
 """The summary of a control command: means over seeds that agree with its tables, and a page."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,26 @@ def test_means_are_those_of_the_scores_to_the_last_digit_kept(folder, tmp_path):
         assert row["sd"] == pytest.approx(abs(values[0] - values[1]) / np.sqrt(2), abs=5.1e-5)
     (reference,) = found[found["rule"] == "reference:luminance"].to_dict("records")
     assert reference["rho"] == 0.0321
+
+
+@pytest.mark.parametrize(
+    ("n_train", "told"),
+    [
+        (4000, ["Run: 4,000 images of cifar10", "256 calibration images"]),
+        (128, ["Run: 128 images of cifar10", "128 calibration images"]),
+        (None, ["Run: all images of cifar10", "256 calibration images"]),
+    ],
+)
+def test_the_page_says_how_many_images_there_were(folder, tmp_path, n_train, told):
+    """All of a training set have no number; calibration has no more than the training."""
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    asked = json.loads((copy / "asked.json").read_text())
+    asked["run"]["n_train"] = n_train
+    (copy / "asked.json").write_text(json.dumps(asked))
+    summary(copy, tmp_path / "out")
+    page = (tmp_path / "out" / "normalisation_cross.md").read_text()
+    assert all(words in page for words in told)
 
 
 def test_each_state_has_the_interval_of_its_level(folder, tmp_path):

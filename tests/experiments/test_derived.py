@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from neurosim.experiments import audit_run, cells, comparison, data, evaluate, report, tasks
+from neurosim.experiments import audit_run, cells, comparison, data, evaluate, plan, report, tasks
 from neurosim.experiments.config import Comparison
 from neurosim.experiments.derived import NAME, Derived
 from neurosim.experiments.profiles import profile_of
@@ -176,3 +176,10 @@ def test_a_copied_learner_is_the_one_that_would_be_built(rule, profile):
         tensor.add_(1) if tensor.is_floating_point() else None
     assert built.fingerprint() == chosen.learner(rule, start, "cosine").fingerprint()
     assert all(torch.isfinite(t).all() for t in built.tensors().values())
+
+
+def test_a_plan_of_a_finished_run_measures_nothing(run, monkeypatch, capsys):
+    """What would be run again is nothing, so that nothing is to be timed."""
+    monkeypatch.setattr(plan, "measure", lambda *_: pytest.fail("a rule was measured"))
+    assert main([*RUN, "--out", str(run), "--plan"]) == 0
+    assert capsys.readouterr().out == "nothing is left to do: all 2 cells are finished\n"

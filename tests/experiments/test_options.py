@@ -126,6 +126,17 @@ def test_a_wrong_command_line_is_refused_in_one_sentence(arguments, told, capsys
     assert told in message
 
 
+def test_a_home_folder_is_one_in_a_file_too(tmp_path, monkeypatch, capsys):
+    """No shell has expanded it there; a folder called ``~`` is never what was meant."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file = tmp_path / "run.yaml"
+    file.write_text("out: ~/runs/mine\ndata_dir: ~/data\n")
+    assert main(["--config", str(file), "--show-config"]) == 0
+    shown = capsys.readouterr().out
+    assert f"out: {tmp_path}/home/runs/mine" in shown
+    assert f"data_dir: {tmp_path}/home/data" in shown
+
+
 def test_several_missing_data_sets_are_one_sentence(tmp_path, capsys):
     assert main(["--preset", "brain92", "--data-dir", str(tmp_path), "--out", str(tmp_path)]) == 2
     message = capsys.readouterr().err

@@ -185,7 +185,7 @@ def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
 def test_a_file_is_no_run_folder(tmp_path, capsys):
     (tmp_path / "notes").write_text("mine", encoding="utf-8")
     assert run(tmp_path / "notes") == 2
-    assert "is a file, not a run folder: give another --out" in capsys.readouterr().err
+    assert "is a file, not a folder: give another --out" in capsys.readouterr().err
     assert (tmp_path / "notes").read_text(encoding="utf-8") == "mine"
 
 
