@@ -292,14 +292,11 @@ def _plain(*settings: Any) -> Iterator[tuple[dataclasses.Field, Any]]:
             value = getattr(each, field.name)
             if value is None and field.metadata["none"]:
                 value = field.metadata["none"]
-            yield (
-                field,
-                path_text(value)
-                if isinstance(value, Path)
-                else list(value)
-                if isinstance(value, tuple)
-                else value,
-            )
+            if isinstance(value, Path):
+                text = path_text(value)
+                # A folder that is called so, and no home folder.
+                value = f"./{text}" if text.startswith("~") else text
+            yield field, list(value) if isinstance(value, tuple) else value
 
 
 def _convert(field: dataclasses.Field, kind: Any, layer: Layer) -> Any:

@@ -31,7 +31,6 @@ class RunRecord:
 
         Raises:
             FileNotFoundError: no run there.
-           
             ValueError: a file, not a folder; or ``run.json`` is not what a run writes.
         """
         folder = RunFolder(Path(path))
@@ -47,8 +46,8 @@ class RunRecord:
             data = {name: str(sha256) for name, sha256 in content["data"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{folder.record} is not what this version writes ({error!r}): restore it, or run "
-                "the comparison again into another folder"
+                f"{folder.record} is not what this version writes ({_lack(error)}): restore it, or "
+                "run the comparison again into another folder"
             ) from error
         return cls(folder, settings, data, content)
 
@@ -64,3 +63,14 @@ class RunRecord:
             for rule in self.settings.rules
             for seed in self.settings.seeds
         }
+
+
+def _lack(error: Exception) -> str:
+    """What is wrong with a record, in words."""
+    if isinstance(error, json.JSONDecodeError):
+        return "it is no JSON"
+    if isinstance(error, KeyError):
+        return f"it has no entry {error.args[0]!r}"
+    if isinstance(error, ValueError):
+        return str(error)
+    return "its entries are other ones"

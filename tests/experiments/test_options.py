@@ -2,6 +2,7 @@
 
 import dataclasses
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -135,6 +136,9 @@ def test_a_home_folder_is_one_in_a_file_too(tmp_path, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert f"out: {tmp_path}/home/runs/mine" in shown
     assert f"data_dir: {tmp_path}/home/data" in shown
+    literal = Execution(out=Path("~mine/run"))
+    file.write_text(to_yaml(literal))
+    assert build(Execution, Execution(), Layer.from_file(file, names(Execution))) == literal
 
 
 def test_several_missing_data_sets_are_one_sentence(tmp_path, capsys):
