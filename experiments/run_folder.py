@@ -164,7 +164,7 @@ class RunFolder:
             return None
         try:
             kept = json.loads(self.record.read_text(encoding="utf-8"))
-            _ = kept["settings"], kept["data"], kept["rules"], kept["seeds"]
+            _ = {**kept["settings"], **kept["data"]}, [*kept["rules"], *kept["seeds"]]
         except (ValueError, KeyError, TypeError):
             # Every cell says by itself what it is, so nothing is lost.
             self.record.replace(self.record.with_name("run.json.damaged"))
