@@ -15,6 +15,7 @@ from neurosim.experiments.audit_types import (
     worst,
 )
 from neurosim.experiments.seed_intervals import interval
+from neurosim.experiments.shown_numbers import number
 
 #: A score of which low-level features leave less than this share is mostly theirs.
 _LEAST_LEFT = 0.5
@@ -52,9 +53,9 @@ def low_level(audited: Audited) -> Finding:
         if bounds is not None and bounds[0] > 0 and of_roi:
             top = max(of_roi, key=lambda v: v["rho"])
             lines.append(
-                f"{roi}: the best, {top['rule']} at {top['rho']:.3f}, is "
-                f"{top['rho'] / bounds[0]:.0%} of the lower noise bound ({bounds[0]:.3f} to "
-                f"{bounds[1]:.3f})."
+                f"{roi}: the best, {top['rule']} at {number(top['rho'])}, is "
+                f"{top['rho'] / bounds[0]:.0%} of the lower noise bound ({number(bounds[0])} to "
+                f"{number(bounds[1])})."
             )
     heads = {
         PASS: "Yes: every rule scores above every low-level reference.",
@@ -83,18 +84,18 @@ def _value(audited: Audited, rule: str, roi: str, references: dict[str, float]) 
 def _against(value: dict[str, Any], references: dict[str, float]) -> tuple[str, str]:
     """Verdict and words of one rule and region."""
     rho, left = value["rho"], value["rho_given_references"]
-    above = [f"{n} ({r:.3f})" for n, r in references.items() if rho <= r]
+    above = [f"{n} ({number(r)})" for n, r in references.items() if rho <= r]
     lowest = value["lowest"] if value["n_seeds"] > 1 else rho
-    unsure = [f"{n} ({r:.3f})" for n, r in references.items() if lowest <= r < rho]
+    unsure = [f"{n} ({number(r)})" for n, r in references.items() if lowest <= r < rho]
     told, verdict = [], PASS
     if above:
-        told.append(f"{rho:.3f} is not above {', '.join(above)}")
+        told.append(f"{number(rho)} is not above {', '.join(above)}")
         verdict = WARNING
     elif unsure:
-        told.append(f"{rho:.3f} is not told apart over seeds from {', '.join(unsure)}")
+        told.append(f"{number(rho)} is not told apart over seeds from {', '.join(unsure)}")
         verdict = UNKNOWN
     if np.isfinite(left) and left < _LEAST_LEFT * rho:
-        told.append(f"{left:.3f} of {rho:.3f} is left when all of them are taken out")
+        told.append(f"{number(left)} of {number(rho)} is left when all of them are taken out")
         verdict = WARNING
     return verdict, "; ".join(told)
 

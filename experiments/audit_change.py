@@ -15,7 +15,6 @@ from neurosim.experiments.audit_types import (
     WARNING,
     Audited,
     Finding,
-    signed,
     worst,
 )
 from neurosim.experiments.results import EVALUATED_BATCH
@@ -25,6 +24,7 @@ from neurosim.experiments.seed_intervals import (
     share_of_statistics,
     told_apart,
 )
+from neurosim.experiments.shown_numbers import signed
 
 #: A normalisation part of this share of a change is named in the warning.
 _MOST_SHARE = 0.5

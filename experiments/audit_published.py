@@ -10,9 +10,9 @@ from neurosim.experiments.audit_types import (
     WARNING,
     Audited,
     Finding,
-    signed,
 )
 from neurosim.experiments.published_things import VALID, beside
+from neurosim.experiments.shown_numbers import signed
 
 
 def beside_published(audited: Audited) -> Finding:

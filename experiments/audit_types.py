@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from neurosim.experiments.audit_geometry import Measured
@@ -184,8 +183,3 @@ class Audited:
             return verdict
         lines.append("One seed: whether another one would say the same is not known.")
         return worst(verdict, UNKNOWN)
-
-
-def signed(value: float) -> str:
-    """A change, with its sign."""
-    return f"{value:+.3f}" if np.isfinite(value) else "undefined"

@@ -10,8 +10,8 @@ import pandas as pd
 
 from neurosim.experiments.control_words import learns, sign_sentence
 from neurosim.experiments.figure_style import rule_style
+from neurosim.experiments.shown_numbers import number, signed
 from neurosim.experiments.stimulus_content import is_band
-from neurosim.experiments.verdicts import change, number
 
 _LEVELS = ("initialised", "statistics-only", "trained")
 _PARTS = ("normalisation_part", "learning_part", "change")
@@ -122,7 +122,7 @@ def _parts(rows: pd.DataFrame) -> list[str]:
                 str(row["n_seeds"]),
                 *(number(row[level.replace("-", "_")]) for level in _LEVELS),
                 *(
-                    f"{change(row[part])} {_range(row[f'{part}_lower'], row[f'{part}_upper'])}"
+                    f"{signed(row[part])} {_range(row[f'{part}_lower'], row[f'{part}_upper'])}"
                     for part in _PARTS
                 ),
                 f"{row['learning_part_seeds_up']} of {row['n_seeds']}",

@@ -29,6 +29,7 @@ from neurosim.experiments.figure_style import (
     rule_style,
     save,
 )
+from neurosim.experiments.shown_numbers import number
 from neurosim.experiments.stored import INITIALISED, STATISTICS_ONLY, TRAINED
 
 #: Where a figure has more rules than these in a row, it grows too wide to read.
@@ -173,7 +174,7 @@ def panels(
     rules = rules[:_MAX_RULES]
     bounds = rows.drop_duplicates("roi").set_index("roi")[["noise_lower", "noise_upper"]]
     noise = ", ".join(
-        f"{roi} {lower:.3f} to {upper:.3f}"
+        f"{roi} {number(lower)} to {number(upper)}"
         for roi, (lower, upper) in bounds.iterrows()
         if np.isfinite(lower)
     )

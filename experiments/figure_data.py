@@ -216,6 +216,11 @@ class View:
         rows = self.rows[(self.rows["rule"] == rule) & self.rows["statistics_only"]]
         return rows[rows["epoch"] == epoch].set_index("seed")["rho"].astype(float)
 
+    @property
+    def statistics_only_epoch(self) -> int:
+        """The epoch of ``statistics_only``: the first checkpoint after 0 that has such rows."""
+        return int(self._zero_rows["epoch"].min())
+
     @cached_property
     def _zero_rows(self) -> pd.DataFrame:
         rows = self.rows[self.rows["statistics_only"]]

@@ -16,15 +16,14 @@ from neurosim.experiments.figure_style import (
     FAINT,
     INK,
     new_figure,
-    p_value,
     panel_title,
     placard,
     rule_style,
-    signed,
     styled,
     what_rules_mean,
 )
 from neurosim.experiments.results import SeedTest, learning_tests
+from neurosim.experiments.shown_numbers import p_value, signed
 
 _NORMALISATION = "#c9c2b4"
 

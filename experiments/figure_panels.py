@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation, Transform
 from numpy.typing import NDArray
 
 from neurosim.experiments.figure_data import Headline, View, extent
@@ -19,11 +20,11 @@ from neurosim.experiments.figure_style import (
     INK,
     REFERENCE_DASHES,
     ZERO_POINT_MARKER,
-    p_value,
     rule_handles,
     rule_style,
 )
 from neurosim.experiments.results import STAR_LEVELS, SeedTest, adjusted
+from neurosim.experiments.shown_numbers import number, p_value
 
 #: A bound or reference this many data ranges away is drawn apart, so that the data stay readable.
 _NEAR = 0.45
@@ -114,17 +115,24 @@ def whole_legend(headline: Headline, view: View, *, zero_point: bool) -> list[Li
 def zero_points(
     axes: Axes, view: View, rules: Sequence[str], *, change: bool = False, size: float = 6.5
 ) -> None:
-    """Each rule's statistics-only score between epoch 0 and 1.
+    """Each rule's statistics-only score at its epoch, the first checkpoint after 0.
 
     Side by side, for rules that share a network share this point. gid ``zero:<rule>``.
     """
-    for rule, place in zip(rules, np.linspace(0.2, 0.8, 2 * len(rules) + 1)[1::2], strict=True):
+    for i, rule in enumerate(rules):
         values = view.normalisation_part(rule) if change else view.statistics_only(rule)
         if values.empty:
             continue
-        axes.plot([place], [values.mean()], ls="none", marker=ZERO_POINT_MARKER, ms=size,
-                  color=rule_style(rule).colour, mec="white", mew=0.6, zorder=20,
-                  gid=f"zero:{rule}")  # fmt: skip
+        axes.plot([view.statistics_only_epoch], [values.mean()], ls="none",
+                  marker=ZERO_POINT_MARKER, ms=size, color=rule_style(rule).colour, mec="white",
+                  mew=0.6, zorder=20, gid=f"zero:{rule}",
+                  transform=right_of(axes, size * (1 + 0.8 * i)))  # fmt: skip
+
+
+def right_of(axes: Axes, distance_pt: float) -> Transform:
+    """Where data stand, moved to the right on paper: the data keep their epoch."""
+    shift = ScaledTranslation(distance_pt / 72, 0, axes.figure.dpi_scale_trans)
+    return axes.transData + shift
 
 
 def references(axes: Axes, scale: Scale, values: Mapping[str, float], *, label: bool) -> None:
@@ -142,7 +150,7 @@ def references(axes: Axes, scale: Scale, values: Mapping[str, float], *, label: 
         # From the line to its name, which may stand above it.
         axes.plot([1.005, 1.03], [value, above], transform=across, clip_on=False, lw=0.6,
                   color="#999999", solid_capstyle="butt", gid=f"leader:{name}")  # fmt: skip
-        shown = f"{name} {value:.3f}".replace("-0.", "−0.")
+        shown = f"{name} {number(value)}"
         axes.text(1.04, above, shown, transform=across, va="center", fontsize=7.5, color="#555555")
 
 
@@ -156,7 +164,7 @@ def reference_handles(values: Mapping[str, float]) -> list[Line2D]:
 
 def noise_note(views: Sequence[View]) -> str:
     """The noise bounds of these regions, in words."""
-    found = [f"{v.roi} {v.bounds[0]:.3f} to {v.bounds[1]:.3f}" for v in views if v.bounds]
+    found = [f"{v.roi} {number(v.bounds[0])} to {number(v.bounds[1])}" for v in views if v.bounds]
     missing = [v.roi for v in views if not v.bounds]
     parts = [f"Noise bounds: {', '.join(found)}"] if found else []
     return "; ".join([*parts, *(f"{roi} has none" for roi in missing)])
@@ -165,7 +173,7 @@ def noise_note(views: Sequence[View]) -> str:
 def off_axis_note(scale: Scale, views: Sequence[View]) -> str:
     """References that do not fit on the scale, in words."""
     off = [
-        f"{name} {value:.3f} in {view.roi}"
+        f"{name} {number(value)} in {view.roi}"
         for view in views
         for name, value in view.references.items()
         if not scale.holds(value)
@@ -180,7 +188,7 @@ def band(axes: Axes, view: View, *, label: bool = False) -> None:
     axes.axhspan(*view.bounds, color=BAND, lw=0, zorder=0, gid="band")
     if label:
         top = min(view.bounds[1], axes.get_ylim()[1])
-        bounds = f"noise bounds {view.bounds[0]:.3f} to {view.bounds[1]:.3f}"
+        bounds = f"noise bounds {number(view.bounds[0])} to {number(view.bounds[1])}"
         axes.text(0.99, top, bounds, transform=axes.get_yaxis_transform(), ha="right",
                   va="top", fontsize=7.5, color=BAND_TEXT)  # fmt: skip
 
@@ -192,7 +200,7 @@ def band_strip(strip: Axes, main: Axes, view: View) -> None:
     margin = max(0.3 * (upper - lower), 0.01)
     band(strip, view)
     strip.set_ylim(lower - margin, upper + margin)
-    strip.set_yticks([lower, upper], [f"{lower:.3f}", f"{upper:.3f}"])
+    strip.set_yticks([lower, upper], [number(lower), number(upper)])
     strip.set_xticks([])
     strip.spines["bottom"].set_visible(False)
     strip.text(0.5, 0.5, "noise bounds", transform=strip.transAxes, ha="center", va="center",

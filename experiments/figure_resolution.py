@@ -30,6 +30,7 @@ from neurosim.experiments.figure_style import (
     styled,
     what_rules_mean,
 )
+from neurosim.experiments.shown_numbers import number
 
 #: Column -> one score a seed of a rule in a view: what is known of the network at that point.
 STATES: Mapping[str, Callable[[View, str, int], pd.Series]] = {
@@ -88,7 +89,7 @@ def resolution(headline: Headline) -> Figure:
             axes.set_xticklabels([str(px) for px in sizes])
         grid[row][0].set_ylabel(f"{roi}\nSpearman ρ")
         bounds = of_roi[sizes[0]].bounds
-        noise = f"{bounds[0]:.3f} to {bounds[1]:.3f}" if bounds else "none"
+        noise = f"{number(bounds[0])} to {number(bounds[1])}" if bounds else "none"
         grid[row][-1].annotate(
             f"noise bounds\n{noise}", (1, 0.5), (5, 0), xycoords="axes fraction",
             textcoords="offset points", va="center", fontsize=7.5, color=BAND_TEXT,

@@ -17,6 +17,7 @@ from neurosim.experiments.figure_panels import (
     not_trained_note,
     off_axis_note,
     references,
+    right_of,
     rule_axis,
     rule_label,
     whole_legend,
@@ -28,7 +29,6 @@ from neurosim.experiments.figure_style import (
     epoch_axis,
     new_figure,
     panel_title,
-    placard,
     rule_style,
     styled,
     what_rules_mean,
@@ -51,10 +51,12 @@ def seed_variability(headline: Headline) -> Figure:
         body_in=1.85 * n_rows + 2.55,
         legend=whole_legend(headline, view, zero_point=zero),
         notes=[
-            "A, C: one line a seed; all rules of a seed see the same images in the same order, and "
-            "start from the same weights where they share a network.",
+            f"A, {'C' if several else 'B'}: one line a seed; all rules of a seed see the same "
+            "images in the same order, and start from the same weights where they share a network.",
             f"{ZERO_POINT_NOTE}." * zero,
-            "B: standard deviation over seeds with n − 1." * several,
+            "B: standard deviation over seeds with n − 1."
+            if several
+            else "One seed: how far another one would lie from it is not known.",
             f"{noise_note([view])}{' (shaded)' * scale.band_inside}.",
             off_axis_note(scale, [view]),
             not_trained_note(view, headline.last),
@@ -75,16 +77,17 @@ def seed_variability(headline: Headline) -> Figure:
             if column == 0:
                 axes.set_ylabel("Spearman ρ")
             first = first or axes
-    lower = grid[n_rows].subgridspec(1, 2)
-    b, c = figure.add_subplot(lower[0]), figure.add_subplot(lower[1])
+    # The spread of one seed is unknown: the notes say so, and no panel is drawn for it.
+    lower = grid[n_rows].subgridspec(1, 2 if several else 1)
     if several:
+        b = figure.add_subplot(lower[0])
         _spread(b, view, rules)
         epoch_axis(b, headline.epochs, width_in=3.8)
-    else:
-        placard(b, "one seed: the spread over seeds is unknown")
-    panel_title(b, "B", "spread over seeds")
+        panel_title(b, "B", "spread over seeds")
+    c = figure.add_subplot(lower[-1])
     _pairs(c, view, rules, headline.last)
-    panel_title(c, "C", f"the same seeds under every rule, epoch {headline.last}")
+    of = "the same seeds" if several else "the seed"
+    panel_title(c, "C" if several else "B", f"{of} under every rule, epoch {headline.last}")
     return figure
 
 
@@ -100,9 +103,11 @@ def _spaghetti(axes: Axes, view: View, rule: str, scale: Scale, *, zero: bool) -
                   ms=2.8, mew=0, gid=f"seed:{rule}:{seed}")  # fmt: skip
     if zero:
         values = view.statistics_only(rule)
-        places = 0.5 + (np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else 0)
-        axes.plot(np.broadcast_to(places, len(values)), values, ls="none", marker=ZERO_POINT_MARKER,
-                  ms=5, color=style.colour, mec="white", mew=0.5, zorder=5)  # fmt: skip
+        for i, value in enumerate(values):
+            axes.plot([view.statistics_only_epoch], [value], ls="none", marker=ZERO_POINT_MARKER,
+                      ms=5, color=style.colour, mec="white", mew=0.5, zorder=5,
+                      gid=f"zero:{rule}:{i}",
+                      transform=right_of(axes, 5 * (1 + 0.4 * i)))  # fmt: skip
 
 
 def _spread(axes: Axes, view: View, rules: Sequence[str]) -> None:

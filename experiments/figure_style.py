@@ -85,8 +85,9 @@ _SPARE_MARKERS = ("p", "8", "d", "H")
 _FIRST_EPOCH = 0.3
 ZERO_POINT_MARKER = "X"
 ZERO_POINT_NOTE = (
-    "Statistics-only (crosses side by side: the first checkpoint after 0): the same passes with "
-    "learning rate 0, so only statistics of normalisation changed (when spiking: thresholds)"
+    "Statistics-only: the same passes with learning rate 0, so only statistics of normalisation "
+    "changed (when spiking: thresholds). Crosses are of the first checkpoint after epoch 0 and are "
+    "drawn to the right of it, side by side, so that they can be told apart"
 )
 REFERENCE_DASHES = {
     "luminance": (0, (1, 1.5)),
@@ -105,16 +106,6 @@ def rule_style(rule: str) -> RuleStyle:
         return RULE_STYLES[rule]
     spare = sum(rule.encode()) % len(_SPARE_COLOURS)
     return RuleStyle(rule, _SPARE_COLOURS[spare], _SPARE_MARKERS[spare], "")
-
-
-def p_value(p: float) -> str:
-    """Two digits, without the zero that says nothing."""
-    return f"{p:.2g}".removeprefix("0")
-
-
-def signed(value: float, digits: int = 3) -> str:
-    """A change: always with its sign, and a real minus."""
-    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 class ShownData(Protocol):
@@ -186,7 +177,7 @@ def rule_handles(rules: Sequence[str], *, zero_point: bool = False) -> list[Line
     if zero_point:
         handles.append(
             Line2D([], [], color=FAINT, marker=ZERO_POINT_MARKER, ms=6.5, mec="white", mew=0.6,
-                   ls="none", label="statistics-only")
+                   ls="none", label="statistics-only (right of its epoch)")
         )  # fmt: skip
     return handles
 
@@ -200,7 +191,7 @@ def what_rules_mean(rules: Sequence[str]) -> str:
 def epoch_axis(
     axes: Axes, epochs: Sequence[int], *, width_in: float, label: str = "epoch (log scale from 1)"
 ) -> None:
-    """Linear from epoch 0 to 1 (room for the statistics-only point), logarithmic after."""
+    """Linear from epoch 0 to 1, logarithmic after."""
     last = max(*epochs, 1)
 
     def place(epoch: ArrayLike) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ from neurosim.experiments.results import (
     write_parquet,
 )
 from neurosim.experiments.run_folder import RunFolder
+from neurosim.experiments.shown_numbers import number
 from neurosim.storage import write_text
 
 #: What the audit leaves, and the page that shows it.
@@ -155,7 +156,7 @@ def _roi_text(
     of_roi = shown[shown["roi"] == roi]
     references = of_roi[of_roi["rule"].str.startswith("reference:")]
     accounts = ", ".join(
-        f"{rule.removeprefix('reference:')} {rho:.3f}"
+        f"{rule.removeprefix('reference:')} {number(rho)}"
         for rule, rho in zip(references["rule"], references["rho"], strict=True)
     )
     simulated = "SIMULATED " if table["simulated"].all() else ""
@@ -165,8 +166,8 @@ def _roi_text(
             "",
             f"{simulated}{roi}, {layer}, {px} px, normalisation {policy}, subject_mean Spearman; "
             f"mean of {n_seeds} seed(s), epoch {table['epoch'].max()}",
-            lines.to_string(index=False, float_format=lambda v: f"{v:.3f}", na_rep="-"),
-            f"noise bounds {bounds['noise_lower']:.3f} to {bounds['noise_upper']:.3f}; "
+            lines.to_string(index=False, float_format=number, na_rep="-"),
+            f"noise bounds {number(bounds['noise_lower'])} to {number(bounds['noise_upper'])}; "
             f"reference models: {accounts}",
             "",
         ]

@@ -41,6 +41,11 @@ from neurosim.experiments.sources import sources_of
 from neurosim.experiments.verdicts import Verdict, cautions, in_short, verdicts
 
 _TEMPLATES = Path(__file__).with_name("templates")
+#: The figure that answers the question of the page.
+_MAIN_FIGURE = "figure_5_decomposition"
+_N_FIRST_SENTENCES = 3
+#: Not the point of a number: a sentence ends before a capital.
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 def render(
@@ -59,19 +64,18 @@ def render(
     )  # fmt: skip
     environment.filters |= {"breakable": _breakable, "linked": _linked}
     parts = (_head, _verdicts, _scores, _networks, _provenance)
-    context: dict[str, Any] = {
-        "figures": [
-            {
-                "name": name,
-                "uri": uri(svg.encode("utf-8"), "image/svg+xml"),
-                "alt": name.replace("_", " ").capitalize(),
-            }
-            for name, svg in figures.items()
-        ]
-    }
+    shown = {name: _figure(name, svg) for name, svg in figures.items()}
+    # It comes first, so it does not come again.
+    main_figure = shown.pop(_MAIN_FIGURE)
+    context: dict[str, Any] = {"main_figure": main_figure, "figures": list(shown.values())}
     for part in parts:
         context |= part(run, headline, stimuli)
     return environment.get_template("report.html").render(context)
+
+
+def _figure(name: str, svg: str) -> dict[str, str]:
+    alt = name.replace("_", " ").capitalize()
+    return {"name": name, "uri": uri(svg.encode("utf-8"), "image/svg+xml"), "alt": alt}
 
 
 def _head(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
@@ -86,6 +90,7 @@ def _head(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[st
         f"{_in_words(stimuli.brain.rois)} of {stimuli.brain.n_subjects} "
         f"subject{'s' * (stimuli.brain.n_subjects != 1)}.",
         "simulated": stimuli.simulated,
+        "one_seed": len({cell.seed for cell in run.readable}) < 2,
         "partial": run.is_partial,
         "n_finished": run.n_finished,
         "n_cells": len(run.cells),
@@ -115,8 +120,10 @@ def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
         labels=run.settings.labels,
         n_seeds=len({cell.seed for cell in run.readable}),
     )
+    short = in_short(headline)
     return {
-        "short": in_short(headline),
+        "first_sentences": [_SENTENCE_END.split(text)[0] for text in short[:_N_FIRST_SENTENCES]],
+        "short": short,
         "cautions": [caution.text for caution in told],
         "verdict_groups": list(groups.items()),
         "choice": headline.in_words(),

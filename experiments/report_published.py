@@ -10,7 +10,7 @@ from neurosim.experiments.figure_data import REFERENCE, Headline
 from neurosim.experiments.figure_style import rule_style
 from neurosim.experiments.published_things import VALID, beside, is_things
 from neurosim.experiments.report_tables import Column, Field, Table
-from neurosim.experiments.verdicts import change, number
+from neurosim.experiments.shown_numbers import number, signed
 
 _WORDS = ("source", "quantity", "rule", "region", "layer", "normalisation", "convention", "status")
 
@@ -43,7 +43,7 @@ def published_tables(headline: Headline, stimuli: str) -> list[Table]:
 
 
 def _line(row: dict[str, Any]) -> list[Field]:
-    rule, shown = str(row["rule"]), change if row["quantity"] == "change" else number
+    rule, shown = str(row["rule"]), signed if row["quantity"] == "change" else number
     known = not rule.startswith(REFERENCE)
     content = "" if row["content"] == "native" else f", {row['content']}"
     pairs = f", {row['pairs']} pairs" if row["pairs"] else ""

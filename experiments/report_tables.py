@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from neurosim.experiments.figure_data import REFERENCE, Headline
-from neurosim.experiments.figure_style import p_value, rule_style, signed
+from neurosim.experiments.figure_style import rule_style
 from neurosim.experiments.results import summary
-from neurosim.experiments.verdicts import change, number
+from neurosim.experiments.shown_numbers import number, p_value, signed
 
 #: Column of the result table -> heading and what shows it; what only some rules measure.
 _MEASURED = {
@@ -62,6 +62,16 @@ class Table:
     rows: Sequence[Sequence[Field]]
     note: str = ""
 
+    def without_empty_columns(self) -> Table:
+        """The same without columns of numbers that no row has, such as a spread of one seed."""
+        kept = [
+            i
+            for i in range(len(self.columns))
+            if any(row[i].value is None or np.isfinite(row[i].value) for row in self.rows)
+        ]
+        rows = [[row[i] for i in kept] for row in self.rows]
+        return replace(self, columns=[self.columns[i] for i in kept], rows=rows)
+
     @property
     def key_ch(self) -> int:
         """Letters of the first column, which stays in sight on a narrow screen."""
@@ -71,7 +81,7 @@ class Table:
 def tables(headline: Headline) -> list[Table]:
     """Scores and their two parts, movement of layers, references."""
     found = [_scores(headline), _movement(headline), _references(headline)]
-    return [table for table in found if table.rows]
+    return [table.without_empty_columns() for table in found if table.rows]
 
 
 def _columns(names: Iterable[str], n_words: int) -> list[Column]:
@@ -95,8 +105,8 @@ def _scores(headline: Headline) -> Table:
                         for key in ("epoch 0", "statistics only", "last epoch")
                     ),
                     Field.score(row["sd"]),
-                    Field.score(row["normalisation part"], shown_as=change),
-                    Field.score(row["learning part"], shown_as=change),
+                    Field.score(row["normalisation part"], shown_as=signed),
+                    Field.score(row["learning part"], shown_as=signed),
                     Field.score(row["p learning"], shown_as=p_value),
                     Field.score(row["d_z learning"], shown_as=lambda v: signed(v, 2)),
                     Field.score(row["test accuracy"]),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurosim.experiments.facts import STATISTICS, THRESHOLDS
 from neurosim.experiments.figure_data import REFERENCE, Headline, View
-from neurosim.experiments.figure_style import p_value, rule_style
+from neurosim.experiments.figure_style import rule_style
 from neurosim.experiments.results import (
     MIN_DISPLACEMENT,
     adapts,
@@ -18,6 +18,7 @@ from neurosim.experiments.results import (
     learning_tests,
 )
 from neurosim.experiments.seed_intervals import NEGLIGIBLE, share_of_statistics
+from neurosim.experiments.shown_numbers import number, p_value, signed
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,6 @@ class Verdict:
 
     kind: str
     text: str
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A score as it stands in text: ``.141``, ``−.023``."""
-    if not np.isfinite(value):
-        return "undefined"
-    text = f"{abs(value):.{digits}f}".removeprefix("0")
-    return f"−{text}" if value < 0 and float(text) else text
-
-
-def change(value: float, digits: int = 3) -> str:
-    """A change: always with its sign."""
-    text = number(value, digits)
-    return text if text.startswith("−") or text == "undefined" else f"+{text}"
 
 
 #: What passes without learning move (``facts``) -> the name of their part of a change.
@@ -137,13 +124,13 @@ def split(headline: Headline, view: View) -> list[Verdict]:
         statistics = _PART_OF.get(adapts(headline.table, rule), "statistics")
         moved = (
             f"{where}: {label} goes from {number(mean['start'])} to {number(mean['rho'])} by "
-            f"epoch {epoch} ({change(mean['change'])})."
+            f"epoch {epoch} ({signed(mean['change'])})."
         )
         if rule in headline.held:
             text = (
                 f"{where}: the network of {label}, shown the same images with its weights held, "
                 f"goes from {number(mean['start'])} to {number(mean['rho'])} "
-                f"({change(mean['change'])}). No weight moved: this is statistics alone."
+                f"({signed(mean['change'])}). No weight moved: this is statistics alone."
             )
         elif abs(mean["change"]) < NEGLIGIBLE and abs(mean["learning_part"]) < NEGLIGIBLE:
             text = f"{moved} That is no change to speak of (under {number(NEGLIGIBLE)})."
@@ -161,8 +148,8 @@ def _pull_apart(parts: pd.DataFrame) -> bool:
 def _shares(parts: pd.DataFrame, statistics: str) -> str:
     mean = parts[["normalisation_part", "learning_part"]].mean()
     sizes = (
-        f"{change(mean['normalisation_part'])} is the {statistics} part, "
-        f"{change(mean['learning_part'])} the learning part"
+        f"{signed(mean['normalisation_part'])} is the {statistics} part, "
+        f"{signed(mean['learning_part'])} the learning part"
     )
     if _pull_apart(parts):
         return f"The two parts pull against each other: {sizes}."
@@ -212,7 +199,7 @@ def robustness(headline: Headline, roi: str) -> list[Verdict]:
         down, n = sum(value < 0 for value in values), len(values)
         sentences.append(
             f"{rule_style(rule).label} negative in {down} of {n} "
-            f"({change(min(values))} to {change(max(values))})"
+            f"({signed(min(values))} to {signed(max(values))})"
         )
     if not sentences:
         return []

@@ -21,7 +21,7 @@ function sd(values) {
 }
 function shown(value, signed = false) {
   if (!Number.isFinite(value)) return "undefined";
-  const digits = Math.abs(value).toFixed(3).replace(/^0/, "");
+  const digits = Math.abs(value).toFixed(3);
   return (value < 0 && Number(digits) ? "\u2212" : signed ? "+" : "") + digits;
 }
 
@@ -81,7 +81,8 @@ function layout(extra) {
     ...extra,
   };
 }
-const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+// Zooming and hiding work by pointer; a toolbar would cover values.
+const config = { responsive: true, displayModeBar: false };
 /** An axis title that keeps off the labels of the ticks. */
 const titled = (words) => ({ title: { text: words, standoff: 8 }, automargin: true });
 const axis = { zeroline: true, zerolinecolor: "#bbb", linecolor: "#888", ticks: "outside", gridcolor: "#eee" };
@@ -325,6 +326,16 @@ document.querySelectorAll("table.sorts th").forEach((head) => {
     head.closest("tr").querySelectorAll("th").forEach((th) => th.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", rising ? "ascending" : "descending");
   });
+});
+
+// ---- what is wider than the screen says so
+
+document.querySelectorAll(".scroll").forEach((box) => {
+  const mark = () =>
+    box.classList.toggle("goes-on", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  box.addEventListener("scroll", mark, { passive: true });
+  new ResizeObserver(mark).observe(box);
+  mark();
 });
 
 // ---- dissimilarity matrices, read off under the pointer

@@ -22,8 +22,9 @@ from neurosim.experiments.gallery import filters, ranked
 from neurosim.experiments.report_audit import audit_of
 from neurosim.experiments.report_tables import tables
 from neurosim.experiments.results import FIRST_COLUMNS, decompose, read_csv, selection
+from neurosim.experiments.shown_numbers import number, signed
 from neurosim.experiments.training_dynamics import main
-from neurosim.experiments.verdicts import change, in_short, number, verdicts
+from neurosim.experiments.verdicts import in_short, verdicts
 
 RUN = [
     "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "1", "--seeds", "1",
@@ -143,7 +144,7 @@ def test_the_split_is_said_with_the_numbers_of_the_table() -> None:
     mean = parts[parts["epoch"] == 5].mean(numeric_only=True)
     (sentence,) = [text for text in _told(rows, "split") if "BP" in text]
     for part in ("normalisation_part", "learning_part", "change"):
-        assert change(mean[part]) in sentence
+        assert signed(mean[part]) in sentence
     assert f"from {number(mean['start'])} to {number(mean['rho'])} by epoch 5" in sentence
     if mean["normalisation_part"] * mean["learning_part"] > 0:
         # Scores are drawn: three seeds of noise tell no share.
