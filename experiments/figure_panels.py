@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.transforms import ScaledTranslation, Transform
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from neurosim.experiments.figure_data import Headline, View, extent
@@ -107,7 +107,7 @@ def mean_markers(
 def whole_legend(headline: Headline, view: View, *, zero_point: bool) -> list[Line2D]:
     """Rules, the statistics-only mark, reference models: of figures that name none beside lines."""
     return [
-        *rule_handles(headline.rules, zero_point=zero_point),
+        *rule_handles(headline.rules, zero_point=zero_point, short=True),
         *reference_handles(view.references),
     ]
 
@@ -123,16 +123,19 @@ def zero_points(
         values = view.normalisation_part(rule) if change else view.statistics_only(rule)
         if values.empty:
             continue
-        axes.plot([view.statistics_only_epoch], [values.mean()], ls="none",
-                  marker=ZERO_POINT_MARKER, ms=size, color=rule_style(rule).colour, mec="white",
-                  mew=0.6, zorder=20, gid=f"zero:{rule}",
-                  transform=right_of(axes, size * (1 + 0.8 * i)))  # fmt: skip
+        (line,) = axes.plot([view.statistics_only_epoch], [values.mean()], ls="none",
+                            marker=ZERO_POINT_MARKER, ms=size, color=rule_style(rule).colour,
+                            mec="white", mew=0.6, zorder=20, gid=f"zero:{rule}")  # fmt: skip
+        move_right(line, size * (1 + 0.8 * i))
 
 
-def right_of(axes: Axes, distance_pt: float) -> Transform:
-    """Where data stand, moved to the right on paper: the data keep their epoch."""
-    shift = ScaledTranslation(distance_pt / 72, 0, axes.figure.dpi_scale_trans)
-    return axes.transData + shift
+def move_right(line: Line2D, distance_pt: float) -> None:
+    """Move marks to the right on paper: the data keep their epoch, and the axis its limits."""
+    axes, figure = line.axes, line.get_figure()
+    assert axes is not None
+    assert figure is not None
+    shift = ScaledTranslation(distance_pt / 72, 0, figure.dpi_scale_trans)
+    line.set_transform(axes.transData + shift)
 
 
 def references(axes: Axes, scale: Scale, values: Mapping[str, float], *, label: bool) -> None:

@@ -13,11 +13,11 @@ from neurosim.experiments.figure_data import Headline, View
 from neurosim.experiments.figure_panels import (
     Scale,
     band,
+    move_right,
     noise_note,
     not_trained_note,
     off_axis_note,
     references,
-    right_of,
     rule_axis,
     rule_label,
     whole_legend,
@@ -104,10 +104,10 @@ def _spaghetti(axes: Axes, view: View, rule: str, scale: Scale, *, zero: bool) -
     if zero:
         values = view.statistics_only(rule)
         for i, value in enumerate(values):
-            axes.plot([view.statistics_only_epoch], [value], ls="none", marker=ZERO_POINT_MARKER,
-                      ms=5, color=style.colour, mec="white", mew=0.5, zorder=5,
-                      gid=f"zero:{rule}:{i}",
-                      transform=right_of(axes, 5 * (1 + 0.4 * i)))  # fmt: skip
+            (line,) = axes.plot([view.statistics_only_epoch], [value], ls="none", ms=5,
+                                marker=ZERO_POINT_MARKER, color=style.colour, mec="white", mew=0.5,
+                                zorder=5, gid=f"zero:{rule}:{i}")  # fmt: skip
+            move_right(line, 5 * (1 + 0.4 * i))
 
 
 def _spread(axes: Axes, view: View, rules: Sequence[str]) -> None:

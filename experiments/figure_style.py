@@ -166,8 +166,13 @@ def new_figure(
     return figure
 
 
-def rule_handles(rules: Sequence[str], *, zero_point: bool = False) -> list[Line2D]:
-    """The legend: one entry a rule, and the mark of the statistics-only zero point."""
+def rule_handles(
+    rules: Sequence[str], *, zero_point: bool = False, short: bool = False
+) -> list[Line2D]:
+    """The legend: one entry a rule, and the mark of the statistics-only zero point.
+
+    short: where it stands is left to the notes.
+    """
     handles = []
     for rule in rules:
         style = rule_style(rule)
@@ -177,7 +182,7 @@ def rule_handles(rules: Sequence[str], *, zero_point: bool = False) -> list[Line
     if zero_point:
         handles.append(
             Line2D([], [], color=FAINT, marker=ZERO_POINT_MARKER, ms=6.5, mec="white", mew=0.6,
-                   ls="none", label="statistics-only (right of its epoch)")
+                   ls="none", label="statistics-only" + " (right of its epoch)" * (not short))
         )  # fmt: skip
     return handles
 

@@ -120,10 +120,10 @@ def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
         labels=run.settings.labels,
         n_seeds=len({cell.seed for cell in run.readable}),
     )
-    short = in_short(headline)
+    first = in_short(headline)[:_N_FIRST_SENTENCES]
     return {
-        "first_sentences": [_SENTENCE_END.split(text)[0] for text in short[:_N_FIRST_SENTENCES]],
-        "short": short,
+        # What follows the first sentence of a region stands among its verdicts.
+        "short": [_SENTENCE_END.split(text)[0] for text in first],
         "cautions": [caution.text for caution in told],
         "verdict_groups": list(groups.items()),
         "choice": headline.in_words(),

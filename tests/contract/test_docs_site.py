@@ -37,6 +37,9 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     # What mkdocstrings laid down for the reference: the sub-packages that package_dir maps.
     reference = (tmp_path / "site" / "reference" / "models" / "index.html").read_text("utf-8")
     assert "neurosim.models.catalogue.backprop" in reference
+    tutorial = (tmp_path / "site" / "tutorial" / "index.html").read_text("utf-8")
+    assert "data:image/png" in tutorial, "the figure of the tutorial is shown"
+    assert "SIMULATED data" in tutorial
     _check_settings(
         (tmp_path / "site" / "reference" / "experiments" / "index.html").read_text("utf-8")
     )

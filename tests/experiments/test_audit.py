@@ -47,8 +47,8 @@ def known(seeds: tuple[int, ...] = (1, 2), **rho: float) -> pd.DataFrame:
 def test_the_split_of_a_change_is_told_in_its_numbers():
     found = of(audit(known(start=0.2, statistics_only=0.05, trained=0.0)), "normalisation")
     assert found.verdict == "warning"
-    assert "bp in V1: -0.200 = -0.150 by the statistics" in found.answer
-    assert "-0.050 by learning (75% normalisation)" in found.answer
+    assert "bp in V1: −0.200 = −0.150 by the statistics" in found.answer
+    assert "−0.050 by learning (75% normalisation)" in found.answer
     assert found.values[0]["share"] == pytest.approx(0.75)
     mostly_learned = of(audit(known(start=0.2, statistics_only=0.18, trained=0.0)), "normalisation")
     assert mostly_learned.verdict == "pass"
@@ -76,7 +76,7 @@ def test_a_sign_that_turns_names_the_control():
     table = known(start=0.1, statistics_only=0.3, trained=0.2)
     found = of(audit(table), "sign")
     assert found.verdict == "warning"
-    assert "bp in V1: +0.100; the sign turns with the statistics-only zero point (-0.100)" in (
+    assert "bp in V1: +0.100; the sign turns with the statistics-only zero point (−0.100)" in (
         found.answer
     )
     agreeing = of(audit(known(start=0.1, statistics_only=0.15, trained=0.2)), "sign")

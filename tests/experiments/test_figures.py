@@ -127,6 +127,8 @@ def test_zero_points_stand_at_their_epoch_and_are_shifted_on_paper_alone(
         assert score.get_xdata()[0] == 1, "between epochs it would read as a share of one"
         shift = score.get_transform().transform((0, 0)) - score.axes.transData.transform((0, 0))
         assert shift[0] > 0
+        low, high = change.axes.get_ylim()
+        assert low < change.get_ydata()[0] < high, "what is moved counts for the limits"
         assert shift[1] == pytest.approx(0, abs=1e-9)
         assert score.get_ydata()[0] == pytest.approx(zero, abs=1e-15)
         assert change.get_ydata()[0] == pytest.approx(zero - start, abs=1e-15)

@@ -75,6 +75,31 @@ def test_the_page_says_what_was_run_and_on_what(finished: Path, page: str) -> No
     assert len(page) < 6_000_000
 
 
+def test_the_main_figure_comes_before_any_verdict_and_no_column_is_empty(page: str) -> None:
+    """At most three sentences with it; one seed has no spread, p or effect size."""
+    main, _, rest = page.partition('<section id="verdicts">')
+    main = main[main.index('<section id="main">') :]
+    assert main.count("<img") == 1
+    assert main.count("<figure") == 1
+    sentences = re.findall(r"<p>(.*?)</p>", main)
+    assert 1 <= len(sentences) <= 3
+    assert all(not re.search(r"\. [A-Z]", sentence) for sentence in sentences)
+    assert "SIMULATED DATA" in page[: page.index("<nav>")]
+    assert "ONE SEED" in page[: page.index("<nav>")]
+    assert "<h3>Scores of FC1" in rest
+    assert "sd over seeds" not in rest
+
+
+def test_numbers_have_one_style(page: str) -> None:
+    """0.123 everywhere a reader looks: in text and tables, as the figures' axes have it."""
+    shown = html.unescape(re.sub(r"<(script|style).*?</\1>|<.*?>", " ", page, flags=re.DOTALL))
+    assert re.search(r"\d\.\d{3}\b", shown)
+    assert re.findall(r"(?<![\w.*])[+\u2212-]?\.\d{2,}\b", shown) == []
+    assert number(-0.0004) == "0.000"
+    assert (number(-0.0236), signed(0.01), signed(-0.5, 2)) == ("−0.024", "+0.010", "−0.50")
+    assert number(float("nan")) == "undefined"
+
+
 def test_the_shown_configuration_makes_the_same_run(
     finished: Path, page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,6 +314,10 @@ def test_a_browser_shows_all_of_it_and_asks_nobody(finished: Path) -> None:
             assert broken == []
             assert page.evaluate("document.images.length") > 10
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.locator(".modebar").count() == 0, "a toolbar would cover values"
+            cut = page.locator("figure.publication .goes-on").count()
+            cues = page.locator("figure.publication .cue:visible").count()
+            assert (cut > 3) == (cues > 3) == (width == 400), "what goes on says so, and else not"
             _sorts(page)
             _reads_pairs(page)
             assert told == []
