@@ -278,7 +278,7 @@ def p_note(tests: Mapping[str, SeedTest], what: str) -> str:
     return (
         f"{what}: exact paired sign-flip test over seeds, two-sided, "
         f"Benjamini-Hochberg over the rules; p ≥ {p_value(floor)} with {n} seeds, "
-        + ("* p < .05, ** p < .01, *** p < .001" if possible else "so no star is possible")
+        + ("* p < 0.05, ** p < 0.01, *** p < 0.001" if possible else "so no star is possible")
     )
 
 
