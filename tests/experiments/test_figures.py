@@ -289,7 +289,7 @@ def test_the_floor_of_p_is_printed(name: str, n: int, floor: str, stars: bool) -
     words = _words(FIGURES[name](_headline(rows)))
     assert floor in words
     assert ("no star is possible" in words) is not stars
-    assert ("* p < .05" in words) is stars
+    assert ("* p < 0.05" in words) is stars
     assert bool(re.search(r"^\*\s\.031", words, re.MULTILINE)) is stars
 
 
