@@ -226,9 +226,9 @@ def test_rules_that_are_behind_are_told_as_far_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.1414, ".141"),
-        (-0.0231, "−.023"),
-        (-0.0001, ".000"),
+        (0.1414, "0.141"),
+        (-0.0231, "−0.023"),
+        (-0.0001, "0.000"),
         (1.0, "1.000"),
         (np.nan, "undefined"),
     ],
