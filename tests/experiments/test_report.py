@@ -186,7 +186,9 @@ def test_shares_bounds_and_references_by_hand() -> None:
     rows.loc[rows["rule"] == "bp", "rho"] = at["start"]
     rows.loc[moved, "rho"] = np.where(rows.loc[moved, "statistics_only"], at["still"], at["end"])
     assert "67% happens without any learning" in _told(rows, "split")[0]
-    assert "no trained network reaches the noise bounds (0.200 to 0.400)" in _told(rows, "bounds")[0]
+    assert (
+        "no trained network reaches the noise bounds (0.200 to 0.400)" in _told(rows, "bounds")[0]
+    )
     assert "25% of the lower one" in _told(rows, "bounds")[0]
     assert "BP scores above luminance (0.010)" in _told(rows, "reference")[0]
     assert "no trained network scores above pixels (0.060)" in _told(rows, "reference")[0]
