@@ -30,6 +30,11 @@ class Field:
     is_name: bool = False
     mark: bool = False
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is more than the dash of a number that is missing."""
+        return self.value is None or bool(np.isfinite(self.value))
+
     @classmethod
     def name(cls, text: str, *, mark: bool = False) -> Field:
         """A field that is a word."""
@@ -67,7 +72,7 @@ class Table:
         kept = [
             i
             for i in range(len(self.columns))
-            if any(row[i].value is None or np.isfinite(row[i].value) for row in self.rows)
+            if any(row[i].is_there for row in self.rows)
         ]
         rows = [[row[i] for i in kept] for row in self.rows]
         return replace(self, columns=[self.columns[i] for i in kept], rows=rows)
