@@ -69,11 +69,7 @@ class Table:
 
     def without_empty_columns(self) -> Table:
         """The same without columns of numbers that no row has, such as a spread of one seed."""
-        kept = [
-            i
-            for i in range(len(self.columns))
-            if any(row[i].is_there for row in self.rows)
-        ]
+        kept = [i for i in range(len(self.columns)) if any(row[i].is_there for row in self.rows)]
         rows = [[row[i] for i in kept] for row in self.rows]
         return replace(self, columns=[self.columns[i] for i in kept], rows=rows)
 
