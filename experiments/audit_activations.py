@@ -211,7 +211,8 @@ def _difference(
             f"{file.path}: alone/{layer} must hold the first stimuli of activations/{layer} again; "
             f"they are {flat.shape} and {together.shape}"
         )
-    scale = float(np.sqrt(np.square(together, dtype=float).mean())) or 1.0
+    size = float(np.abs(together).max()) or 1.0  # the squares of huge values overflow
+    scale = size * float(np.sqrt(np.square(together / size, dtype=float).mean())) or 1.0
     gap = float(np.abs(together[: len(flat)].astype(float) - flat).max())
     return gap / scale, _step(together) / scale
 

@@ -241,6 +241,7 @@ SCENARIOS = [
     # Honest folders: no false alarm.
     Scenario("honest", same, says=("the same sign under all",), never=("gap", " 0 px")),
     Scenario("float64", stored(lambda a: a.astype(np.float64) * (1 + 1e-9))),
+    Scenario("huge values", stored(lambda a: a.astype(np.float64) * 1e200)),
     Scenario("named, in another order", both(
         rows(lambda n: np.random.default_rng(5).permutation(n)),
         lambda files, shown: each(lambda given: given.update(
