@@ -28,7 +28,7 @@ class AbstractSynapse(ABC):
     """
 
     def __post_init__(self) -> None:
-        for each in fields(self):  # type: ignore[arg-type]
+        for each in (f for f in fields(self) if f.type in (int, "int")):  # type: ignore[arg-type]
             value, least = getattr(self, each.name), 0 if each.name == "padding" else 1
             whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
             if not whole or value < least:
