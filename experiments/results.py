@@ -297,7 +297,8 @@ def readouts(table: pd.DataFrame) -> list[str]:
     """A line per rule whose layers do not all learn by it: what learns where, from the table."""
     if "layer_rule" not in table:
         return []
-    rows = table.dropna(subset=["layer_rule"])
+    # In passes at learning rate 0 no layer learns, whatever the rule.
+    rows = table[~_flag(table)].dropna(subset=["layer_rule"])
     found: dict[str, list[str]] = {}
     for rule, of_rule in rows.groupby("rule", sort=False):
         by: dict[str, list[str]] = {}

@@ -333,22 +333,32 @@ def accuracy(headline: Headline) -> list[Verdict]:
     if means.empty:
         return []
     told = ", ".join(f"{rule_style(str(r)).label} {number(float(v))}" for r, v in means.items())
+    missing = _missing_controls(headline, movement)
     control = (
-        ""
-        if _is_control_there(movement)
-        else " The control of untrained convolutions under a "
-        "trained readout (rule frozen-conv) is not in this run, so no accuracy here shows that "
-        "convolutions learned."
+        f" The control of untrained layers under a trained readout ({' and '.join(missing)}) is "
+        "not in this run, so no accuracy here shows that the layers below learned: add it to the "
+        "rules."
+        if missing
+        else ""
     )
     return [Verdict("accuracy", f"Test accuracy, mean over seeds: {told}.{control}")]
 
 
-def _is_control_there(movement: pd.DataFrame) -> bool:
-    """Whether a rule trains a readout on layers that nothing trains: the control of accuracy."""
+def _missing_controls(headline: Headline, movement: pd.DataFrame) -> list[str]:
+    """The controls of accuracy that are not there: a trained readout on layers that nothing trains,
+    once for networks that spike and once for those that do not."""
     if "layer_rule" not in movement:
-        return False
-    by_rule = movement.dropna(subset=["layer_rule"]).groupby("rule")["layer_rule"].unique()
-    return any("none" in of and len(of) > 1 and rule not in of for rule, of in by_rule.items())
+        return ["frozen-conv"]
+    by_rule = movement.dropna(subset=["layer_rule"]).groupby("rule", sort=False)["layer_rule"]
+    learned, there = set(), set()
+    for rule, of in by_rule.unique().items():
+        spiking = adapts(headline.table, str(rule)) == THRESHOLDS
+        control = "frozen-stdp" if spiking else "frozen-conv"
+        if "none" in of and len(of) > 1 and rule not in of:
+            there.add(control)
+        elif rule in of:
+            learned.add(control)
+    return sorted(learned - there)
 
 
 def cautions(
