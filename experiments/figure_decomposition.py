@@ -172,7 +172,7 @@ def _numbers(
     axes.set_xlim(0, 1)
     tested = any(np.isfinite(test.p) for test in tests.values())
     columns = ["normalisation_part", "learning_part", "change"]
-    places = dict(zip([*columns, "p"], (0.28, 0.54, 0.78, 0.98), strict=True))
+    places = dict(zip([*columns, "p"], (0.26, 0.48, 0.70, 0.98), strict=True))
     names = ["normalisation", "learning", "change", *["p" for _ in range(tested)]]
     for name, x in zip(names, places.values(), strict=False):
         axes.text(x, limits[1] - 0.05, name, ha="right", va="bottom", fontsize=8, color="#555555")

@@ -29,7 +29,7 @@ from neurosim.experiments.shown_numbers import number, p_value
 #: A bound or reference this many data ranges away is drawn apart, so that the data stay readable.
 _NEAR = 0.45
 #: More rules than this are labelled steeply.
-_FEW = 6
+_FEW = 5
 OPEN_MARKER_NOTE = (
     "Markers: means over seeds; open where the layer's weights had moved under 1 % or changed in "
     "length only; thin lines: seeds"

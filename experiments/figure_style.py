@@ -128,7 +128,8 @@ def new_figure(
 ) -> Figure:
     """A figure with header, legend and notes in place; axes go between them."""
     wrapped = [line for note in notes if note for line in textwrap.wrap(note, 158)]
-    columns = 8
+    # Eight short names fill a row; a second row holds the longer names of reference models.
+    columns = 8 if len(legend) <= 8 else 7
     header_in = 0.62 + 0.2 * int(np.ceil(len(legend) / columns))
     footer_in = 0.1 + 0.155 * len(wrapped)
     height_in = header_in + body_in + footer_in

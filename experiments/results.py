@@ -74,6 +74,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         dtype={"seed": "Int64", "epoch": "Int64", "statistics_only": "boolean"},
         keep_default_na=False,
         na_values=[""],
+        # Whole columns at once: in pieces, a column that is empty for pages is read as two kinds.
+        low_memory=False,
     )
     table["statistics_only"] = _flag(table)
     table["trained"] = table["trained"].fillna("")

@@ -20,5 +20,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def p_value(p: float) -> str:
-    """Two digits."""
-    return f"{p:.2g}"
+    """Two digits, and no more than three after the point: ``0.062``, ``0.005``, ``< 0.001``."""
+    if p < 0.0005:
+        return "< 0.001"
+    return f"{p:.2g}" if p >= 0.01 else f"{p:.3f}"
