@@ -53,7 +53,8 @@ def load(px: int, n_train: int, seed: int) -> Digits:
         n_train: number of images to learn from; the rest are held out.
 
     Raises:
-        ValueError: as ``check``. MissingDataError: scikit-learn is not installed.
+        ValueError: as ``check``.
+        MissingDataError: scikit-learn is not installed.
     """
     check(px, n_train)
     try:

@@ -68,9 +68,9 @@ def _cross_figure(result: Result) -> Figure:
         subtitle=_in_words(rows, result, f"{px} px"),
         legend=[_handle("none", "statistics-only", ZERO_POINT_MARKER)],
         notes=[
-            "Each network is evaluated under statistics of batch norm from five sources; weights "
-            "are held. Identity on initialised weights is the published epoch 0, running on "
-            "trained weights its later epochs. Large: means over seeds; small: seeds.",
+            "Each network is evaluated under the statistics of batch norm that are named below it; "
+            "weights are held. Identity on initialised weights is the published epoch 0, running "
+            "on trained weights its later epochs. Large: means over seeds; small: seeds.",
         ],
         body_in=2.1,
     )

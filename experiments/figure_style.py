@@ -117,6 +117,19 @@ class ShownData(Protocol):
         ...
 
 
+def _columns(labels: Sequence[str]) -> int:
+    """The most columns of a legend, at most 8, that fit the page: it is filled column by column."""
+    for columns in range(8, 1, -1):
+        rows = max(1, int(np.ceil(len(labels) / columns)))
+        longest = [
+            max(map(len, labels[i : i + rows]), default=0) for i in range(0, len(labels), rows)
+        ]
+        # In inches: handle and gaps, and a letter of 8.5 points.
+        if sum(0.45 + 0.064 * n for n in longest) <= WIDTH_IN:
+            return columns
+    return 1
+
+
 def new_figure(
     headline: ShownData,
     *,
@@ -128,8 +141,7 @@ def new_figure(
 ) -> Figure:
     """A figure with header, legend and notes in place; axes go between them."""
     wrapped = [line for note in notes if note for line in textwrap.wrap(note, 158)]
-    # Eight short names fill a row; a second row holds the longer names of reference models.
-    columns = 8 if len(legend) <= 8 else 7
+    columns = _columns([str(entry.get_label()) for entry in legend])
     header_in = 0.62 + 0.2 * int(np.ceil(len(legend) / columns))
     footer_in = 0.1 + 0.155 * len(wrapped)
     height_in = header_in + body_in + footer_in

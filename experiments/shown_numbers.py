@@ -20,7 +20,5 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def p_value(p: float) -> str:
-    """Two digits, and no more than three after the point: ``0.062``, ``0.005``, ``< 0.001``."""
-    if p < 0.0005:
-        return "< 0.001"
-    return f"{p:.2g}" if p >= 0.01 else f"{p:.3f}"
+    """Two digits: ``0.062``, ``0.0098``; what is smaller than any test here resolves is ``< 0.001``."""
+    return "< 0.001" if p < 0.0005 else f"{p:.2g}"

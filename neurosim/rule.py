@@ -83,7 +83,8 @@ def run_batch(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
     """Settle one batch and return the weight changes that plasticity asks for.
 
     Raises:
-        ValueError: the batch is empty or holds NaN or infinity. ArithmeticError: a statistic
+        ValueError: the batch is empty or holds NaN or infinity.
+        ArithmeticError: a statistic
             overflowed. Whatever is raised, here or further in: statistics and thresholds of
             ``net`` are then as they were.
     """

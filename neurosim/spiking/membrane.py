@@ -49,7 +49,8 @@ class Millivolts(KnownSettings):
             threshold: that of the cells, one that broadcasts on voltage; infinity reads as rest.
 
         Raises:
-            ValueError: shapes that do not fit, naming them. TypeError: as ``spiking._tensors``.
+            ValueError: shapes that do not fit, naming them.
+            TypeError: as ``spiking._tensors``.
         """
         from neurosim.spiking._tensors import dense, plain
 

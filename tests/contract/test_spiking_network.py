@@ -265,5 +265,5 @@ def test_a_threshold_that_is_not_positive_is_refused(bad):
 def test_images_that_are_no_numbers_are_refused(net):
     x = images(2)
     x[0, 0, 3, 3] = float("nan")
-    with pytest.raises(ValueError, match="images must be finite, got NaN or infinity"):
+    with pytest.raises(ValueError, match="images hold NaN or infinity"):
         net.represent(x)

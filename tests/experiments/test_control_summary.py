@@ -136,7 +136,7 @@ def test_the_page_says_what_was_asked_and_where_a_sign_depends_on_the_policy(fol
             assert line.count("|") == widths["now"], line
         elif not line.startswith("|"):
             widths.pop("now", None)
-    assert "FC1 .100 | Conv1 (not in all seeds) .200 | .150" in text
+    assert "FC1 0.100 | Conv1 (not in all seeds) 0.200 | 0.150" in text
 
 
 def test_without_resamples_and_splits_the_scores_are_summarised_alone(folder, tmp_path):

@@ -102,7 +102,7 @@ def test_a_run_leaves_figures_and_tables(tmp_path, capsys, monkeypatch):
         (["--time-share", "1e-9"], "--time-share must lie between 0.01 and 100"),
         (["--n-trains", "0"], "--n-trains"),
         (["--variant", "all"], "did you mean --variants"),
-        (["--variants", "first-spike", "--figures", "rates"], "none of the variants has a drift"),
+        (["--variants", "first-spike", "--figures", "rates"], "known for none of the variants"),
     ],
 )
 def test_bad_options_are_answered_in_one_line(options, words, capsys, tmp_path):
