@@ -20,5 +20,5 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def p_value(p: float) -> str:
-    """Two digits: ``0.062``, ``0.0098``; what is smaller than any test here resolves is ``< 0.001``."""
+    """Two digits, ``0.062`` or ``0.0098``; below what tests over seeds resolve, ``< 0.001``."""
     return "< 0.001" if p < 0.0005 else f"{p:.2g}"
