@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 
+import needs
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from scipy.spatial.distance import pdist, squareform
 
 from neurosim.rsa import (
@@ -92,6 +92,7 @@ def table(rdm, names):
 
 
 def data_array(rdm, names):
+    xr = needs.extra("dev", "xarray")
     return xr.DataArray(table(rdm, names), dims=("one", "other"))
 
 
