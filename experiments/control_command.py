@@ -141,11 +141,11 @@ class ControlCommand:
             decomposition_table,
             score_table,
         )
-        from neurosim.experiments.data import load_stimuli
         from neurosim.experiments.evaluate import SCORED_LAYERS, reference_table
         from neurosim.experiments.results import write_csv
         from neurosim.experiments.state_scores import Grid
         from neurosim.experiments.stored import StoredRun
+        from neurosim.experiments.tasks import data_of
 
         if options.layer not in SCORED_LAYERS:
             raise ValueError(
@@ -168,7 +168,7 @@ class ControlCommand:
         scores = score_run(
             run, states, grid, folder, workers=work.workers, data_dir=work.data_dir
         )  # fmt: skip
-        stimuli = load_stimuli(run.settings.stimuli, work.data_dir, progress=False)
+        _, stimuli = data_of(run.settings.training, run.settings.stimuli, work.data_dir)
         table = score_table(
             scores,
             run.movement(),

@@ -31,6 +31,7 @@ from neurosim.experiments.config import SPIKING_RULES, Comparison
 from neurosim.experiments.processes import program_kept_from_children
 from neurosim.experiments.state_scores import Grid, Scores, score
 from neurosim.experiments.stored import State, StoredRun
+from neurosim.experiments.tasks import data_of
 from neurosim.experiments.threads import one_thread
 from neurosim.storage import DamagedFileError, read_tree, write_tree
 
@@ -118,18 +119,8 @@ def _check_data(run: StoredRun, images: Any, stimuli: Any) -> None:
             )
 
 
-@lru_cache(maxsize=1)
-def _loaded(training: str, stimuli: str, data_dir: Path | None):
-    from neurosim.experiments.data import load_stimuli, load_training_images
-
-    return (
-        load_training_images(training, data_dir, progress=False),
-        load_stimuli(stimuli, data_dir, progress=False),
-    )
-
-
 def _data(settings: Comparison, data_dir: Path | None):
-    return _loaded(settings.training, settings.stimuli, data_dir)
+    return data_of(settings.training, settings.stimuli, data_dir)
 
 
 def _is_there(path: Path) -> bool:
