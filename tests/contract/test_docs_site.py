@@ -29,7 +29,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         text=True,
     )
     assert build.returncode == 0, build.stderr
-    assert "WARNING" not in build.stderr
+    # Not Jupyter's own lines on the kernel that runs the tutorial: those change with its version.
+    assert not re.search("^WARNING", build.stderr, re.MULTILINE), build.stderr
     concepts = (tmp_path / "site" / "concepts" / "index.html").read_text("utf-8")
     assert "<math" in concepts
     assert "arithmatex" not in concepts, "an equation was left as TeX"
