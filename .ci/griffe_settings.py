@@ -11,9 +11,9 @@ import importlib
 
 from griffe import Attribute, Class, ExprCall, Extension, Module
 
-from neurosim.experiments.options import settings_of
+from neurosim.experiments.settings.options import settings_of
 
-_OPTION = "neurosim.experiments.options.option"
+_OPTION = "neurosim.experiments.settings.options.option"
 
 
 class Settings(Extension):

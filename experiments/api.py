@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.choices import nearest, shown
-from neurosim.experiments.config import PRESETS, Comparison, Execution, with_checkpoints
-from neurosim.experiments.options import Layer, build, in_python, names
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.settings.config import PRESETS, Comparison, Execution, with_checkpoints
+from neurosim.experiments.settings.options import Layer, build, in_python, names
+from neurosim.experiments.system.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from neurosim.experiments.figure_data import Headline
+    from neurosim.experiments.results.choice import Headline
 
 #: The layer that figures and verdicts are about, if no other is asked for.
 LAYER = "FC1"
@@ -48,7 +48,7 @@ class Run:
     @cached_property
     def results(self) -> pd.DataFrame:
         """The tidy table, one row a score."""
-        from neurosim.experiments.results import read_csv
+        from neurosim.experiments.results.table import read_csv
 
         return read_csv(self.path / "results.csv")
 
@@ -60,8 +60,8 @@ class Run:
     @cached_property
     def verdicts(self) -> list[str]:
         """What the numbers say, in plain sentences."""
-        from neurosim.experiments.figure_data import Headline
-        from neurosim.experiments.verdicts import verdicts
+        from neurosim.experiments.report.verdicts import verdicts
+        from neurosim.experiments.results.choice import Headline
 
         return [v.text for v in verdicts(Headline.of(self.results, layer=self.layer))]
 
@@ -77,7 +77,7 @@ class _Figures(Mapping[str, "Figure"]):
 
     def __getitem__(self, name: str) -> Figure:
         from neurosim.choices import Choices
-        from neurosim.experiments.figure_data import Headline
+        from neurosim.experiments.results.choice import Headline
 
         draw = Choices("figure", dict(self._known()))[name]
         figure = draw(Headline.of(self._run.results, layer=self._run.layer))
@@ -92,8 +92,8 @@ class _Figures(Mapping[str, "Figure"]):
         return len(self._known())
 
     def _known(self) -> Mapping[str, Callable[[Headline], Figure]]:
-        from neurosim.experiments.figures import figures_of
-        from neurosim.experiments.run_record import RunRecord
+        from neurosim.experiments.figures.all_figures import figures_of
+        from neurosim.experiments.run.record import RunRecord
 
         return figures_of(RunRecord.read(self._run.path).settings.stimuli)
 

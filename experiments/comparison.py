@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from neurosim.experiments.board import RELATIVE_COST, Board
-from neurosim.experiments.config import Comparison, Execution
-from neurosim.experiments.derived import Derived
-from neurosim.experiments.events import Event, Log
-from neurosim.experiments.execute import AbstractRunner, InProcess, LocalWorkers
-from neurosim.experiments.failures import CellsFailedError
-from neurosim.experiments.run_folder import RunFolder, code_sha256
-from neurosim.experiments.tasks import CellTask
-from neurosim.experiments.views import view_of
+from neurosim.experiments.engine.execute import AbstractRunner, InProcess, LocalWorkers
+from neurosim.experiments.engine.tasks import CellTask
+from neurosim.experiments.job.events import Event, Log
+from neurosim.experiments.progress.board import RELATIVE_COST, Board
+from neurosim.experiments.progress.views import view_of
+from neurosim.experiments.run.derived import Derived
+from neurosim.experiments.run.folder import RunFolder, code_sha256
+from neurosim.experiments.settings.config import Comparison, Execution
+from neurosim.experiments.system.failures import CellsFailedError
 
 if TYPE_CHECKING:
-    from neurosim.experiments.plan import Plan
+    from neurosim.experiments.progress.plan import Plan
 
 DEVICES = ("cpu", "cuda", "mps")
 #: The layer of the printed summary and the headline figure: the readout that keeps layout.
@@ -61,8 +61,8 @@ def run(settings: Comparison, execution: Execution, out: Path | str) -> str:
             run_cells(tasks_of(settings, execution, folder), runner, folder, execution.workers)
             derived = Derived.of(folder)
             derived.finish(asked)
-        from neurosim.experiments.audit_run import audit_run
-        from neurosim.experiments.report import AUDIT, write_results
+        from neurosim.experiments.audit.run import audit_run
+        from neurosim.experiments.report.files import AUDIT, write_results
 
         if derived.missing([AUDIT]):
             # Before the report, which shows it.
@@ -77,7 +77,7 @@ def plan(settings: Comparison, execution: Execution, out: Path | str) -> Plan:
     Raises:
         ValueError, OSError: as ``run``.
     """
-    from neurosim.experiments import plan as measured
+    from neurosim.experiments.progress import plan as measured
 
     folder = RunFolder(Path(out))
     images, stimuli = load_both(settings, execution)
@@ -96,7 +96,7 @@ def runner_of(execution: Execution) -> AbstractRunner:
         ValueError: the cluster cannot be reached, or Dask is not installed.
     """
     if execution.scheduler is not None or execution.dask_jobqueue is not None:
-        from neurosim.experiments.cluster import DaskWorkers
+        from neurosim.experiments.engine.cluster import DaskWorkers
 
         return DaskWorkers.of(execution)
     return InProcess() if execution.workers == 1 else LocalWorkers(execution.workers)
@@ -218,8 +218,8 @@ def load_both(settings: Comparison, execution: Execution) -> tuple[Any, Any]:
     Raises:
         ValueError: naming everything that is missing at once.
     """
-    from neurosim.experiments.data import DataError, load_stimuli, load_training_images
-    from neurosim.experiments.tasks import keep_data
+    from neurosim.experiments.data.registry import DataError, load_stimuli, load_training_images
+    from neurosim.experiments.engine.tasks import keep_data
 
     where: dict[str, Any] = {"data_dir": execution.data_dir, "download": execution.download}
     found, missing = list[Any](), list[str]()

@@ -25,8 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import Parser, require_folder
+from neurosim.experiments.settings.options import Parser, require_folder
+from neurosim.experiments.system.failures import exit_status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,8 +174,8 @@ def summarise(found: Found, out: Path, layer: str, px: int | None) -> list[Path]
     Raises:
         ValueError: the folder's scores hold no such layer or px.
     """
-    from neurosim.experiments.control_page import page
-    from neurosim.experiments.results import write_csv
+    from neurosim.experiments.controls.page import page
+    from neurosim.experiments.results.table import write_csv
     from neurosim.storage import whole_or_nothing, write_text
 
     _check("layer", layer, found.scores["layer"].unique())

@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import Layer, Parser, add_options, build
-from neurosim.experiments.swap_config import EncoderSwap, SwapExecution
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.settings.options import Layer, Parser, add_options, build
+from neurosim.experiments.swap.config import EncoderSwap, SwapExecution
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
 
 if TYPE_CHECKING:
-    from neurosim.experiments.data_types import StimulusSet, TrainingImages
+    from neurosim.experiments.data.types import StimulusSet, TrainingImages
 
 
 def parser() -> Parser:
@@ -50,9 +50,9 @@ def run(settings: EncoderSwap, execution: SwapExecution) -> None:
     """Check everything, run the parts that are missing, write and print the results."""
     from tqdm import tqdm
 
-    from neurosim.experiments.data import load_stimuli, load_training_images
-    from neurosim.experiments.swap_folder import SwapFolder
-    from neurosim.experiments.swap_part import SwapImages, run_part
+    from neurosim.experiments.data.registry import load_stimuli, load_training_images
+    from neurosim.experiments.swap.folder import SwapFolder
+    from neurosim.experiments.swap.part import SwapImages, run_part
 
     where: dict[str, Any] = {"data_dir": execution.data_dir, "download": execution.download}
     images = load_training_images(settings.training, **where)
@@ -81,8 +81,8 @@ def run(settings: EncoderSwap, execution: SwapExecution) -> None:
 
 def _check(settings: EncoderSwap, images: TrainingImages, stimuli: StimulusSet) -> None:
     """What only shows in an encoder's or the data's own checks, before long work starts."""
-    from neurosim.experiments.swap_config import DT_MS
-    from neurosim.spiking.neurons import CELLS
+    from neurosim.experiments.swap.config import DT_MS
+    from neurosim.spiking.cells.registry import CELLS
 
     CELLS[settings.cell](dt_ms=DT_MS)
     for seed in settings.seeds:

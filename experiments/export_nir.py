@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import Parser
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.settings.options import Parser
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
 
 if TYPE_CHECKING:
-    from neurosim.models.spiking import SpikingNetwork
+    from neurosim.models.spiking.dynamics import SpikingNetwork
 
 
 def parser() -> Parser:
@@ -70,9 +70,9 @@ def export(
         ValueError: no finished stdp cell of that seed, no such
             checkpoint, or what NIR cannot express.
     """
-    from neurosim.experiments.stored import StoredRun
-    from neurosim.models.nir_export import SIMULATORS, write_nir
-    from neurosim.spiking.competition import NoCompetition
+    from neurosim.experiments.run.stored import StoredRun
+    from neurosim.models.interop.nir_export import SIMULATORS, write_nir
+    from neurosim.spiking.population.competition import NoCompetition
 
     target = SIMULATORS[simulator]
 
@@ -88,7 +88,7 @@ def export(
     px = stored.settings.training_px if px is None else px
     note = ""
     if without_competition:
-        from neurosim.models.pink_noise import pink_noise
+        from neurosim.models.spiking.pink_noise import pink_noise
         from neurosim.streams import generator
 
         net.dynamics = replace(net.dynamics, competition=NoCompetition())
@@ -120,8 +120,8 @@ def _spikes(path: Path) -> bool:
 
 
 def _network(stored, rule: str, seed: int, epoch: int | None) -> SpikingNetwork:
-    from neurosim.experiments.cells import build_learner
-    from neurosim.experiments.stored import INITIALISED, TRAINED
+    from neurosim.experiments.job.job import build_learner
+    from neurosim.experiments.run.stored import INITIALISED, TRAINED
 
     wanted = INITIALISED if epoch == 0 else TRAINED
     states = stored.states(None if epoch in (None, 0) else [epoch])

@@ -10,18 +10,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from neurosim.experiments.config import POLICY_NAMES, READOUT_NAMES
-from neurosim.experiments.control_command import ControlCommand, Result
+from neurosim.experiments.controls.command import ControlCommand, Result
+from neurosim.experiments.settings.config import POLICY_NAMES, READOUT_NAMES
 
 
 def _draw(result: Result, folder: Path) -> None:
-    from neurosim.experiments.figure_controls import normalisation_cross
+    from neurosim.experiments.controls.figure_controls import normalisation_cross
 
     normalisation_cross(result, folder)
 
 
 def _tell(result: Result) -> str:
-    from neurosim.experiments.control_words import cross_in_words
+    from neurosim.experiments.controls.words import cross_in_words
 
     return cross_in_words(result)
 

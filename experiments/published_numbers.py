@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from neurosim.experiments.config import PRESETS, Comparison
-from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import Parser
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.settings.config import PRESETS, Comparison
+from neurosim.experiments.settings.options import Parser
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
 
 #: Rule -> what arXiv 2605.30556 and its checks give after 40 epochs: percent that Conv1 to Conv3
 #: moved (relative Frobenius; None: not given), and training accuracy.
@@ -46,9 +46,9 @@ class Training:
         """Train to the end, from where the file is; returns a list an epoch for each quantity."""
         import torch
 
-        from neurosim.experiments.batches import epoch_batches, normalise
-        from neurosim.experiments.cells import build_learner
-        from neurosim.experiments.profiles import profile_of
+        from neurosim.experiments.job.batches import epoch_batches, normalise
+        from neurosim.experiments.job.job import build_learner
+        from neurosim.experiments.job.profiles import profile_of
         from neurosim.storage import read_tree, write_tree
         from neurosim.streams import generator
         from neurosim.training import Trainer, movement
@@ -152,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _command(argv: Sequence[str] | None) -> None:
     arguments = parser().parse_args(argv)
-    from neurosim.experiments.data import load_training_images
+    from neurosim.experiments.data.registry import load_training_images
     from neurosim.storage import write_text
 
     settings = replace(

@@ -17,13 +17,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurosim.experiments.config import DEFAULT_RULES, PRESETS, SWITCH_NAMES, Comparison, Execution
-from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import Parser
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.settings.config import (
+    DEFAULT_RULES,
+    PRESETS,
+    SWITCH_NAMES,
+    Comparison,
+    Execution,
+)
+from neurosim.experiments.settings.options import Parser
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
 
 if TYPE_CHECKING:
-    from neurosim.experiments.tasks import CellTask
+    from neurosim.experiments.engine.tasks import CellTask
 
 #: Names of the two ends of the table.
 ALL_ON, ALL_OFF = "published", "reference"
@@ -40,7 +46,7 @@ class Variant:
 
 def variants(rules: Sequence[str]) -> Iterator[Variant]:
     """All on, each off by itself, all off."""
-    from neurosim.experiments.switches import SWITCHES
+    from neurosim.experiments.job.switches import SWITCHES
 
     yield Variant(ALL_ON, (), tuple(rules))
     for name, switch in SWITCHES.items():
@@ -52,7 +58,7 @@ def variants(rules: Sequence[str]) -> Iterator[Variant]:
 def trained_without(rule: str, without: Sequence[str]) -> tuple[str, ...]:
     """The switches left off that matter to the training or evaluation of a rule: variants that
     agree in them share a cell."""
-    from neurosim.experiments.switches import SWITCHES
+    from neurosim.experiments.job.switches import SWITCHES
 
     return tuple(name for name in without if rule in SWITCHES[name].rules)
 
@@ -71,7 +77,7 @@ def tasks_of(
     settings: Comparison, every: Sequence[Variant], out: Path, data_dir: Path | None
 ) -> list[CellTask]:
     """Each cell once."""
-    from neurosim.experiments.tasks import CellTask
+    from neurosim.experiments.engine.tasks import CellTask
 
     tasks = {}
     for variant in every:
@@ -90,8 +96,8 @@ def table_of(settings: Comparison, every: Sequence[Variant], out: Path):
     ``shift``: the final alignment minus that of the published profile."""
     import pandas as pd
 
-    from neurosim.experiments.cells import read_table
-    from neurosim.experiments.profiles import profile_of
+    from neurosim.experiments.job.job import read_table
+    from neurosim.experiments.job.profiles import profile_of
 
     rows = []
     for variant in every:
@@ -161,8 +167,8 @@ def _command(argv: Sequence[str] | None) -> None:
         profile="published",
     )
     from neurosim.experiments.comparison import run_cells, runner_of
-    from neurosim.experiments.data import load_stimuli, load_training_images
-    from neurosim.experiments.run_folder import RunFolder, code_sha256
+    from neurosim.experiments.data.registry import load_stimuli, load_training_images
+    from neurosim.experiments.run.folder import RunFolder, code_sha256
     from neurosim.storage import write_text
 
     load_stimuli(settings.stimuli, arguments.data_dir)

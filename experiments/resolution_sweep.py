@@ -14,22 +14,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from neurosim.experiments.control_command import ControlCommand, Result
+from neurosim.experiments.controls.command import ControlCommand, Result
 
 #: The sizes of Leutenegger 2026 (arXiv 2608.12408) up to the largest that brain92's images fill.
 DEFAULT_PX = (32, 64, 96, 128, 160)
 
 
 def _draw(result: Result, folder: Path) -> None:
-    from neurosim.experiments.figure_bands import spatial_frequencies
-    from neurosim.experiments.figure_controls import resolution_sweep
+    from neurosim.experiments.controls.figure_bands import spatial_frequencies
+    from neurosim.experiments.controls.figure_controls import resolution_sweep
 
     resolution_sweep(result, folder)
     spatial_frequencies(result, folder)
 
 
 def _tell(result: Result) -> str:
-    from neurosim.experiments.control_words import sweep_in_words
+    from neurosim.experiments.controls.words import sweep_in_words
 
     return sweep_in_words(result)
 

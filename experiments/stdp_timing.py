@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
-from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import (
+from neurosim.experiments.settings.options import (
     Layer,
     Parser,
     add_options,
@@ -28,7 +27,8 @@ from neurosim.experiments.options import (
     require_folder,
     require_seeds,
 )
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
 
 DEFAULT_VARIANTS = ("all-pairs", "nearest-pair", "triplet-full", "triplet-nearest-full")
 #: Of 20 s: 40 trains of 1 Hz then hold 8 spikes.
@@ -92,7 +92,7 @@ def _command(argv: Sequence[str] | None) -> int:
 
 def run_check(settings: Settings, variants: Sequence[str] | None = None) -> int:
     """Print one line a comparison, of the variants by name or of all; 1 if any fails."""
-    from neurosim.experiments.stdp_check import check
+    from neurosim.experiments.lab.check import check
 
     n, failed = 0, []
     for finding in check(settings.n_trains, settings.seed, variants):
@@ -128,7 +128,7 @@ def run_figures(settings: Settings) -> int:
 
 def _cannot_draw(settings: Settings, timings: dict[str, Any]) -> dict[str, str]:
     """The figures that these variants have no part in, and why."""
-    from neurosim.experiments.stdp_protocols import has_drift
+    from neurosim.experiments.lab.protocols import has_drift
 
     found = {}
     if settings.variants != DEFAULT_VARIANTS:
@@ -142,7 +142,8 @@ def draw_window(settings: Settings, timings: dict[str, Any]) -> None:
     """window.csv and window.png."""
     import numpy as np
 
-    from neurosim.experiments import stdp_figures, stdp_protocols
+    from neurosim.experiments.lab import figures as stdp_figures
+    from neurosim.experiments.lab import protocols as stdp_protocols
 
     table = stdp_protocols.window_table(timings, np.arange(-100.0, 101.0, 5.0).tolist())
     _write(settings, "window", table, stdp_figures.drawn(stdp_figures.window, table))
@@ -152,8 +153,8 @@ def draw_frequency(settings: Settings, timings: dict[str, Any]) -> None:
     """frequency.csv and frequency.png, with the best that pair rules can do."""
     import numpy as np
 
-    from neurosim.experiments import stdp_figures
-    from neurosim.experiments.stdp_protocols import best_pair_rule, chi2, frequency_table
+    from neurosim.experiments.lab import figures as stdp_figures
+    from neurosim.experiments.lab.protocols import best_pair_rule, chi2, frequency_table
     from neurosim.spiking import AllPairs, NearestPair
 
     shown = {
@@ -172,8 +173,8 @@ def draw_rates(settings: Settings, timings: dict[str, Any]) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from neurosim.experiments import stdp_figures
-    from neurosim.experiments.stdp_protocols import CURVES, PoissonRun, has_drift, rate_table
+    from neurosim.experiments.lab import figures as stdp_figures
+    from neurosim.experiments.lab.protocols import CURVES, PoissonRun, has_drift, rate_table
 
     known = {name: timing for name, timing in timings.items() if has_drift(timing)}
     for name in timings:
@@ -195,9 +196,9 @@ def draw_weights(settings: Settings, timings: dict[str, Any]) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from neurosim.experiments import stdp_figures
-    from neurosim.experiments.results import write_csv
-    from neurosim.experiments.stdp_protocols import CHUNK_S, ENSEMBLES, settle_weights
+    from neurosim.experiments.lab import figures as stdp_figures
+    from neurosim.experiments.lab.protocols import CHUNK_S, ENSEMBLES, settle_weights
+    from neurosim.experiments.results.table import write_csv
     from neurosim.spiking import PoissonNeuron, stationary_density
 
     neuron, grid = PoissonNeuron(), np.linspace(0, 1, 401)
@@ -223,8 +224,8 @@ def draw_weights(settings: Settings, timings: dict[str, Any]) -> None:
 
 
 def _write(settings: Settings, name: str, table, figure) -> None:
-    from neurosim.experiments.figure_style import save
-    from neurosim.experiments.results import write_csv
+    from neurosim.experiments.figures.style import save
+    from neurosim.experiments.results.table import write_csv
 
     write_csv(settings.out / f"{name}.csv", table)
     save(figure, settings.out, name)

@@ -15,9 +15,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from neurosim.experiments.config import PRESETS, Comparison, Execution, Start, with_checkpoints
-from neurosim.experiments.failures import exit_status
-from neurosim.experiments.options import (
+from neurosim.experiments.settings.config import (
+    PRESETS,
+    Comparison,
+    Execution,
+    Start,
+    with_checkpoints,
+)
+from neurosim.experiments.settings.options import (
     Layer,
     Parser,
     add_options,
@@ -26,7 +31,8 @@ from neurosim.experiments.options import (
     to_toml,
     to_yaml,
 )
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
 
 SHOWN_FORMATS = ("yaml", "toml")
 
@@ -147,7 +153,7 @@ def _command(argv: Sequence[str] | None) -> int:
         report(command.report, command.execution)
         return 0
     if command.watched is not None:
-        from neurosim.experiments.watch import watch
+        from neurosim.experiments.progress.watch import watch
 
         return watch(command.watched)
     from neurosim.experiments.comparison import plan, run
@@ -161,9 +167,9 @@ def _command(argv: Sequence[str] | None) -> int:
 
 def audit_words(path: Path, stimuli: str, execution: Execution) -> str:
     """Audit a run, or activations of one's own; writes ``audit.json`` there."""
-    from neurosim.experiments.audit import in_words
-    from neurosim.experiments.audit_activations import audit_activations, holds_activations
-    from neurosim.experiments.audit_run import audit_run
+    from neurosim.experiments.audit.activations import audit_activations, holds_activations
+    from neurosim.experiments.audit.questions import in_words
+    from neurosim.experiments.audit.run import audit_run
     from neurosim.experiments.comparison import HEADLINE_LAYER
 
     if holds_activations(path):
@@ -174,9 +180,9 @@ def audit_words(path: Path, stimuli: str, execution: Execution) -> str:
 def report(path: Path, execution: Execution) -> None:
     """Write the report of a run that may still be in flight."""
     from neurosim.experiments.comparison import HEADLINE_LAYER
-    from neurosim.experiments.data import load_stimuli
-    from neurosim.experiments.report import write_report
-    from neurosim.experiments.report_run import ReportedRun
+    from neurosim.experiments.data.registry import load_stimuli
+    from neurosim.experiments.report.files import write_report
+    from neurosim.experiments.report.run import ReportedRun
 
     found = ReportedRun.read(path)
     stimuli = load_stimuli(found.settings.stimuli, execution.data_dir, download=execution.download)

@@ -17,8 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.failures import exit_status, require_same
-from neurosim.experiments.options import (
+from neurosim.experiments.settings.options import (
     Layer,
     Parser,
     add_options,
@@ -27,7 +26,8 @@ from neurosim.experiments.options import (
     require_folder,
     require_seeds,
 )
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.system.failures import exit_status, require_same
+from neurosim.experiments.system.threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -76,8 +76,8 @@ def run(settings: Settings) -> str:
     import torch
     from tqdm import tqdm
 
-    from neurosim.experiments import digits
-    from neurosim.experiments.results import write_csv
+    from neurosim.experiments.data import digits
+    from neurosim.experiments.results.table import write_csv
     from neurosim.storage import whole_or_nothing, write_tree
 
     digits.check(settings.image_px, settings.n_train)
@@ -129,13 +129,13 @@ def _asked(settings: Settings) -> str:
 
 def network(settings: Settings, seed: int):
     """The untrained network of a seed, its weights already sharing their fixed sum."""
-    from neurosim.models.competitive import (
+    from neurosim.models.spiking.competitive import (
         Competition,
         CompetitiveLayer,
         CompetitiveNetwork,
         IncomingSum,
     )
-    from neurosim.spiking.encoders import Poisson
+    from neurosim.spiking.encoders.registry import Poisson
     from neurosim.streams import generator
 
     dynamics = Competition(
@@ -160,12 +160,12 @@ def train(net, settings: Settings, x: torch.Tensor, seed: int, progress) -> None
     """All passes over the images ``x``, without labels."""
     import torch
 
-    from neurosim.models.competitive import IncomingSum
+    from neurosim.models.spiking.competitive import IncomingSum
     from neurosim.rule import LearningRule, run_batch
     from neurosim.solvers import Ticks
-    from neurosim.spiking.reductions import SumOverBatch
-    from neurosim.spiking.timing import AllPairs
-    from neurosim.spiking.traces import TraceSTDP
+    from neurosim.spiking.timing.reductions import SumOverBatch
+    from neurosim.spiking.timing.rules import AllPairs
+    from neurosim.spiking.timing.traces import TraceSTDP
     from neurosim.streams import generator
     from neurosim.training import cosine
     from neurosim.types import Drive
@@ -191,8 +191,8 @@ def train(net, settings: Settings, x: torch.Tensor, seed: int, progress) -> None
 def evaluate(name: str, net, data, seed: int) -> tuple[list[dict[str, Any]], torch.Tensor]:
     """Accuracy on held-out digits by the class of each cell, and by a linear probe on counts;
     beside these rows, the class of each cell."""
-    from neurosim.experiments.digits import N_CLASSES
-    from neurosim.models.competitive import ClassOfCell
+    from neurosim.experiments.data.digits import N_CLASSES
+    from neurosim.models.spiking.competitive import ClassOfCell
 
     train, test = net.counts(data.x_train), net.counts(data.x_test)
     cells = ClassOfCell.of(train, data.y_train, N_CLASSES)
@@ -236,7 +236,7 @@ def draw(weight: torch.Tensor, class_of_cell: torch.Tensor, settings: Settings) 
     import numpy as np
     from matplotlib.figure import Figure
 
-    from neurosim.experiments.figure_style import RC, save
+    from neurosim.experiments.figures.style import RC, save
 
     px, n = settings.image_px, len(weight)
     columns = max(1, round((2 * n) ** 0.5))

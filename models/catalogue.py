@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neurosim.choices import Choices
-from neurosim.models.bounded_stdp import RULE_DEPENDENCES
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feed_forward import FeedForward
-from neurosim.models.feedback import (
+from neurosim.models.network.layers import Network
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feed_forward import FeedForward
+from neurosim.models.rules.feedback import (
     AbstractFeedback,
     DirectFeedback,
     KolenPollack,
@@ -21,21 +21,21 @@ from neurosim.models.feedback import (
     SignSymmetric,
     Transpose,
 )
-from neurosim.models.learner import Learner, LearnerBuilder, SharedStart
-from neurosim.models.network import Network
-from neurosim.models.pc_rules import (
+from neurosim.models.rules.learner import Learner, LearnerBuilder, SharedStart
+from neurosim.models.rules.pc_rules import (
     HYBRID_OPTIMISER,
     SUPERVISED_OPTIMISER,
     predictive_coding_hybrid_rule,
     predictive_coding_supervised_rule,
 )
-from neurosim.models.spiking import SpikingDynamics
-from neurosim.models.stdp import RULE_TIMINGS, stdp_part
+from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
+from neurosim.models.spiking.dynamics import SpikingDynamics
+from neurosim.models.spiking.stdp import RULE_TIMINGS, stdp_part
 from neurosim.plasticity import ErrorTimesPre, Frozen
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
-from neurosim.spiking.encoders import ENCODERS
-from neurosim.spiking.neurons import CELLS
+from neurosim.spiking.cells.registry import CELLS
+from neurosim.spiking.encoders.registry import ENCODERS
 from neurosim.training import Optimiser, Part, without_learning
 
 #: As in Leutenegger 2026 (arXiv 2605.30556): coupled decay, cosine to 0, changes clipped to norm 1.

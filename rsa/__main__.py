@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neurosim.rsa._checks import check_count
-from neurosim.rsa._files import write_whole
+from neurosim.rsa.formats.writing import write_whole
+from neurosim.rsa.rdm.checks import check_count
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from neurosim.rsa.rdm import RDM
+    from neurosim.rsa.rdm.rdm import RDM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,11 +96,11 @@ def compare_files(
     import numpy as np
     import pandas as pd
 
-    from neurosim.rsa.bootstrap import bootstrap_stimuli
-    from neurosim.rsa.comparators import find_comparator
-    from neurosim.rsa.compare import compare_rdms
-    from neurosim.rsa.permutation import permute_labels
-    from neurosim.rsa.rdm_files import load_rdms
+    from neurosim.rsa.compare.comparators import find_comparator
+    from neurosim.rsa.compare.measure import compare_rdms
+    from neurosim.rsa.inference.bootstrap import bootstrap_stimuli
+    from neurosim.rsa.inference.permutation import permute_labels
+    from neurosim.rsa.io.rdm_files import load_rdms
 
     if len(files) < 2:
         raise ValueError("compare needs at least two files")

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurosim.rsa.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of
-from neurosim.rsa.squares import to_square
+from neurosim.rsa.rdm.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of
+from neurosim.rsa.rdm.squares import to_square
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from neurosim.rsa.comparator import Comparator
+    from neurosim.rsa.compare.comparator import Comparator
 
 #: Comparators as axes name them.
 _SCORES = {
@@ -129,7 +129,7 @@ def plot_mds(
 
 def classical_mds(rdm: RDMInput, n_dimensions: int = 2) -> tuple[np.ndarray, float]:
     """((n, d) coordinates, share of the variance), the RDM read as squared distances."""
-    from neurosim.rsa.geometry import gram
+    from neurosim.rsa.compare.geometry import gram
 
     row = as_one(rdm, "rdm")
     if np.isnan(row).any():
@@ -149,7 +149,7 @@ def plot_shepard(
     ax: Axes | None = None,
 ) -> Axes:
     """Every pair's dissimilarity in one RDM against another, as a density, with its score."""
-    from neurosim.rsa.compare import compare_rdms
+    from neurosim.rsa.compare.measure import compare_rdms
 
     a, b = as_one(x, "x"), as_one(y, "y")
     if len(a) != len(b):
@@ -281,8 +281,8 @@ def plot_trajectory(
 
 def _comparator_of(table: pd.DataFrame, method: str | Comparator | None) -> Comparator | None:
     """What made the scores of a table; None where neither the caller nor the table says."""
-    from neurosim.rsa.comparator import Comparator
-    from neurosim.rsa.comparators import COMPARATORS, find_comparator
+    from neurosim.rsa.compare.comparator import Comparator
+    from neurosim.rsa.compare.comparators import COMPARATORS, find_comparator
 
     if method is None:
         return COMPARATORS.get(table.attrs.get("method", ""))

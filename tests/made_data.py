@@ -17,10 +17,10 @@ import pandas as pd
 from PIL import Image
 from scipy.io import savemat
 
-from neurosim.experiments import brain92 as real
-from neurosim.experiments.cifar10 import PARTS
-from neurosim.experiments.data_files import write_npz
-from neurosim.experiments.downloads import RemoteFile
+from neurosim.experiments.data import brain92 as real
+from neurosim.experiments.data.cifar10 import PARTS
+from neurosim.experiments.data.downloads import RemoteFile
+from neurosim.experiments.data.files import write_npz
 
 _SCRATCH = TemporaryDirectory(prefix="neurosim-made-")
 ROOT = Path(_SCRATCH.name)

@@ -2,4 +2,6 @@
 
 Nothing outside this package and the profile that asks for it imports these modules: the
 reference rules do not know that they exist. docs/published.md says what each part is.
+
+May import, of its neighbours: network, rules.
 """

@@ -27,15 +27,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neurosim.dynamics import AbstractDynamics, AbstractFlow
-from neurosim.models.network import Layer, Network
-from neurosim.models.normalisation import (
+from neurosim.models.network.layers import Layer, Network
+from neurosim.models.network.normalisation import (
     Batch,
     Running,
     StatisticsOf,
     statistics_for,
     statistics_of_features,
 )
-from neurosim.models.pc_hybrid import RecognitionSynapse
+from neurosim.models.rules.pc_hybrid import RecognitionSynapse
 from neurosim.plasticity import AbstractPlasticity, Changes
 from neurosim.solvers import AbstractSolver, require_finite
 from neurosim.synapses import Conv2d

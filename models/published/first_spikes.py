@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from neurosim.dynamics import AbstractClocked, AbstractDynamics
-from neurosim.models.network import Layer, Network
-from neurosim.models.normalisation import Batch, Running
-from neurosim.models.pc_hybrid import RecognitionSynapse
+from neurosim.models.network.layers import Layer, Network
+from neurosim.models.network.normalisation import Batch, Running
 from neurosim.models.published.windows import Window
+from neurosim.models.rules.pc_hybrid import RecognitionSynapse
 from neurosim.plasticity import AbstractPlasticity, Changes, require_clock
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint

@@ -15,9 +15,9 @@ from typing import Any, final
 from torch import Tensor
 
 from neurosim.dynamics import AbstractClosedForm
-from neurosim.models.error_circuit import ErrorCircuit, SweptPoint
-from neurosim.models.network import Layer, Network
+from neurosim.models.network.layers import Layer, Network
 from neurosim.models.published.rectified import ThroughRectifier
+from neurosim.models.rules.error_circuit import ErrorCircuit, SweptPoint
 from neurosim.plasticity import AbstractPlasticity, Changes, ErrorTimesPre
 from neurosim.synapses import AbstractSynapse, Conv2d
 from neurosim.types import Drive, LayerLike, LocalSignal, State

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
-from neurosim.models.learner import Learner
-from neurosim.models.network import Layer, Network, fit_to
-from neurosim.models.normalisation import Batch, Running, StatisticsOf
+from neurosim.models.network.layers import Layer, Network, fit_to
+from neurosim.models.network.normalisation import Batch, Running, StatisticsOf
 from neurosim.models.published.channel_errors import RelaxingNetwork
+from neurosim.models.rules.learner import Learner
 
 
 @final

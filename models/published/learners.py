@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import final
 
 from neurosim.models.catalogue import N_CONV, RULES, backprop, error_circuit_rule
-from neurosim.models.learner import Learner, SharedStart
-from neurosim.models.network import Network
+from neurosim.models.network.layers import Network
 from neurosim.models.published.channel_errors import (
     ChannelMeanPredictiveCoding,
     MeanTimesMean,
@@ -25,9 +24,10 @@ from neurosim.models.published.rectified import rectified
 from neurosim.models.published.starts import xavier_normal
 from neurosim.models.published.transport import RandomInConvolutions
 from neurosim.models.published.windows import InvertedWindow, Window, inverted
+from neurosim.models.rules.learner import Learner, SharedStart
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct, Ticks
-from neurosim.spiking.timing import AllPairs
+from neurosim.spiking.timing.rules import AllPairs
 from neurosim.training import Optimiser, Part
 
 #: The readout of PC and STDP: no decay, no schedule, no clipping, and no dropout in its layers.

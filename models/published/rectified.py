@@ -7,8 +7,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.models.feedback import AbstractFeedback
-from neurosim.models.network import Layer, Linearised, Network
+from neurosim.models.network.layers import Layer, Linearised, Network
+from neurosim.models.rules.feedback import AbstractFeedback
 from neurosim.synapses import Conv2d
 
 

@@ -10,8 +10,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.models.learner import SharedStart
-from neurosim.models.network import Network
+from neurosim.models.network.layers import Network
+from neurosim.models.rules.learner import SharedStart
 from neurosim.synapses import Conv2d
 
 #: Rules whose convolutions start Kaiming-normal; the others as torch's default.

@@ -8,8 +8,8 @@ from typing import final
 
 from torch import Tensor
 
-from neurosim.models.feedback import AbstractFeedback
-from neurosim.models.network import Linearised
+from neurosim.models.network.layers import Linearised
+from neurosim.models.rules.feedback import AbstractFeedback
 
 
 @final

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.dynamics import AbstractDynamics
 from neurosim.plasticity import AbstractPlasticity, Changes
-from neurosim.spiking.timing import AbstractTiming, AllPairs
-from neurosim.spiking.traces import TraceSTDP
+from neurosim.spiking.timing.rules import AbstractTiming, AllPairs
+from neurosim.spiking.timing.traces import TraceSTDP
 from neurosim.types import LayerLike, LocalSignal
 
 #: A decay so slow that ``exp(-lag / tau)`` is 1 to the last bit for any lag of a presentation.

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "between": (
+    "population.between": (
         "AbstractBetween",
         "AveragePooling",
         "ChannelNorm",
@@ -19,8 +19,8 @@ _HOMES = {
         "InTurn",
         "MaxPooling",
     ),
-    "competition": ("AbstractCompetition", "Fired", "NoCompetition", "WinnerTakeAll"),
-    "encoders": (
+    "population.competition": ("AbstractCompetition", "Fired", "NoCompetition", "WinnerTakeAll"),
+    "encoders.registry": (
         "ENCODERS",
         "AbstractEncoder",
         "Bernoulli",
@@ -37,10 +37,10 @@ _HOMES = {
         "SnntorchLatency",
         "SnntorchRate",
     ),
-    "direct_sums": ("direct_change",),
-    "membrane": ("Millivolts",),
-    "lgn": ("LGN", "AbstractFrontEnd"),
-    "neurons": (
+    "theory.direct_sums": ("direct_change",),
+    "cells.membrane": ("Millivolts",),
+    "encoders.lgn": ("LGN", "AbstractFrontEnd"),
+    "cells.registry": (
         "CELLS",
         "AbstractCell",
         "AdaptiveLIF",
@@ -57,13 +57,18 @@ _HOMES = {
         "SnntorchLapicque",
         "SnntorchSynaptic",
     ),
-    "homeostasis": ("SynapticScaling", "TotalInput"),
-    "kernels": ("AbstractKernel", "ByDensity", "EventKernel", "FusedKernel", "SubsetKernel"),
-    "poisson_theory": ("PoissonNeuron", "fixed_point", "poisson_drift", "stationary_density"),
-    "reductions": ("AbstractReduction", "MeanOverBatch", "MeanOverSpikes", "SumOverBatch"),
-    "single_synapse": ("weight_change",),
-    "spike_window": ("SpikeWindow",),
-    "timing": (
+    "population.homeostasis": ("SynapticScaling", "TotalInput"),
+    "timing.change": ("AbstractKernel", "ByDensity", "EventKernel", "FusedKernel", "SubsetKernel"),
+    "theory.poisson_theory": (
+        "PoissonNeuron",
+        "fixed_point",
+        "poisson_drift",
+        "stationary_density",
+    ),
+    "timing.reductions": ("AbstractReduction", "MeanOverBatch", "MeanOverSpikes", "SumOverBatch"),
+    "timing.single_synapse": ("weight_change",),
+    "timing.spike_window": ("SpikeWindow",),
+    "timing.rules": (
         "COINCIDENCE",
         "TIMINGS",
         "AbstractTiming",
@@ -77,9 +82,9 @@ _HOMES = {
         "Symmetric",
         "Triplet",
     ),
-    "traces": ("TraceSTDP",),
-    "voltage_timing": ("SpikeVoltage",),
-    "weight_dependence": (
+    "timing.traces": ("TraceSTDP",),
+    "timing.voltage_timing": ("SpikeVoltage",),
+    "timing.weight_dependence": (
         "WEIGHT_DEPENDENCES",
         "AbstractWeightDependence",
         "Additive",

@@ -31,9 +31,9 @@ from typing import Any
 import psutil
 
 from neurosim.experiments import training_dynamics
-from neurosim.experiments.config import Comparison, Execution
-from neurosim.experiments.events import read_log
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.job.events import read_log
+from neurosim.experiments.settings.config import Comparison, Execution
+from neurosim.experiments.system.threads import one_thread
 
 #: Enough for each kind of work to count as it does at full scale, in minutes instead of hours.
 REDUCED = ("--n-train", "1024", "--epochs", "4", "--checkpoints", "0", "1", "4")
@@ -98,11 +98,11 @@ def seconds(work: Any) -> tuple[float, float]:
 
 def bare(task: Any) -> None:
     """A cell's training and evaluation, as one would call them: no files, log, locks or reports."""
-    from neurosim.experiments.batches import epoch_batches
-    from neurosim.experiments.cells import build_learner
-    from neurosim.experiments.evaluate import test_accuracy
-    from neurosim.experiments.profiles import profile_of
-    from neurosim.experiments.tasks import numerics, prepared
+    from neurosim.experiments.engine.tasks import numerics, prepared
+    from neurosim.experiments.job.batches import epoch_batches
+    from neurosim.experiments.job.evaluate import test_accuracy
+    from neurosim.experiments.job.job import build_learner
+    from neurosim.experiments.job.profiles import profile_of
     from neurosim.streams import generator
     from neurosim.training import Trainer
 
@@ -138,9 +138,9 @@ def bare(task: Any) -> None:
 def overhead(settings: Comparison, execution: Execution, out: Path, rounds: int) -> list[dict]:
     """Seconds of each rule and round, as the engine runs a cell and bare."""
     from neurosim.experiments.comparison import run_cells, tasks_of
-    from neurosim.experiments.execute import InProcess
-    from neurosim.experiments.run_folder import RunFolder
-    from neurosim.experiments.tasks import run_task
+    from neurosim.experiments.engine.execute import InProcess
+    from neurosim.experiments.engine.tasks import run_task
+    from neurosim.experiments.run.folder import RunFolder
 
     rows = []
     one_seed = replace(settings, seeds=settings.seeds[:1])

@@ -31,18 +31,18 @@ import torch.nn.functional as F
 from bench_stdp_kernels import medians
 from torch import Tensor
 
-from neurosim.models.competitive import Competition, CompetitiveLayer, CompetitiveNetwork
-from neurosim.models.network import convolutional_network
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork
-from neurosim.models.stdp import stdp_part
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.spiking.competitive import Competition, CompetitiveLayer, CompetitiveNetwork
+from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import stdp_part
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Ticks
-from neurosim.spiking.cell_base import per_map
-from neurosim.spiking.competition import AbstractCompetition, WinnerTakeAll
-from neurosim.spiking.neurons import NorseLIF
-from neurosim.spiking.timing import AllPairs
-from neurosim.spiking.traces import TraceSTDP
+from neurosim.spiking.cells.base import per_map
+from neurosim.spiking.cells.registry import NorseLIF
+from neurosim.spiking.population.competition import AbstractCompetition, WinnerTakeAll
+from neurosim.spiking.timing.rules import AllPairs
+from neurosim.spiking.timing.traces import TraceSTDP
 from neurosim.streams import generator
 from neurosim.synapses import Conv2d, Dense
 from neurosim.types import Drive

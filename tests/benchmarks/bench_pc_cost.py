@@ -14,8 +14,8 @@ import time
 import torch
 
 from neurosim.models.catalogue import backprop
-from neurosim.models.learner import SharedStart
-from neurosim.models.pc_rules import predictive_coding_supervised_rule
+from neurosim.models.rules.learner import SharedStart
+from neurosim.models.rules.pc_rules import predictive_coding_supervised_rule
 from neurosim.rule import LearningRule, run_batch
 from neurosim.types import Drive
 

@@ -31,11 +31,10 @@ from norse.torch.functional.stdp import STDPParameters, STDPState, stdp_step_lin
 from snntorch.functional.stdp_learner import stdp_conv2d_single_step
 from torch import Tensor
 
-from neurosim.spiking import evolving
-from neurosim.spiking.evolving import evolve
-from neurosim.spiking.kernels import AbstractKernel, window_coefficients
-from neurosim.spiking.timing import AllPairs
-from neurosim.spiking.traces import (
+from neurosim.spiking.timing.change import AbstractKernel, window_coefficients
+from neurosim.spiking.timing.evolving import evolve
+from neurosim.spiking.timing.rules import AllPairs, evolving
+from neurosim.spiking.timing.traces import (
     ByDensity,
     EventKernel,
     FusedKernel,
@@ -43,7 +42,7 @@ from neurosim.spiking.traces import (
     SpikeWindow,
     SubsetKernel,
 )
-from neurosim.spiking.weight_dependence import Guetig
+from neurosim.spiking.timing.weight_dependence import Guetig
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 
 TIMING = AllPairs(0.01, 0.0105, 20.0, 20.0)

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from neurosim.experiments.data import load_stimuli
-from neurosim.experiments.evaluate import Evaluation
+from neurosim.experiments.data.registry import load_stimuli
+from neurosim.experiments.job.evaluate import Evaluation
 from neurosim.models.catalogue import RULES
-from neurosim.models.learner import SharedStart
+from neurosim.models.rules.learner import SharedStart
 from neurosim.streams import generator
 from neurosim.training import Trainer
 

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 
 from neurosim.models.catalogue import RULES, backprop
-from neurosim.models.feature_measures import participation_ratio, unexplained_variance
-from neurosim.models.generative import reconstruct
-from neurosim.models.learner import Learner, SharedStart
-from neurosim.models.network import Network
-from neurosim.models.pc_hybrid import HybridPredictiveCoding
+from neurosim.models.network.layers import Network
+from neurosim.models.rules.generative import reconstruct
+from neurosim.models.rules.learner import Learner, SharedStart
+from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
+from neurosim.models.spiking.feature_measures import participation_ratio, unexplained_variance
 from neurosim.rule import LearningRule, run_batch
 from neurosim.streams import generator
 from neurosim.training import BatchLog, initial_weights, movement

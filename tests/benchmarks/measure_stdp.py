@@ -20,17 +20,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feedback import Transpose
-from neurosim.models.network import Network, convolutional_network
-from neurosim.models.spiking import SpikingDynamics, SpikingNetwork
-from neurosim.models.stdp import OPTIMISER, stdp_part
+from neurosim.models.network.layers import Network, convolutional_network
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feedback import Transpose
+from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
+from neurosim.models.spiking.stdp import OPTIMISER, stdp_part
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
-from neurosim.spiking.competition import NoCompetition
-from neurosim.spiking.encoders import ENCODERS
-from neurosim.spiking.neurons import CELLS
+from neurosim.spiking.cells.registry import CELLS
+from neurosim.spiking.encoders.registry import ENCODERS
+from neurosim.spiking.population.competition import NoCompetition
 from neurosim.streams import generator
 from neurosim.training import Optimiser, Part, Trainer, initial_weights, movement, without_learning
 

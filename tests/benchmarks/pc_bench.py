@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.models.learner import Learner
-from neurosim.models.normalisation import Fixed, Running, Statistics, StatisticsOf
+from neurosim.models.network.normalisation import Fixed, Running, Statistics, StatisticsOf
+from neurosim.models.rules.learner import Learner
 from neurosim.streams import generator
 from neurosim.training import BatchLog, Trainer
 

@@ -15,7 +15,7 @@ from neurosim.convergence import AbstractCriterion, Horizon
 from neurosim.dynamics import AbstractFlow
 from neurosim.solvers import RK4, AdaptiveHeun, Euler, Heun
 from neurosim.spiking import NearestPair, Population, SoftBounds, direct_change, weight_change
-from neurosim.spiking.neurons import AdaptiveLIF
+from neurosim.spiking.cells.registry import AdaptiveLIF
 
 DTYPE = torch.float64
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.models.feature_measures import participation_ratio, unexplained_variance
+from neurosim.models.spiking.feature_measures import participation_ratio, unexplained_variance
 
 
 @pytest.mark.parametrize("shape", [(400, 6), (5, 40)])

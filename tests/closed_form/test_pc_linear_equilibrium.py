@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from neurosim.convergence import Steady
-from neurosim.models.losses import SquaredError
-from neurosim.models.network import dense_network, identity
-from neurosim.models.predictive_coding import PredictiveCoding
+from neurosim.models.network.layers import dense_network, identity
+from neurosim.models.rules.losses import SquaredError
+from neurosim.models.rules.predictive_coding import PredictiveCoding
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import RK4

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neurosim.rsa import CrossedBootstrap, bootstrap_crossed, compute_rdm
-from neurosim.rsa.crossed import crossed_variance, draw_shares, mean_of_drawn, subsets
+from neurosim.rsa.inference.crossed import crossed_variance, draw_shares, mean_of_drawn, subsets
 
 SIZES = {"stimuli": 14, "seeds": 6, "subjects": 9}
 

@@ -237,7 +237,7 @@ def test_reliability_weighs_subjects_as_the_plain_average_does() -> None:
 
 @pytest.mark.parametrize("r", [-1.0, -0.5, -1 / 3, -0.01, 0.0, 0.3, 1.0])
 def test_a_reliability_is_a_share(r: float) -> None:
-    from neurosim.rsa.noise import spearman_brown
+    from neurosim.rsa.inference.noise import spearman_brown
 
     for factor in (1.0, 2.0, 4.0, 51.0):
         assert 0 <= spearman_brown(r, factor) <= 1

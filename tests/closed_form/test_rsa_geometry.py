@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neurosim.rsa import compare_rdms, compute_rdm
-from neurosim.rsa.transport import gromov_wasserstein
+from neurosim.rsa.compare.transport import gromov_wasserstein
 
 RNG = np.random.default_rng(0)
 N = 12

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from neurosim.experiments.seed_intervals import (
+from neurosim.experiments.results.seed_intervals import (
     NEGLIGIBLE,
     interval,
     share_of_statistics,

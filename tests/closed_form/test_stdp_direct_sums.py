@@ -1,6 +1,7 @@
 """Every timing against sums over pairs and triplets of spikes, and against Poisson theory.
 
-``neurosim.spiking.direct_sums`` looks at every pair of spikes and shares no code with the kernels.
+``neurosim.spiking.theory.direct_sums`` looks at every pair of spikes and shares no code with the
+kernels.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosim.spiking import weight_change
-from neurosim.spiking.direct_sums import direct_change, terms
-from neurosim.spiking.poisson_theory import (
+from neurosim.spiking.theory.direct_sums import direct_change, terms
+from neurosim.spiking.theory.poisson_theory import (
     PoissonNeuron,
     fixed_point,
     poisson_drift,
     stationary_density,
 )
-from neurosim.spiking.timing import (
+from neurosim.spiking.timing.rules import (
     COINCIDENCE,
     TIMINGS,
     AllPairs,
@@ -31,7 +32,7 @@ from neurosim.spiking.timing import (
     Rewarded,
     Triplet,
 )
-from neurosim.spiking.weight_dependence import (
+from neurosim.spiking.timing.weight_dependence import (
     Guetig,
     HardBounds,
     Multiplicative,

@@ -17,9 +17,9 @@ from neurosim.spiking import (
     MeanOverSpikes,
     SumOverBatch,
 )
-from neurosim.spiking.evolving import _anywhere, _is_sparse, _on_cpu, evolve
-from neurosim.spiking.spike_window import SpikeWindow
-from neurosim.spiking.timing import AllPairs, AntiHebbian, FirstSpike, NearestPair, Triplet
+from neurosim.spiking.timing.evolving import _anywhere, _is_sparse, _on_cpu, evolve
+from neurosim.spiking.timing.rules import AllPairs, AntiHebbian, FirstSpike, NearestPair, Triplet
+from neurosim.spiking.timing.spike_window import SpikeWindow
 from neurosim.synapses import Dense
 
 TIMINGS = {

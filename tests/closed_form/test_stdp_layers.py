@@ -22,7 +22,7 @@ from neurosim.spiking import (
     TraceSTDP,
     Triplet,
 )
-from neurosim.spiking.timing import AllPairs
+from neurosim.spiking.timing.rules import AllPairs
 from neurosim.synapses import Conv1d, Conv2d, Dense, LocallyConnected2d
 from neurosim.types import LocalSignal
 

@@ -14,12 +14,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.spiking.encoders_rate import Poisson
-from neurosim.spiking.kernels import _filter_anywhere, _filter_on_cpu, window_coefficients
-from neurosim.spiking.neurons import SnntorchLIF
-from neurosim.spiking.third_factor import Rewarded
-from neurosim.spiking.timing import COINCIDENCE, AllPairs, AntiHebbian, FirstSpike, Triplet
-from neurosim.spiking.traces import (
+from neurosim.spiking.cells.registry import SnntorchLIF
+from neurosim.spiking.encoders.rate import Poisson
+from neurosim.spiking.timing.change import _filter_anywhere, _filter_on_cpu, window_coefficients
+from neurosim.spiking.timing.rules import COINCIDENCE, AllPairs, AntiHebbian, FirstSpike, Triplet
+from neurosim.spiking.timing.third_factor import Rewarded
+from neurosim.spiking.timing.traces import (
     ByDensity,
     EventKernel,
     FusedKernel,
@@ -31,8 +31,8 @@ from neurosim.spiking.traces import (
     TraceSTDP,
     weight_change,
 )
-from neurosim.spiking.voltage_timing import Clopath
-from neurosim.spiking.weight_dependence import Guetig, HardBounds
+from neurosim.spiking.timing.voltage_timing import Clopath
+from neurosim.spiking.timing.weight_dependence import Guetig, HardBounds
 from neurosim.synapses import Conv2d, Dense
 from neurosim.types import LocalSignal
 

@@ -32,7 +32,7 @@ from neurosim.spiking import (
     Triplet,
     weight_change,
 )
-from neurosim.spiking._factors import _trace_anywhere, _trace_on_cpu
+from neurosim.spiking.timing.factors import _trace_anywhere, _trace_on_cpu
 from neurosim.synapses import Dense
 from neurosim.types import LocalSignal
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.models.network import convolutional_network
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.spiking import SpikingDynamics
-from neurosim.models.stdp import RULE_TIMINGS, stdp_part
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.spiking.dynamics import SpikingDynamics
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import RULE_TIMINGS, stdp_part
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Ticks
 from neurosim.spiking import (
@@ -24,7 +24,7 @@ from neurosim.spiking import (
     SumOverBatch,
     TraceSTDP,
 )
-from neurosim.spiking.neurons import CELLS
+from neurosim.spiking.cells.registry import CELLS
 from neurosim.types import Drive, LocalSignal
 
 DT_MS = 2.0

@@ -12,16 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.rsa import _distance_kernels as distance
-from neurosim.rsa import _rank_kernels as rank
-from neurosim.rsa import _resample_kernels as resample
-from neurosim.rsa import _spike_kernels as spike
-from neurosim.spiking import _competition_kernels as competition
-from neurosim.spiking import _event_kernels as event
-from neurosim.spiking import _evolving_kernels as evolving
-from neurosim.spiking import _subset_kernels as subset
-from neurosim.spiking import _trace_kernels as trace
-from neurosim.spiking import _voltage_kernels as voltage
+from neurosim.rsa.kernels import distance, rank, resample, spike
+from neurosim.spiking.kernels import competition, event, evolving, subset, trace, voltage
 
 Arguments = list[Any]
 T, B, I, O, N = 7, 3, 13, 11, 5  # noqa: E741
@@ -54,108 +46,108 @@ def pairs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 CASES: dict[str, Callable[[], Arguments]] = {
-    "_trace_kernels.filter_all": lambda: [real(T, 1, I), single(5), real(T, 1, I)],
-    "_trace_kernels.trace": lambda: [
+    "trace.filter_all": lambda: [real(T, 1, I), single(5), real(T, 1, I)],
+    "trace.trace": lambda: [
         real(T, I), real(T, I), real(T), True, True, True, real(T, I),
     ],
-    "_trace_kernels.all_binary": lambda: [real(I)],
-    "_trace_kernels.count": lambda: [spikes(B, I), np.zeros(I, np.int64)],
-    "_trace_kernels.dense": lambda: [real(T, B, I), spikes(T, B, O), single(5), real(O, I)],
-    "_trace_kernels.conv2d": lambda: [
+    "trace.all_binary": lambda: [real(I)],
+    "trace.count": lambda: [spikes(B, I), np.zeros(I, np.int64)],
+    "trace.dense": lambda: [real(T, B, I), spikes(T, B, O), single(5), real(O, I)],
+    "trace.conv2d": lambda: [
         real(T, B, 9, 7, 2), spikes(T, B, 5, 4, 16), spikes(T, B, 5, 4, 16).view(np.uint64),
         single(5), 2, 1, 1, real(16, 3, 3, 2),
     ],
-    "_event_kernels.dense": lambda: [
+    "event.dense": lambda: [
         real(T, B, I), spikes(T, B, 16), spikes(T, B, 16).view(np.uint64), (3, 1, 1, 0),
         single(4), real(3, T), np.arange(float(T)), (20.0, 20.0, 20.0), real(T, B), real(16, I),
     ],
-    "_subset_kernels.dense": lambda: [real(T, B, I), spikes(T, B, O), single(5), real(O, I)],
-    "_evolving_kernels.dense": lambda: [
+    "subset.dense": lambda: [real(T, B, I), spikes(T, B, O), single(5), real(O, I)],
+    "evolving.dense": lambda: [
         (real(T, B, I), real(T, B, O)), (real(T, B, I), real(T, B, O)),
         (real(2, I), real(2, O)), real(O), single(4), single(2), single(2), real(O, I),
     ],
-    "_voltage_kernels.waveform": lambda: [
+    "voltage.waveform": lambda: [
         spikes(T, I), 1.0, -70.6, 33.0, 2, -60.0, 9.0, 13.0, 40.0, double(T, I),
     ],
-    "_voltage_kernels.voltage_sides": lambda: [
+    "voltage.voltage_sides": lambda: [
         double(T, I), (0.5, 0.5), -70.0, 2, (-70.0, -45.0), (1.0, 1.0), real(T, I), real(T, I),
     ],
-    "_competition_kernels.winner_take_all": lambda: [
+    "competition.winner_take_all": lambda: [
         2 * real(B, 5, 7, O), real(B, 5, 7, O), np.float32(0.5), real(1, O),
         spikes(B, 5, 7, O), real(B, 2, 3, O), np.zeros(O, np.int64), 2,
     ],
-    "_competition_kernels.one_winner": lambda: [
+    "competition.one_winner": lambda: [
         real(B, I), tuple(real(B, I) for _ in range(5)), real(I), single(6),
         tuple(real(B, I) for _ in range(5)),
     ],
-    "_distance_kernels.one_minus": lambda: [
+    "distance.one_minus": lambda: [
         double(N, N), double(N, 3), double(8, 4), 0.5, double(25), 0,
     ],
-    "_distance_kernels.squared_distance": lambda: [
+    "distance.squared_distance": lambda: [
         double(N, N), double(N, 3), double(8), double(8, 4), double(25), 0,
     ],
-    "_distance_kernels.mend_poisson_kl": lambda: [
+    "distance.mend_poisson_kl": lambda: [
         double(N, 4), double(N, 4), double(N, N), double(N, N),
     ],
-    "_rank_kernels.doubled_midranks": lambda: [
+    "rank.doubled_midranks": lambda: [
         double(I), np.arange(I), np.zeros(I, np.int32),
     ],
-    "_rank_kernels.pack_float32_bits": lambda: [
+    "rank.pack_float32_bits": lambda: [
         np.zeros(I, np.int32), 4, np.zeros(I, np.uint64),
     ],
-    "_rank_kernels.pack_grid_values": lambda: [double(I), 1.0, 4, np.zeros(I, np.uint64)],
-    "_rank_kernels.radix_sorted": lambda: [
+    "rank.pack_grid_values": lambda: [double(I), 1.0, 4, np.zeros(I, np.uint64)],
+    "rank.radix_sorted": lambda: [
         np.arange(I).astype(np.uint64), np.zeros(I, np.uint64), 0, 4,
     ],
-    "_rank_kernels.packed_midranks": lambda: [
+    "rank.packed_midranks": lambda: [
         np.arange(I).astype(np.uint64), 4, np.zeros(I, np.int32),
     ],
-    "_rank_kernels.centred_products": lambda: [
+    "rank.centred_products": lambda: [
         np.ones((2, I), np.int32), np.ones((B, I), np.int32), 3, double(2, B),
     ],
-    "_rank_kernels.tied_pairs": lambda: [np.ones(I, bool)],
-    "_rank_kernels.inversions": lambda: [double(I), double(I)],
-    "_resample_kernels.run_ends": lambda: [
+    "rank.tied_pairs": lambda: [np.ones(I, bool)],
+    "rank.inversions": lambda: [double(I), double(I)],
+    "resample.run_ends": lambda: [
         double(I), np.arange(I).astype(np.uint32), np.zeros(I, np.int32),
     ],
-    "_resample_kernels.resampled_ranks": lambda: [
+    "resample.resampled_ranks": lambda: [
         np.ones((N, 4), np.int32), numbers(10, np.uint32), *pairs(),
         np.zeros((10, 4), np.int32), double(4),
     ],
-    "_resample_kernels.resampled_products": lambda: [
+    "resample.resampled_products": lambda: [
         np.ones((N, 4), np.int32), *pairs(), np.ones((10, 4), np.int32), np.ones(4, np.int32),
         double(4), double(4),
     ],
-    "_resample_kernels.pair_weights": lambda: [
+    "resample.pair_weights": lambda: [
         np.ones((N, 4), np.int32), *pairs()[:2], np.zeros(4, np.int64), double(4),
     ],
-    "_resample_kernels.relabelled_products": lambda: [
+    "resample.relabelled_products": lambda: [
         double(N, N), double(2, 10), np.tile(numbers(N), (3, 1)), np.tile(numbers(N), (3, 1)),
         double(3, 2),
     ],
-    "_resample_kernels.relabelled_masked_ranks": lambda: [
+    "resample.relabelled_masked_ranks": lambda: [
         np.arange(N), np.ones((N, N), bool), *pairs(), 1.0, double(N, N),
     ],
-    "_spike_kernels.victor_purpura": lambda: [double(I), double(N), 0.1],
-    "_spike_kernels.van_rossum_squared": lambda: [double(I), double(N), 0.1],
+    "spike.victor_purpura": lambda: [double(I), double(N), 0.1],
+    "spike.van_rossum_squared": lambda: [double(I), double(N), 0.1],
 }  # fmt: skip
 
 #: Axes that nothing else depends on, ``(argument, within, axis)``: any size is right.
 FREE: dict[str, set[tuple[int, int | None, int]]] = {
-    "_trace_kernels.all_binary": {(0, None, 0)},
-    "_trace_kernels.count": {(0, None, 0)},
-    "_rank_kernels.tied_pairs": {(0, None, 0)},
+    "trace.all_binary": {(0, None, 0)},
+    "trace.count": {(0, None, 0)},
+    "rank.tied_pairs": {(0, None, 0)},
     # The number of features.
-    "_distance_kernels.one_minus": {(2, None, 1)},
-    "_distance_kernels.squared_distance": {(3, None, 1)},
-    "_spike_kernels.victor_purpura": {(0, None, 0), (1, None, 0)},
-    "_spike_kernels.van_rossum_squared": {(0, None, 0), (1, None, 0)},
+    "distance.one_minus": {(2, None, 1)},
+    "distance.squared_distance": {(3, None, 1)},
+    "spike.victor_purpura": {(0, None, 0), (1, None, 0)},
+    "spike.van_rossum_squared": {(0, None, 0), (1, None, 0)},
 }
 #: Room that may be larger than it is filled, and stimuli of which no pair is in use.
 AT_LEAST = {
-    ("_distance_kernels.one_minus", 4), ("_distance_kernels.squared_distance", 4),
-    ("_resample_kernels.resampled_ranks", 0), ("_resample_kernels.resampled_products", 0),
-    ("_resample_kernels.pair_weights", 0),
+    ("distance.one_minus", 4), ("distance.squared_distance", 4),
+    ("resample.resampled_ranks", 0), ("resample.resampled_products", 0),
+    ("resample.pair_weights", 0),
 }  # fmt: skip
 
 MODULES = (
@@ -213,9 +205,9 @@ def try_sizes(name: str) -> int:
                 free = (place, within, axis) in FREE.get(name, set())
                 free |= (name, place) in AT_LEAST and other > size
                 # A row more of an image may be one that no kernel reaches; a leak may be absent.
-                free |= (name, place) == ("_trace_kernels.conv2d", 0) and axis in (2, 3)
+                free |= (name, place) == ("trace.conv2d", 0) and axis in (2, 3)
                 free |= (name, place, axis, other) == (
-                    "_competition_kernels.winner_take_all", 1, 0, 0,
+                    "competition.winner_take_all", 1, 0, 0,
                 )  # fmt: skip
                 assert told or free, f"{name} took argument {place} ({within}) of {given}"
                 n_refused += told
@@ -234,13 +226,13 @@ def try_forms(name: str) -> None:
 def try_integers() -> None:
     """Numbers that sizes depend on."""
     for name, place, bad in (
-        ("_trace_kernels.conv2d", 4, (0, -1, 1, 5)),
-        ("_trace_kernels.conv2d", 5, (-1, 0, 3)),
-        ("_trace_kernels.conv2d", 6, (0, -1, 2)),
-        ("_competition_kernels.winner_take_all", 7, (0, -1, 1, 3)),
-        ("_voltage_kernels.voltage_sides", 3, (-1,)),
-        ("_distance_kernels.one_minus", 5, (-1, 1)),
-        ("_distance_kernels.squared_distance", 5, (-1, 1)),
+        ("trace.conv2d", 4, (0, -1, 1, 5)),
+        ("trace.conv2d", 5, (-1, 0, 3)),
+        ("trace.conv2d", 6, (0, -1, 2)),
+        ("competition.winner_take_all", 7, (0, -1, 1, 3)),
+        ("voltage.voltage_sides", 3, (-1,)),
+        ("distance.one_minus", 5, (-1, 1)),
+        ("distance.squared_distance", 5, (-1, 1)),
     ):
         for value in bad:
             given = replaced(CASES[name](), place, None, value)  # type: ignore[arg-type]
@@ -248,7 +240,7 @@ def try_integers() -> None:
 
 
 def main() -> None:
-    from neurosim.spiking._door import KERNELS
+    from neurosim.spiking.kernels.door import KERNELS
 
     for name in CASES:
         print(name, try_sizes(name), flush=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from neurosim.experiments.config import Comparison, with_defaults
-from neurosim.models.bounded_stdp import RULE_DEPENDENCES, BoundedSTDP
-from neurosim.models.network import convolutional_network
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.spiking import SpikingDynamics
-from neurosim.models.stdp import RULE_TIMINGS, TIMING, stdp_part
+from neurosim.experiments.settings.config import Comparison, with_defaults
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES, BoundedSTDP
+from neurosim.models.spiking.dynamics import SpikingDynamics
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import RULE_TIMINGS, TIMING, stdp_part
 from neurosim.rule import run_batch
 from neurosim.spiking import AllPairs, Multiplicative, PowerLaw, TraceSTDP
-from neurosim.spiking.reductions import MeanOverSpikes, SumOverBatch
+from neurosim.spiking.timing.reductions import MeanOverSpikes, SumOverBatch
 from neurosim.synapses import Dense
 from neurosim.types import Drive, LocalSignal
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from neurosim import __version__
-from neurosim.experiments.sources import METHOD_SOURCES
+from neurosim.experiments.report.sources import METHOD_SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,21 +20,7 @@ import torch
 
 import neurosim.models
 from neurosim.dynamics import AbstractClocked, AbstractDynamics
-from neurosim.models.bounded_stdp import BoundedSTDP
-from neurosim.models.competitive import Competition, CompetitiveLayer, CompetitiveNetwork
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feed_forward import FeedForward
-from neurosim.models.feedback import (
-    DirectFeedback,
-    KolenPollack,
-    RandomFixed,
-    SignSymmetric,
-    Transpose,
-)
-from neurosim.models.losses import SquaredError
-from neurosim.models.network import convolutional_network, dense_network
-from neurosim.models.pc_hybrid import HybridPredictiveCoding
-from neurosim.models.predictive_coding import PredictiveCoding
+from neurosim.models.network.layers import convolutional_network, dense_network
 from neurosim.models.published.channel_errors import (
     ChannelMeanPredictiveCoding,
     MeanTimesMean,
@@ -44,8 +30,22 @@ from neurosim.models.published.channel_errors import (
 from neurosim.models.published.first_spikes import ChannelMeanSpikes, FirstSpikePairs
 from neurosim.models.published.gains import GainsAndReadout, WhereWeightsLearn
 from neurosim.models.published.windows import SumOf
-from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork
-from neurosim.models.zero_divergence import ZeroDivergence
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feed_forward import FeedForward
+from neurosim.models.rules.feedback import (
+    DirectFeedback,
+    KolenPollack,
+    RandomFixed,
+    SignSymmetric,
+    Transpose,
+)
+from neurosim.models.rules.losses import SquaredError
+from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
+from neurosim.models.rules.predictive_coding import PredictiveCoding
+from neurosim.models.rules.zero_divergence import ZeroDivergence
+from neurosim.models.spiking.bounded_stdp import BoundedSTDP
+from neurosim.models.spiking.competitive import Competition, CompetitiveLayer, CompetitiveNetwork
+from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.plasticity import AbstractPlasticity, ErrorTimesPre, Frozen
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import RK4, AbstractSolver, AdaptiveHeun, Direct, Euler, Heun, Ticks
@@ -59,8 +59,8 @@ from neurosim.spiking import (
     Rewarded,
     SnntorchLIF,
 )
-from neurosim.spiking.traces import TraceSTDP
-from neurosim.spiking.weight_dependence import HardBounds
+from neurosim.spiking.timing.traces import TraceSTDP
+from neurosim.spiking.timing.weight_dependence import HardBounds
 from neurosim.synapses import Conv2d
 from neurosim.training import Part
 from neurosim.types import Drive

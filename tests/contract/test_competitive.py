@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from neurosim.models.competitive import (
+from neurosim.models.spiking.competitive import (
     ClassOfCell,
     Competition,
     CompetitiveLayer,

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.experiments.data import (
+from neurosim.experiments.data.registry import (
     STIMULUS_SETS,
     TRAINING_SETS,
     MissingDataError,
@@ -222,7 +222,7 @@ def test_the_door_opens_quickly() -> None:
     """A --help imports it: what takes long has to be imported when a set is loaded."""
     slow = ("torch", "scipy", "matplotlib", "pandas", "h5py", "numba", "tqdm", "urllib.request")
     code = f"""
-import sys, neurosim.experiments.data
+import sys, neurosim.experiments.data.registry
 print(*[name for name in {slow} if name in sys.modules])
 """
     done = subprocess.run(

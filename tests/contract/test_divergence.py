@@ -16,11 +16,11 @@ from neurosim.convergence import (
     Steady,
 )
 from neurosim.dynamics import AbstractEnergy, AbstractFlow
-from neurosim.models.losses import SquaredError
-from neurosim.models.network import dense_network
-from neurosim.models.pc_rules import predictive_coding_supervised_rule
-from neurosim.models.predictive_coding import PredictiveCoding
+from neurosim.models.network.layers import dense_network
 from neurosim.models.published.channel_errors import RectifiedEuler
+from neurosim.models.rules.losses import SquaredError
+from neurosim.models.rules.pc_rules import predictive_coding_supervised_rule
+from neurosim.models.rules.predictive_coding import PredictiveCoding
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import RK4, AdaptiveHeun, Euler, Heun

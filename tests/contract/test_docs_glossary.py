@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from neurosim.experiments.config import POLICY_NAMES, PRESETS, PROFILES, READOUT_NAMES
+from neurosim.experiments.settings.config import POLICY_NAMES, PRESETS, PROFILES, READOUT_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from neurosim.experiments.config import RULE_NAMES
-from neurosim.experiments.data import STIMULUS_SETS, TRAINING_SETS
+from neurosim.experiments.data.registry import STIMULUS_SETS, TRAINING_SETS
+from neurosim.experiments.settings.config import RULE_NAMES
 from neurosim.rsa import COMPARATORS, DISSIMILARITIES, REFERENCES
 from neurosim.spiking import CELLS, ENCODERS, TIMINGS, WEIGHT_DEPENDENCES
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import needs
 
-from neurosim.experiments.config import Comparison, Execution
-from neurosim.experiments.options import settings_of
+from neurosim.experiments.settings.config import Comparison, Execution
+from neurosim.experiments.settings.options import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

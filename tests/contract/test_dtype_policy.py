@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neurosim.models.competitive import Competition, CompetitiveLayer
-from neurosim.models.network import convolutional_network, dense_network
-from neurosim.models.spiking import SpikingDynamics, SpikingLayer, SpikingNetwork
+from neurosim.models.network.layers import convolutional_network, dense_network
+from neurosim.models.spiking.competitive import Competition, CompetitiveLayer
+from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.spiking import (
     CELLS,
     ENCODERS,
@@ -40,7 +40,7 @@ from neurosim.spiking import (
     WinnerTakeAll,
     weight_change,
 )
-from neurosim.spiking.evolving import evolve
+from neurosim.spiking.timing.evolving import evolve
 from neurosim.synapses import Conv2d, Dense
 from neurosim.types import LocalSignal
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.spiking.encoders import (
+from neurosim.spiking.encoders.registry import (
     ENCODERS,
     Bernoulli,
     Burst,

@@ -8,8 +8,10 @@ import torch.nn.functional as F
 
 from neurosim.convergence import Steady
 from neurosim.models.catalogue import RULES, backprop, error_circuit_rule
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feedback import (
+from neurosim.models.network.layers import convolutional_network, dense_network
+from neurosim.models.network.normalisation import Batch
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feedback import (
     DirectFeedback,
     KolenPollack,
     RandomFixed,
@@ -17,10 +19,8 @@ from neurosim.models.feedback import (
     Transpose,
     input_counts,
 )
-from neurosim.models.learner import SharedStart
-from neurosim.models.losses import SquaredError
-from neurosim.models.network import convolutional_network, dense_network
-from neurosim.models.normalisation import Batch
+from neurosim.models.rules.learner import SharedStart
+from neurosim.models.rules.losses import SquaredError
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import RK4, AdaptiveHeun, Euler, Heun

@@ -1,7 +1,7 @@
 """What a file from others may not do: show the content of another file, run code, or fill memory.
 
-Both doors to HDF5 (``neurosim.storage``, ``neurosim.rsa.hdf5_files``) are held to the same cases,
-and no other place opens such a file.
+Both doors to HDF5 (``neurosim.storage``, ``neurosim.rsa.formats.hdf5_files``) are held to the same
+cases, and no other place opens such a file.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import h5py
 import numpy as np
 import pytest
 
-from neurosim.experiments.data_files import Field, read_npz
-from neurosim.rsa import BrainRDMs, numpy_files
-from neurosim.rsa.brain_files import BrainFileError
-from neurosim.rsa.numpy_files import NumpyFileError, open_npz, read_npy
-from neurosim.rsa.things_files import SubjectFiles, ThingsFileError, open_responses
+from neurosim.experiments.data.files import Field, read_npz
+from neurosim.rsa import BrainRDMs
+from neurosim.rsa.brain.brain_files import BrainFileError
+from neurosim.rsa.brain.things_files import SubjectFiles, ThingsFileError, open_responses
+from neurosim.rsa.formats import numpy_files
+from neurosim.rsa.formats.numpy_files import NumpyFileError, open_npz, read_npy
 from neurosim.storage import DamagedFileError, read_tree, write_tree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,9 +118,13 @@ def test_things_responses_with_foreign_data_are_refused(tmp_path: Path, poison: 
 
 #: Each file of the project that opens a format in which others can hide something.
 DOORS = {
-    r"h5py\.File\(": {"neurosim/storage.py", "rsa/hdf5_files.py", "rsa/brain_files.py"},
-    r"np\.load\(|numpy\.load\(|read_array\(|NpzFile": {"rsa/numpy_files.py"},
-    r"loadmat\(|whosmat\(": {"rsa/mat_files.py", "experiments/brain92.py"},
+    r"h5py\.File\(": {
+        "neurosim/storage.py",
+        "rsa/formats/hdf5_files.py",
+        "rsa/brain/brain_files.py",
+    },
+    r"np\.load\(|numpy\.load\(|read_array\(|NpzFile": {"rsa/formats/numpy_files.py"},
+    r"loadmat\(|whosmat\(": {"rsa/formats/mat_files.py", "experiments/data/brain92.py"},
     r"\bpickle\.load|torch\.load\(|read_pickle\(|read_hdf\(|joblib": set(),
     r"allow_pickle=True": set(),
     r"extractall\(|\.extract\(|unpack_archive\(": set(),
@@ -138,7 +143,7 @@ def test_such_files_are_opened_in_one_place_each(pattern: str) -> None:
 
 
 def test_the_other_hdf5_calls_only_write() -> None:
-    for name in ("neurosim/storage.py", "rsa/brain_files.py"):
+    for name in ("neurosim/storage.py", "rsa/brain/brain_files.py"):
         modes = re.findall(r"h5py\.File\([^)]*?\"(\w\+?)\"", (ROOT / name).read_text())
         assert set(modes) - {"w"} == ({"r"} if name.endswith("storage.py") else set())
 

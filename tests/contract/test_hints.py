@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim.choices import Choices, nearest, shown
-from neurosim.experiments.config import Comparison, Execution
-from neurosim.experiments.options import names
+from neurosim.experiments.settings.config import Comparison, Execution
+from neurosim.experiments.settings.options import names
 from neurosim.models.catalogue import RULES
-from neurosim.spiking.encoders import ENCODERS
-from neurosim.spiking.neurons import CELLS
-from neurosim.spiking.timing import TIMINGS
+from neurosim.spiking.cells.registry import CELLS
+from neurosim.spiking.encoders.registry import ENCODERS
+from neurosim.spiking.timing.rules import TIMINGS
 
 REGISTRIES = [RULES, ENCODERS, CELLS, TIMINGS]
 OPTIONS = [f"--{name.replace('_', '-')}" for name in names(Comparison, Execution)] + ["--plan"]

@@ -1,6 +1,8 @@
 """The directions of the imports, and what may be imported without torch."""
 
 import ast
+import configparser
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +59,55 @@ def test_short_names_are_never_imported(path):
     tops = {module.split(".")[0] for module in imported(path)}
     assert not tops & SHORT_NAMES, f"{path}: write neurosim.models, neurosim.rsa, ..."
     assert "torchvision" not in tops
+
+
+PARENTS = [*(ROOT / folder for folder in ALLOWED), ROOT / "neurosim" / "spiking"]
+FOLDERS = sorted({path.parent for path in FILES} - set(PARENTS))
+
+
+def module_of(path: Path) -> str:
+    """The package that a folder of the checkout is installed as."""
+    name = ".".join(path.relative_to(ROOT).parts)
+    return name if name.startswith("neurosim") else f"neurosim.{name}"
+
+
+def neighbours(folder: Path) -> set[str]:
+    """The folders beside this one that its modules import."""
+    parent = module_of(folder.parent) + "."
+    modules = set().union(*(imported(path) for path in folder.glob("*.py")))
+    beside = {m.removeprefix(parent).split(".")[0] for m in modules if m.startswith(parent)}
+    return {name for name in beside if (folder.parent / name).is_dir()} - {folder.name}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_folder_imports_what_it_says(folder):
+    """Its ``__init__`` says what lives there and names the neighbours that it may import."""
+    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+    stated = said.replace("\n", " ").partition("May import, of its neighbours: ")[2].rstrip(".")
+    assert stated, f"{folder}: write what it may import"
+    assert neighbours(folder) == set(stated.split(", ")) - {"none"}
+
+
+@pytest.mark.parametrize("parent", PARENTS, ids=lambda p: p.name)
+def test_arrows_run_one_way(parent):
+    """Between the folders of a package, and these and the modules that stand beside them."""
+    within = {f.name: set(f.glob("*.py")) for f in FOLDERS if f.parent == parent}
+    within |= {path.stem: {path} for path in parent.glob("*.py") if path.stem != "__init__"}
+    inside = module_of(parent) + "."
+    graph = {}
+    for name, paths in within.items():
+        modules = set().union(*(imported(path) for path in paths))
+        beside = {m.removeprefix(inside).split(".")[0] for m in modules if m.startswith(inside)}
+        graph[name] = (beside & set(within)) - {name}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises where there is a cycle
+
+
+def test_folders_are_small_and_installed():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", "utf-8")
+    installed = set(config["options"]["packages"].split())
+    assert installed == {module_of(path.parent) for path in FILES}
+    assert max(len(list(folder.glob("*.py"))) for folder in FOLDERS) <= 15
 
 
 def loaded_after(statement: str) -> set[str]:

@@ -7,8 +7,8 @@ import pickle
 
 import pytest
 
-from neurosim.models.bounded_stdp import RULE_DEPENDENCES
-from neurosim.models.stdp import RULE_TIMINGS
+from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
+from neurosim.models.spiking.stdp import RULE_TIMINGS
 from neurosim.spiking import (
     CELLS,
     ENCODERS,

@@ -7,17 +7,17 @@ from functools import cache
 import pytest
 import torch
 
-from neurosim.experiments import config
-from neurosim.experiments.batches import AUGMENTATIONS, LABELS, epoch_batches
-from neurosim.models.bounded_stdp import RULE_DEPENDENCES
+from neurosim.experiments.job.batches import AUGMENTATIONS, LABELS, epoch_batches
+from neurosim.experiments.settings import config
 from neurosim.models.catalogue import CONTROL_OF, RULES
-from neurosim.models.learner import Learner, SharedStart
-from neurosim.models.normalisation import NORMS, Batch, Running
-from neurosim.models.policies import POLICIES, Calibration
-from neurosim.models.readouts import READOUTS
-from neurosim.models.stdp import RULE_TIMINGS
-from neurosim.spiking.encoders import ENCODERS
-from neurosim.spiking.neurons import CELLS
+from neurosim.models.network.normalisation import NORMS, Batch, Running
+from neurosim.models.network.policies import POLICIES, Calibration
+from neurosim.models.network.readouts import READOUTS
+from neurosim.models.rules.learner import Learner, SharedStart
+from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
+from neurosim.models.spiking.stdp import RULE_TIMINGS
+from neurosim.spiking.cells.registry import CELLS
+from neurosim.spiking.encoders.registry import ENCODERS
 from neurosim.streams import generator
 from neurosim.training import SCHEDULES, Trainer, without_learning
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.experiments.batches import normalise
-from neurosim.spiking.lgn import LGN
+from neurosim.experiments.job.batches import normalise
+from neurosim.spiking.encoders.lgn import LGN
 
 byte = st.integers(0, 255)
 dtypes = st.sampled_from([torch.float32, torch.float64])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neurosim.models.catalogue import RULES
-from neurosim.models.learner import SharedStart
+from neurosim.models.rules.learner import SharedStart
 from neurosim.solvers import Ticks
 from neurosim.training import Trainer
 

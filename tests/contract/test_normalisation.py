@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.experiments.batches import LABELS, first_batches
-from neurosim.experiments.config import SPIKING_RULES
-from neurosim.models import readouts
+from neurosim.experiments.job.batches import LABELS, first_batches
+from neurosim.experiments.settings.config import SPIKING_RULES
 from neurosim.models.catalogue import RULES
-from neurosim.models.learner import SharedStart
-from neurosim.models.network import convolutional_network, max_pool
-from neurosim.models.normalisation import (
+from neurosim.models.network import readouts
+from neurosim.models.network.layers import convolutional_network, max_pool
+from neurosim.models.network.normalisation import (
     NORMS,
     Accumulate,
     Batch,
@@ -21,7 +20,8 @@ from neurosim.models.normalisation import (
     Running,
     identity_statistics,
 )
-from neurosim.models.policies import POLICIES, Calibration
+from neurosim.models.network.policies import POLICIES, Calibration
+from neurosim.models.rules.learner import SharedStart
 from neurosim.rsa import compute_rdm
 from neurosim.streams import generator
 from neurosim.training import Trainer

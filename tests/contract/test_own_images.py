@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.experiments.data import load_stimuli
-from neurosim.experiments.data_types import StimulusSet, TrainingImages, as_rgb
+from neurosim.experiments.data.registry import load_stimuli
+from neurosim.experiments.data.types import StimulusSet, TrainingImages, as_rgb
 
 LEVELS = np.random.default_rng(0).integers(0, 256, (6, 12, 10), dtype=np.uint8)
 GREY = {"(n, h, w)": LEVELS, "(n, h, w, 1)": LEVELS[..., None]}

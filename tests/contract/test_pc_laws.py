@@ -9,19 +9,19 @@ import pytest
 import torch
 
 from neurosim.convergence import EnergyPlateau, Horizon, Steady
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feedback import Transpose
-from neurosim.models.generative import HighPass
-from neurosim.models.lateral import LateralInhibition
-from neurosim.models.network import Network, convolutional_network, dense_network
-from neurosim.models.normalisation import Batch
-from neurosim.models.pc_hybrid import HybridPredictiveCoding
-from neurosim.models.pc_rules import (
+from neurosim.models.network.layers import Network, convolutional_network, dense_network
+from neurosim.models.network.normalisation import Batch
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feedback import Transpose
+from neurosim.models.rules.generative import HighPass
+from neurosim.models.rules.lateral import LateralInhibition
+from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
+from neurosim.models.rules.pc_rules import (
     predictive_coding_hybrid_rule,
     predictive_coding_supervised_rule,
 )
-from neurosim.models.predictive_coding import PredictiveCoding
-from neurosim.models.zero_divergence import ZeroDivergence
+from neurosim.models.rules.predictive_coding import PredictiveCoding
+from neurosim.models.rules.zero_divergence import ZeroDivergence
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import RK4, AdaptiveHeun, Direct, Euler, Heun, Ticks

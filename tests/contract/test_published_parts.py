@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from neurosim.models.catalogue import RULES
-from neurosim.models.learner import Learner, SharedStart
-from neurosim.models.policies import calibrate
+from neurosim.models.network.policies import calibrate
 from neurosim.models.published import learners
 from neurosim.models.published.channel_errors import RelaxingNetwork
 from neurosim.models.published.first_spikes import FirstSpikePairs
 from neurosim.models.published.leak import LeakingLearner
 from neurosim.models.published.starts import OwnStart
 from neurosim.models.published.windows import InvertedWindow, SumOf, inverted
-from neurosim.spiking.reductions import SumOverBatch
-from neurosim.spiking.timing import AllPairs, NearestPair
-from neurosim.spiking.traces import TraceSTDP
-from neurosim.spiking.weight_dependence import Logistic
+from neurosim.models.rules.learner import Learner, SharedStart
+from neurosim.spiking.timing.reductions import SumOverBatch
+from neurosim.spiking.timing.rules import AllPairs, NearestPair
+from neurosim.spiking.timing.traces import TraceSTDP
+from neurosim.spiking.timing.weight_dependence import Logistic
 from neurosim.streams import generator
 from neurosim.synapses import Dense
 from neurosim.training import Trainer, movement
@@ -244,7 +244,7 @@ def test_displacement_is_bounded_by_the_clamps():
 
 def test_reference_rules_do_not_know_the_published_ones():
     code = (
-        "from neurosim.models.catalogue import RULES; from neurosim.models.learner import "
+        "from neurosim.models.catalogue import RULES; from neurosim.models.rules.learner import "
         "SharedStart; RULES['pc'](SharedStart(1)); import sys; "
         "print([m for m in sys.modules if 'published' in m])"
     )

@@ -18,12 +18,12 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
-from neurosim.experiments.brain92 import HIT_MAT, STIMULI_MAT
-from neurosim.experiments.data_files import data_directory
+from neurosim.experiments.data.brain92 import HIT_MAT, STIMULI_MAT
+from neurosim.experiments.data.files import data_directory
 from neurosim.rsa import BrainRDMs, compare_rdms, load_rdms, to_square
 from neurosim.rsa.__main__ import compare_files, main
-from neurosim.rsa.brain_files import BrainFileError
-from neurosim.rsa.rdm_files import RDMFileError
+from neurosim.rsa.brain.brain_files import BrainFileError
+from neurosim.rsa.io.rdm_files import RDMFileError
 
 DATA = data_directory()
 N = 10

@@ -11,19 +11,19 @@ import pytest
 import torch
 
 from neurosim.models.catalogue import RULES
-from neurosim.models.competitive import (
+from neurosim.models.network.normalisation import BatchNorm
+from neurosim.models.network.policies import accumulate, calibrate
+from neurosim.models.rules.learner import Learner, SharedStart
+from neurosim.models.spiking.competitive import (
     ClassOfCell,
     Competition,
     CompetitiveLayer,
     CompetitiveNetwork,
     IncomingSum,
 )
-from neurosim.models.learner import Learner, SharedStart
-from neurosim.models.normalisation import BatchNorm
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.policies import accumulate, calibrate
-from neurosim.models.spiking import Homeostasis
-from neurosim.models.stdp import FilterNorm
+from neurosim.models.spiking.dynamics import Homeostasis
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import FilterNorm
 from neurosim.spiking import (
     CELLS,
     WEIGHT_DEPENDENCES,
@@ -33,8 +33,8 @@ from neurosim.spiking import (
     SpikeWindow,
     WinnerTakeAll,
 )
-from neurosim.spiking.evolving import evolve
-from neurosim.spiking.reductions import MeanOverSpikes, SumOverBatch
+from neurosim.spiking.timing.evolving import evolve
+from neurosim.spiking.timing.reductions import MeanOverSpikes, SumOverBatch
 from neurosim.streams import generator
 from neurosim.synapses import Dense
 from neurosim.training import AbstractConstraint, Trainer

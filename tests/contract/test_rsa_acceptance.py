@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosim.rsa import BrainRDMs, compare_rdms, to_condensed
-from neurosim.rsa.rdm import as_rows
+from neurosim.rsa.rdm.rdm import as_rows
 
 LIGHT = settings(deadline=None, max_examples=25)
 SCALES = st.floats(-30, 30).map(lambda e: 10.0**e)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosim.rsa import BrainRDMs, compute_rdm, noise_ceiling
-from neurosim.rsa.brain_files import BrainFileError
+from neurosim.rsa.brain.brain_files import BrainFileError
 
 
 def brain(mask: bool = True) -> BrainRDMs:

@@ -14,8 +14,8 @@ import pytest
 
 from neurosim.rsa import BrainRDMs, compare_rdms, compute_rdm, to_square
 from neurosim.rsa.__main__ import compare_files, main
-from neurosim.rsa.brain_files import BrainFileError
-from neurosim.rsa.rdm_files import RDMFileError, load_rdms
+from neurosim.rsa.brain.brain_files import BrainFileError
+from neurosim.rsa.io.rdm_files import RDMFileError, load_rdms
 
 RNG = np.random.default_rng(0)
 X = compute_rdm(RNG.normal(size=(9, 5))).dissimilarities

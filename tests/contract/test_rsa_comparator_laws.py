@@ -16,7 +16,7 @@ from neurosim.rsa import (
     prepare_rdms,
     to_square,
 )
-from neurosim.rsa.resampling import relabel_plainly, resample_plainly
+from neurosim.rsa.rdm.resampling import relabel_plainly, resample_plainly
 
 POT = "gromov-wasserstein"
 EVERY = [

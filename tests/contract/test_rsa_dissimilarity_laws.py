@@ -15,7 +15,7 @@ from neurosim.rsa import (
     to_condensed,
     to_square,
 )
-from neurosim.rsa.distances import GRID
+from neurosim.rsa.rdm.distances import GRID
 
 PRECISION = np.linalg.inv(np.cov(np.random.default_rng(99).normal(size=(40, 12)).T))
 # Options and the kind of pattern for every entry: a new entry without a line here fails.
@@ -90,7 +90,7 @@ def test_blocks_join(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The block size is not in the result: blocks of 4 rows give the RDM of one block."""
     x = patterns(7, n=13)
     whole = rdm_of(x, metric).dissimilarities
-    monkeypatch.setattr("neurosim.rsa.distances._BLOCK", 4)
+    monkeypatch.setattr("neurosim.rsa.rdm.distances._BLOCK", 4)
     np.testing.assert_allclose(rdm_of(x, metric).dissimilarities, whole, rtol=1e-11, atol=2 * GRID)
 
 

@@ -23,8 +23,8 @@ from neurosim.rsa import (
     partial_correlation,
     permute_labels,
 )
-from neurosim.rsa.comparators import COMPARATORS
-from neurosim.rsa.noise import mean_rdm
+from neurosim.rsa.compare.comparators import COMPARATORS
+from neurosim.rsa.inference.noise import mean_rdm
 
 N = 8
 NAMES = tuple("abcdefgh")

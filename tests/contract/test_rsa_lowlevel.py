@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from neurosim.rsa import REFERENCES, reference_rdms
-from neurosim.rsa.gabor import gabor_maps
-from neurosim.rsa.lowlevel import colour_histogram, mean_luminance, silhouette
+from neurosim.rsa.controls.gabor import gabor_maps
+from neurosim.rsa.controls.lowlevel import colour_histogram, mean_luminance, silhouette
 
 RNG = np.random.default_rng(0)
 IMAGES = np.full((7, 24, 24, 3), 128, dtype=np.uint8)  # a textured object on grey
@@ -88,5 +88,5 @@ def test_gabor_energies_do_not_depend_on_the_pieces_they_are_computed_in(monkeyp
     """Bit for bit: every image is filtered by itself."""
     images = RNG.random((5, 40, 40))
     whole = gabor_maps(images)
-    monkeypatch.setattr("neurosim.rsa.gabor._PIXELS_AT_ONCE", 2 * 40 * 40)
+    monkeypatch.setattr("neurosim.rsa.controls.gabor._PIXELS_AT_ONCE", 2 * 40 * 40)
     np.testing.assert_array_equal(gabor_maps(images), whole)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from neurosim.rsa import RDM, BrainRDMs, alignment_table, compute_rdm, load_features
-from neurosim.rsa.feature_files import FeatureFileError
+from neurosim.rsa.io.feature_files import FeatureFileError
 
 N = 6
 NAMES = tuple(f"o{i}" for i in range(N))
@@ -104,7 +104,7 @@ def test_an_index_that_names_no_rows_is_refused(index: Any, message: str) -> Non
 
 def test_rsatoolbox_keeps_its_descriptors_there_and_back() -> None:
     rsatoolbox = pytest.importorskip("rsatoolbox")
-    from neurosim.rsa.interop import rdms_from_rsatoolbox, to_rsatoolbox
+    from neurosim.rsa.io.interop import rdms_from_rsatoolbox, to_rsatoolbox
 
     there = rsatoolbox.rdm.RDMs(
         np.arange(30.0).reshape(2, 15),

@@ -32,8 +32,8 @@ from neurosim.rsa import (
     split_half_reliability,
     variance_partitioning,
 )
+from neurosim.rsa.io.rdm_files import RDMFileError, load_rdms
 from neurosim.rsa.plots import plot_shepard, plot_trajectory
-from neurosim.rsa.rdm_files import RDMFileError, load_rdms
 
 N = 9
 NAMES = tuple("abcdefghi")

@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 from made_data import things
 
-from neurosim.rsa.things import (
+from neurosim.rsa.brain.things import (
     THINGS_ROIS,
     image_paths,
     load_npy_rdms,
     load_things_fmri,
     stimulus_names,
 )
-from neurosim.rsa.things_files import ThingsFileError
+from neurosim.rsa.brain.things_files import ThingsFileError
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_the_transpose_is_the_same_numbers(betas: Path, monkeypatch: pytest.Monk
 
 def test_blocks_of_voxels_join(betas: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = load_things_fmri(betas).rdms
-    monkeypatch.setattr("neurosim.rsa.things_files._BLOCK_BYTES", 8 * 300 * 7)
+    monkeypatch.setattr("neurosim.rsa.brain.things_files._BLOCK_BYTES", 8 * 300 * 7)
     np.testing.assert_array_equal(load_things_fmri(betas).rdms, expected)
 
 

@@ -40,7 +40,7 @@ from neurosim.rsa import (
     split_half_reliability,
     variance_partitioning,
 )
-from neurosim.rsa.bootstrap import UndefinedResampleWarning
+from neurosim.rsa.inference.bootstrap import UndefinedResampleWarning
 
 N, PAIRS = 10, 45
 NEEDS = {"gromov-wasserstein": "ot"}

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from neurosim.convergence import EnergyPlateau, Horizon, Steady
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feedback import Transpose
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feedback import Transpose
 from neurosim.plasticity import ErrorTimesPre, Frozen
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import RK4, AdaptiveHeun, Direct, Euler, Heun, Ticks

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from neurosim.models.catalogue import RULES
-from neurosim.models.learner import SharedStart
-from neurosim.models.pc_hybrid import HybridPredictiveCoding
+from neurosim.models.rules.learner import SharedStart
+from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
 from neurosim.streams import generator
 from neurosim.training import Trainer
 

@@ -7,13 +7,13 @@ import itertools
 import pytest
 import torch
 
-from neurosim.models.network import convolutional_network
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.readouts import pooled_4x4
-from neurosim.models.spiking import SpikingDynamics
-from neurosim.models.spiking_activity import SpikingActivity, synaptic_events
-from neurosim.models.stdp import stdp_part
-from neurosim.spiking.encoders import Poisson
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.readouts import pooled_4x4
+from neurosim.models.spiking.activity import SpikingActivity, synaptic_events
+from neurosim.models.spiking.dynamics import SpikingDynamics
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import stdp_part
+from neurosim.spiking.encoders.registry import Poisson
 from neurosim.synapses import Conv2d, ConvTranspose2d, Dense
 
 

@@ -11,8 +11,7 @@ import weakref
 import pytest
 import torch
 
-from neurosim.spiking.competition import NoCompetition, WinnerTakeAll
-from neurosim.spiking.neurons import (
+from neurosim.spiking.cells.registry import (
     CELLS,
     AdaptiveLIF,
     LeakyCell,
@@ -27,6 +26,7 @@ from neurosim.spiking.neurons import (
     VoltageCell,
     per_map,
 )
+from neurosim.spiking.population.competition import NoCompetition, WinnerTakeAll
 
 RESETS = (ResetToZero(), ResetBySubtraction())
 EVERY_CELL = pytest.mark.parametrize("name", list(CELLS))

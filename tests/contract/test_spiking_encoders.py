@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.spiking.encoders import ENCODERS, RateEncoder
+from neurosim.spiking.encoders.registry import ENCODERS, RateEncoder
 
 EVERY_ENCODER = pytest.mark.parametrize("name", list(ENCODERS))
 RATE_ENCODERS = [kind for kind in ENCODERS.values() if issubclass(kind, RateEncoder)]

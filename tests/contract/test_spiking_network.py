@@ -5,16 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from neurosim.models.network import convolutional_network
-from neurosim.models.normalisation import Batch
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.spiking import Homeostasis, SpikingDynamics
-from neurosim.models.stdp import opponent_weight, spiking_network, stdp_part
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.normalisation import Batch
+from neurosim.models.spiking.dynamics import Homeostasis, SpikingDynamics
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import opponent_weight, spiking_network, stdp_part
 from neurosim.rule import run_batch
-from neurosim.spiking.competition import AbstractCompetition, NoCompetition, WinnerTakeAll
-from neurosim.spiking.encoders import ENCODERS
-from neurosim.spiking.lgn import CIFAR_SD, LGN, OPPONENT, blur
-from neurosim.spiking.neurons import CELLS, SnntorchLIF
+from neurosim.spiking.cells.registry import CELLS, SnntorchLIF
+from neurosim.spiking.encoders.lgn import CIFAR_SD, LGN, OPPONENT, blur
+from neurosim.spiking.encoders.registry import ENCODERS
+from neurosim.spiking.population.competition import (
+    AbstractCompetition,
+    NoCompetition,
+    WinnerTakeAll,
+)
 from neurosim.training import without_learning
 from neurosim.types import Drive
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.models.learner import SharedStart
-from neurosim.models.network import convolutional_network
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.spiking import SpikingDynamics, SpikingNetwork
-from neurosim.models.stdp import spiking_network
-from neurosim.spiking.competition import NoCompetition
-from neurosim.spiking.encoders import ENCODERS
-from neurosim.spiking.neurons import CELLS
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.rules.learner import SharedStart
+from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import spiking_network
+from neurosim.spiking.cells.registry import CELLS
+from neurosim.spiking.encoders.registry import ENCODERS
+from neurosim.spiking.population.competition import NoCompetition
 
 #: Another device, library or order of summation changes a float32 sum by about this much.
 ROUNDING = 1e-6

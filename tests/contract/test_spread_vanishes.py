@@ -13,14 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.models.feature_measures import participation_ratio, unexplained_variance
-from neurosim.models.lateral import LateralInhibition
-from neurosim.models.network import convolutional_network
-from neurosim.models.probe import RidgeProbe
-from neurosim.models.spiking import SpikingDynamics
-from neurosim.models.stdp import FilterNorm, opponent_weight, spiking_network, unit_weight
-from neurosim.rsa.encoding import _standardised as for_encoding
-from neurosim.rsa.things import _over_all_trials, _within_runs
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.rules.lateral import LateralInhibition
+from neurosim.models.spiking.dynamics import SpikingDynamics
+from neurosim.models.spiking.feature_measures import participation_ratio, unexplained_variance
+from neurosim.models.spiking.probe import RidgeProbe
+from neurosim.models.spiking.stdp import FilterNorm, opponent_weight, spiking_network, unit_weight
+from neurosim.rsa.brain.things import _over_all_trials, _within_runs
+from neurosim.rsa.controls.encoding import _standardised as for_encoding
 from neurosim.spiking import ENCODERS, TotalInput
 
 #: Numbers of which float32 and float64 hold a rounded value, and one that they hold exactly.

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feedback import Transpose
-from neurosim.models.network import convolutional_network
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.spiking import SpikingDynamics
-from neurosim.models.stdp import RULE_TIMINGS, FilterNorm, stdp_part
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feedback import Transpose
+from neurosim.models.spiking.dynamics import SpikingDynamics
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import RULE_TIMINGS, FilterNorm, stdp_part
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Direct, Ticks
-from neurosim.spiking.encoders import ENCODERS, Current
-from neurosim.spiking.neurons import CELLS, SnntorchLIF
-from neurosim.spiking.timing import AllPairs
-from neurosim.spiking.traces import SumOverBatch, TraceSTDP
+from neurosim.spiking.cells.registry import CELLS, SnntorchLIF
+from neurosim.spiking.encoders.registry import ENCODERS, Current
+from neurosim.spiking.timing.rules import AllPairs
+from neurosim.spiking.timing.traces import SumOverBatch, TraceSTDP
 from neurosim.synapses import Conv2d
 from neurosim.training import Optimiser, Part, Trainer, without_learning
 from neurosim.types import Drive, LocalSignal

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim.models.catalogue import backprop
-from neurosim.models.competitive import ClassOfCell
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feedback import Transpose
-from neurosim.models.losses import CrossEntropy, SquaredError
-from neurosim.models.network import dense_network
-from neurosim.models.predictive_coding import PredictiveCoding
-from neurosim.models.probe import RidgeProbe
+from neurosim.models.network.layers import dense_network
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feedback import Transpose
+from neurosim.models.rules.losses import CrossEntropy, SquaredError
+from neurosim.models.rules.predictive_coding import PredictiveCoding
+from neurosim.models.spiking.competitive import ClassOfCell
+from neurosim.models.spiking.probe import RidgeProbe
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Direct, Euler

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.models.competitive import (
+from neurosim.models.spiking.competitive import (
     Competition,
     CompetitiveLayer,
     CompetitiveNetwork,
@@ -28,7 +28,7 @@ from neurosim.spiking import (
     SumOverBatch,
     TotalInput,
 )
-from neurosim.spiking.evolving import evolve
+from neurosim.spiking.timing.evolving import evolve
 from neurosim.synapses import Dense
 
 BOUNDED = [name for name in WEIGHT_DEPENDENCES if name not in ("additive", "power")]

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.models.competitive import Competition, CompetitiveLayer
-from neurosim.spiking.cell_base import whole_ticks
-from neurosim.spiking.cells_norse import NorseLIFRefractory
-from neurosim.spiking.encoders import Current, Poisson
-from neurosim.spiking.neurons import ResetBySubtraction, SnntorchLIF
+from neurosim.models.spiking.competitive import Competition, CompetitiveLayer
+from neurosim.spiking.cells.base import whole_ticks
+from neurosim.spiking.cells.norse_cells import NorseLIFRefractory
+from neurosim.spiking.cells.registry import ResetBySubtraction, SnntorchLIF
+from neurosim.spiking.encoders.registry import Current, Poisson
 
 #: Ticks in ms as people write them, most of which have no exact binary form.
 DT_MS = ("0.01", "0.05", "0.1", "0.3", "0.7", "1", "1.1", "2.5", "5")

@@ -24,8 +24,8 @@ from neurosim.spiking import (
     direct_change,
     weight_change,
 )
-from neurosim.spiking._factors import Listed, trace
-from neurosim.spiking.weight_dependence import ADDITIVE, AbstractWeightDependence
+from neurosim.spiking.timing.factors import Listed, trace
+from neurosim.spiking.timing.weight_dependence import ADDITIVE, AbstractWeightDependence
 from neurosim.synapses import Dense
 
 DT_MS = 1.0

@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 from neurosim import storage
-from neurosim.experiments import cells, report, tasks  # noqa: F401  # imported once for all forks
-from neurosim.experiments.events import read_log
-from neurosim.experiments.threads import one_thread
+from neurosim.experiments.engine import tasks  # imported once for all forks
+from neurosim.experiments.job.events import read_log
+from neurosim.experiments.report import files as report
+from neurosim.experiments.system.threads import one_thread
 from neurosim.experiments.training_dynamics import main
 
 SETTINGS = [

@@ -21,11 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from neurosim.experiments import tasks
-from neurosim.experiments.cell_store import read_table
-from neurosim.experiments.config import Comparison
-from neurosim.experiments.data_types import StimulusSet
-from neurosim.experiments.tasks import CellTask, run_task
+from neurosim.experiments.data.types import StimulusSet
+from neurosim.experiments.engine import tasks
+from neurosim.experiments.engine.tasks import CellTask, run_task
+from neurosim.experiments.job.store import read_table
+from neurosim.experiments.settings.config import Comparison
 
 NAME = "emulated"
 _setup_privateuseone_for_python_backend(NAME)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.experiments.audit_activations import write_activations
-from neurosim.experiments.data import load_stimuli
-from neurosim.experiments.data_types import StimulusSet
+from neurosim.experiments.audit.activations import write_activations
+from neurosim.experiments.data.registry import load_stimuli
+from neurosim.experiments.data.types import StimulusSet
 
 LAYERS = ("a", "b", "c")
 END = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from neurosim.experiments.results import merge
+from neurosim.experiments.results.table import merge
 
 RULES = ("untrained", "bp", "fa", "pc", "stdp")
 LAYERS = ("Conv1", "FC1")

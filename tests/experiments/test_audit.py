@@ -8,15 +8,15 @@ import pytest
 import result_tables
 import torch
 
-from neurosim.experiments import audit as audits
-from neurosim.experiments import audit_types
-from neurosim.experiments.audit import Check, audit, in_words
-from neurosim.experiments.audit_activations import audit_activations, write_activations
-from neurosim.experiments.audit_geometry import Yardstick
-from neurosim.experiments.audit_run import check
-from neurosim.experiments.data import load_stimuli
+from neurosim.experiments.audit import questions as audits
+from neurosim.experiments.audit import types as audit_types
+from neurosim.experiments.audit.activations import audit_activations, write_activations
+from neurosim.experiments.audit.geometry import Yardstick
+from neurosim.experiments.audit.questions import Check, audit, in_words
+from neurosim.experiments.audit.run import check
+from neurosim.experiments.data.registry import load_stimuli
 from neurosim.models.catalogue import RULES
-from neurosim.models.learner import SharedStart
+from neurosim.models.rules.learner import SharedStart
 from neurosim.rsa import compute_rdm, reference_rdms
 
 

@@ -16,8 +16,15 @@ import planted
 import pytest
 from planted import END, Files, honest, network, one_file
 
-from neurosim.experiments.audit import FAIL, PASS, QUESTIONS, UNKNOWN, WARNING, WITHDRAWN_BY
-from neurosim.experiments.audit_activations import audit_activations, write_activations
+from neurosim.experiments.audit.activations import audit_activations, write_activations
+from neurosim.experiments.audit.questions import (
+    FAIL,
+    PASS,
+    QUESTIONS,
+    UNKNOWN,
+    WARNING,
+    WITHDRAWN_BY,
+)
 
 #: Of the honest folder. Its last layer is above no Gabor account of simEVC and its best layer moves
 #: from the first to the last in simIT: both are true of it.

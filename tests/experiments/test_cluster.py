@@ -11,14 +11,14 @@ import pytest
 from crash_loop import SETTINGS as SMALL
 from dask_loopback import Loopback, at_most, kill, terminate_self
 
-from neurosim.experiments import report
-from neurosim.experiments.cluster import _check_scheduler
-from neurosim.experiments.config import Comparison
-from neurosim.experiments.events import read_log
-from neurosim.experiments.execute import Losses
-from neurosim.experiments.job_queue import JobQueue
-from neurosim.experiments.locks import is_locked
-from neurosim.experiments.tasks import CellTask
+from neurosim.experiments.engine.cluster import _check_scheduler
+from neurosim.experiments.engine.execute import Losses
+from neurosim.experiments.engine.job_queue import JobQueue
+from neurosim.experiments.engine.tasks import CellTask
+from neurosim.experiments.job.events import read_log
+from neurosim.experiments.report import files as report
+from neurosim.experiments.settings.config import Comparison
+from neurosim.experiments.system.locks import is_locked
 from neurosim.experiments.training_dynamics import main
 
 

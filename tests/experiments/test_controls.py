@@ -8,17 +8,19 @@ import pytest
 import torch
 from scipy import stats
 
-from neurosim.experiments import control_run, figure_bands, report
-from neurosim.experiments.control_command import GridOptions, Result, WorkOptions
-from neurosim.experiments.control_tables import decomposition_table
-from neurosim.experiments.control_words import sign_sentence
-from neurosim.experiments.data import load_stimuli
-from neurosim.experiments.evaluate import reference_table
+from neurosim.experiments.controls import figure_bands
+from neurosim.experiments.controls import run as control_run
+from neurosim.experiments.controls.command import GridOptions, Result, WorkOptions
+from neurosim.experiments.controls.state_scores import Scores, _table
+from neurosim.experiments.controls.tables import decomposition_table
+from neurosim.experiments.controls.words import sign_sentence
+from neurosim.experiments.data.registry import load_stimuli
+from neurosim.experiments.job.evaluate import reference_table
+from neurosim.experiments.job.stimulus_content import check_content, shown
 from neurosim.experiments.normalisation_cross import COMMAND as CROSS
+from neurosim.experiments.report import files as report
 from neurosim.experiments.resolution_sweep import COMMAND as SWEEP
-from neurosim.experiments.state_scores import Scores, _table
-from neurosim.experiments.stimulus_content import check_content, shown
-from neurosim.experiments.stored import State, StoredRun
+from neurosim.experiments.run.stored import State, StoredRun
 from neurosim.experiments.training_dynamics import main
 from neurosim.rsa import BrainRDMs, compute_rdm
 

@@ -13,9 +13,14 @@ from data_loopback import Server, serving
 from made_data import brain92 as made
 from made_data import brain92_sources
 
-from neurosim.experiments import brain92, downloads
-from neurosim.experiments.brain92 import FILE, LAYOUT, ORIGINALS, ROIS, SOURCES, convert
-from neurosim.experiments.data import BrokenDataError, DownloadError, MissingDataError, load_stimuli
+from neurosim.experiments.data import brain92, downloads
+from neurosim.experiments.data.brain92 import FILE, LAYOUT, ORIGINALS, ROIS, SOURCES, convert
+from neurosim.experiments.data.registry import (
+    BrokenDataError,
+    DownloadError,
+    MissingDataError,
+    load_stimuli,
+)
 
 real_numbers = needs.data(FILE, ORIGINALS)  # the others hold for the made set as well
 

@@ -15,22 +15,22 @@ import numpy as np
 import pytest
 from data_loopback import Server, serving
 
-from neurosim.experiments import downloads
-from neurosim.experiments.cifar10 import (
+from neurosim.experiments.data import downloads
+from neurosim.experiments.data.cifar10 import (
     FULL,
     OFFICIAL,
     ORIGINALS,
     BinaryArchive,
     load_cifar10,
 )
-from neurosim.experiments.data import (
+from neurosim.experiments.data.downloads import RemoteFile
+from neurosim.experiments.data.files import Access
+from neurosim.experiments.data.registry import (
     BrokenDataError,
     DownloadError,
     MissingDataError,
     load_training_images,
 )
-from neurosim.experiments.data_files import Access
-from neurosim.experiments.downloads import RemoteFile
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 N = 20  # records of a member

@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurosim.experiments.data_types import StimulusSet, resize
-from neurosim.experiments.demo_brain import GENERATED_BY, ROIS, model_features
-from neurosim.experiments.demo_data import (
+from neurosim.experiments.data.demo_brain import GENERATED_BY, ROIS, model_features
+from neurosim.experiments.data.demo_data import (
     N_SUBJECTS,
     demo_generating_rdms,
     demo_stimuli,
     demo_training_images,
 )
-from neurosim.experiments.demo_images import (
+from neurosim.experiments.data.demo_images import (
     CLASSES,
     STIMULI,
     TRAINING,
     draw_scenes,
     render,
 )
-from neurosim.experiments.demo_shapes import SHAPES, TEXTURES
+from neurosim.experiments.data.demo_shapes import SHAPES, TEXTURES
+from neurosim.experiments.data.types import StimulusSet, resize
 from neurosim.rsa import compare_rdms
 
 Models = dict[str, np.ndarray]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from data_loopback import Server, serving
 
-from neurosim.experiments.data_types import BrokenDataError, DownloadError, UnwritableError
-from neurosim.experiments.downloads import MIRROR, RemoteFile, fetch
+from neurosim.experiments.data.downloads import MIRROR, RemoteFile, fetch
+from neurosim.experiments.data.types import BrokenDataError, DownloadError, UnwritableError
 
 BODY = bytes(range(256)) * 1000  # several chunks
 
@@ -153,7 +153,7 @@ def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyP
     def open_full(path: object, mode: str) -> object:
         return real_open("/dev/full", "wb", buffering=0)
 
-    monkeypatch.setattr("neurosim.experiments.data_files.open", open_full, raising=False)
+    monkeypatch.setattr("neurosim.experiments.data.files.open", open_full, raising=False)
     with pytest.raises(UnwritableError, match="No space left") as e:
         get(remote(server.url), tmp_path)
     assert one_sentence(str(e.value))

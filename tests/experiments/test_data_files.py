@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurosim.experiments.data_files import (
+from neurosim.experiments.data.files import (
     ENVIRONMENT,
     Field,
     data_directory,
@@ -16,7 +16,7 @@ from neurosim.experiments.data_files import (
     whole_file,
     write_npz,
 )
-from neurosim.experiments.data_types import BrokenDataError, UnwritableError
+from neurosim.experiments.data.types import BrokenDataError, UnwritableError
 
 LAYOUT = {
     "images": Field("u1", ("n", 4, 3)),

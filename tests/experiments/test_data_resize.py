@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.experiments.data_types import resize
+from neurosim.experiments.data.types import resize
 
 
 def random_images(height: int, width: int, n: int = 3) -> np.ndarray:

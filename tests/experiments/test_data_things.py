@@ -10,7 +10,7 @@ import pytest
 from made_data import things
 from PIL import Image
 
-from neurosim.experiments.data import BrokenDataError, MissingDataError, load_stimuli
+from neurosim.experiments.data.registry import BrokenDataError, MissingDataError, load_stimuli
 from neurosim.rsa import load_things_fmri
 
 

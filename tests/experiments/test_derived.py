@@ -10,14 +10,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from neurosim.experiments import audit_run, cells, comparison, data, evaluate, plan, report, tasks
-from neurosim.experiments.config import Comparison
-from neurosim.experiments.derived import NAME, Derived
-from neurosim.experiments.profiles import profile_of
-from neurosim.experiments.run_folder import RunFolder
+from neurosim.experiments import comparison
+from neurosim.experiments.audit import run as audit_run
+from neurosim.experiments.data import registry as data
+from neurosim.experiments.engine import tasks
+from neurosim.experiments.job import evaluate
+from neurosim.experiments.job import job as cells
+from neurosim.experiments.job.profiles import profile_of
+from neurosim.experiments.progress import plan
+from neurosim.experiments.report import files as report
+from neurosim.experiments.run.derived import NAME, Derived
+from neurosim.experiments.run.folder import RunFolder
+from neurosim.experiments.settings.config import Comparison
 from neurosim.experiments.training_dynamics import main
 from neurosim.models.catalogue import RULES
-from neurosim.models.learner import SharedStart
+from neurosim.models.rules.learner import SharedStart
 
 RUN = [
     "--n-train", "32", "--n-test", "32", "--batch-size", "32", "--epochs", "1", "--seeds", "1",
@@ -114,7 +121,7 @@ def test_another_seed_or_other_code_makes_all_of_it_anew(run, monkeypatch):
     everything = set(COUNTED)
     assert done_by(run, monkeypatch, "--seeds", "1", "2") == everything
     assert done_by(run, monkeypatch, "--seeds", "1", "2") == set()
-    monkeypatch.setattr("neurosim.experiments.derived.code_sha256", lambda: "other")
+    monkeypatch.setattr("neurosim.experiments.run.derived.code_sha256", lambda: "other")
     assert done_by(run, monkeypatch, "--seeds", "1", "2") == everything
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from crash_loop import SETTINGS
 
-from neurosim.experiments import report, training_dynamics
-from neurosim.experiments.events import read_log
+from neurosim.experiments import training_dynamics
+from neurosim.experiments.job.events import read_log
+from neurosim.experiments.report import files as report
 from neurosim.experiments.training_dynamics import main
 
 SCRIPT = Path(training_dynamics.__file__)

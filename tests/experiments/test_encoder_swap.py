@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurosim.experiments import encoder_swap, swap_figures, swap_part
-from neurosim.experiments.swap_config import EncoderSwap
+from neurosim.experiments import encoder_swap
+from neurosim.experiments.swap import figures as swap_figures
+from neurosim.experiments.swap import part as swap_part
+from neurosim.experiments.swap.config import EncoderSwap
 
 SMALL = (
     "--encoders", "latency", "population", "--n-train", "24", "--n-test", "10", "--batch-size",
@@ -197,7 +199,7 @@ def test_damaged_parts_are_found_before_the_work_and_made_again(finished, tmp_pa
 
 def test_defaults_name_every_encoder():
     """The demo compares all of them."""
-    from neurosim.spiking.encoders import ENCODERS
+    from neurosim.spiking.encoders.registry import ENCODERS
 
     assert set(EncoderSwap().encoders) == set(ENCODERS)
 

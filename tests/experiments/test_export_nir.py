@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from neurosim.experiments import export_nir
-from neurosim.experiments.cells import build_learner
-from neurosim.experiments.config import Comparison
-from neurosim.experiments.revisions import revision_of
-from neurosim.models.spiking import SpikingNetwork
+from neurosim.experiments.job.job import build_learner
+from neurosim.experiments.job.revisions import revision_of
+from neurosim.experiments.settings.config import Comparison
+from neurosim.models.spiking.dynamics import SpikingNetwork
 from neurosim.storage import write_tree
 
 

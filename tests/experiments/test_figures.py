@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from result_tables import table
 
-from neurosim.experiments import figures
-from neurosim.experiments.config import RULE_NAMES
-from neurosim.experiments.figure_data import Headline
-from neurosim.experiments.figure_labels import label_points
-from neurosim.experiments.figure_style import RULE_STYLES, save
-from neurosim.experiments.figures import FIGURES, draw_all
-from neurosim.experiments.results import decompose, selection
+from neurosim.experiments.figures import all_figures as figures
+from neurosim.experiments.figures.all_figures import FIGURES, draw_all
+from neurosim.experiments.figures.labels import label_points
+from neurosim.experiments.figures.style import RULE_STYLES, save
+from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.results.table import decompose, selection
+from neurosim.experiments.settings.config import RULE_NAMES
 
 _SMALL = {"px": (32,), "seeds": (1, 2)}
 _TABLES: dict[str, Callable[[], pd.DataFrame]] = {

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.experiments.batches import LABELS, normalise
-from neurosim.experiments.cells import Cell, CellData
-from neurosim.experiments.config import Comparison
-from neurosim.experiments.demo_data import demo_stimuli, demo_training_images
-from neurosim.experiments.evaluate import test_accuracy as accuracy_of
+from neurosim.experiments.data.demo_data import demo_stimuli, demo_training_images
+from neurosim.experiments.job.batches import LABELS, normalise
+from neurosim.experiments.job.evaluate import test_accuracy as accuracy_of
+from neurosim.experiments.job.job import Cell, CellData
+from neurosim.experiments.settings.config import Comparison
 from neurosim.training import Trainer
 
 SMALL = Comparison(

@@ -16,12 +16,12 @@ from pathlib import Path
 import pyte
 import pytest
 
-from neurosim.experiments.board import Board
-from neurosim.experiments.events import Log
-from neurosim.experiments.live_table import live_table
-from neurosim.experiments.run_folder import RunFolder
-from neurosim.experiments.views import view_of
-from neurosim.experiments.watch import watch
+from neurosim.experiments.job.events import Log
+from neurosim.experiments.progress.board import Board
+from neurosim.experiments.progress.live_table import live_table
+from neurosim.experiments.progress.views import view_of
+from neurosim.experiments.progress.watch import watch
+from neurosim.experiments.run.folder import RunFolder
 
 CELLS = [("pc-supervised", 123), ("bp", 123), ("bp", 42), ("untrained", 42)]
 START = {"event": "start", "cells": CELLS, "n_epochs": 4, "n_workers": 2}

@@ -9,8 +9,15 @@ import pandas as pd
 import pytest
 from result_tables import table
 
-from neurosim.experiments.batches import AUGMENTATIONS
-from neurosim.experiments.config import (
+from neurosim.experiments.job.batches import AUGMENTATIONS
+from neurosim.experiments.job.facts import NOTHING, STATISTICS, THRESHOLDS, LearnerFacts, in_words
+from neurosim.experiments.job.profiles import profile_of
+from neurosim.experiments.job.switches import SWITCHES
+from neurosim.experiments.report.methods import BrainFacts, methods
+from neurosim.experiments.report.verdicts import verdicts
+from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.results.table import describe, held_rules, learning_tests, summary
+from neurosim.experiments.settings.config import (
     AUGMENTATION_NAMES,
     CELL_NAMES,
     DEPENDENCE_NAMES,
@@ -25,14 +32,7 @@ from neurosim.experiments.config import (
     TIMING_NAMES,
     Comparison,
 )
-from neurosim.experiments.facts import NOTHING, STATISTICS, THRESHOLDS, LearnerFacts, in_words
-from neurosim.experiments.figure_data import Headline
-from neurosim.experiments.methods import BrainFacts, methods
-from neurosim.experiments.profiles import profile_of
-from neurosim.experiments.results import describe, held_rules, learning_tests, summary
-from neurosim.experiments.switches import SWITCHES
-from neurosim.experiments.verdicts import verdicts
-from neurosim.models.learner import SharedStart
+from neurosim.models.rules.learner import SharedStart
 
 RULES = ("untrained", "bp", "fa", "pc", "stdp")
 BRAIN = BrainFacts(92, 15, ("EVC", "IT"), "a source", simulated=False)

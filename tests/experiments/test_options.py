@@ -9,9 +9,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurosim.experiments import config, training_dynamics
-from neurosim.experiments.config import PRESETS, Comparison, Execution, Start
-from neurosim.experiments.options import LARGEST, Layer, build, names, to_toml, to_yaml
+from neurosim.experiments import training_dynamics
+from neurosim.experiments.settings import config
+from neurosim.experiments.settings.config import PRESETS, Comparison, Execution, Start
+from neurosim.experiments.settings.options import LARGEST, Layer, build, names, to_toml, to_yaml
 from neurosim.experiments.training_dynamics import Command, main
 
 

@@ -8,28 +8,28 @@ import pandas as pd
 import pytest
 import torch
 
-from neurosim.experiments.batches import CIFAR_MEAN, CIFAR_SD, BlackBorder, FlipAndCrop
-from neurosim.experiments.cells import read_table
-from neurosim.experiments.config import PROFILES, SWITCH_NAMES, Comparison
-from neurosim.experiments.data import load_stimuli, load_training_images
-from neurosim.experiments.evaluate import ChangedStateError, Evaluation, reference_table
-from neurosim.experiments.profiles import Profile, profile_of
-from neurosim.experiments.readings import (
+from neurosim.experiments.data.registry import load_stimuli, load_training_images
+from neurosim.experiments.engine.tasks import CellTask, run_task
+from neurosim.experiments.job.batches import CIFAR_MEAN, CIFAR_SD, BlackBorder, FlipAndCrop
+from neurosim.experiments.job.evaluate import ChangedStateError, Evaluation, reference_table
+from neurosim.experiments.job.job import read_table
+from neurosim.experiments.job.profiles import Profile, profile_of
+from neurosim.experiments.job.readings import (
     AsInitialised,
     BestLayer,
     OneLayer,
     Reading,
     StatisticsOnly,
 )
-from neurosim.experiments.results import merge
-from neurosim.experiments.run_folder import RunFolder
-from neurosim.experiments.switches import SWITCHES
-from neurosim.experiments.tasks import CellTask, run_task
+from neurosim.experiments.job.switches import SWITCHES
+from neurosim.experiments.results.table import merge
+from neurosim.experiments.run.folder import RunFolder
+from neurosim.experiments.settings.config import PROFILES, SWITCH_NAMES, Comparison
 from neurosim.models.catalogue import RULES
-from neurosim.models.learner import SharedStart
 from neurosim.models.published import learners
 from neurosim.models.published.leak import LeakingLearner
 from neurosim.models.published.starts import OwnStart
+from neurosim.models.rules.learner import SharedStart
 
 START = SharedStart(3)
 
@@ -231,7 +231,7 @@ def test_readings_by_hand(reading, start, final):
 
 def test_an_audit_of_the_published_profile_reports_its_leak():
     """The network is named with what moved, and its activity depends on its company."""
-    from neurosim.experiments.audit_run import check
+    from neurosim.experiments.audit.run import check
 
     images = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     found = check(published().learner("pc", START, "cosine"), images, "pc seed 3")

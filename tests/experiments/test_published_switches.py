@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from neurosim.experiments.config import SWITCH_NAMES
 from neurosim.experiments.published_switches import main, trained_without, variants
+from neurosim.experiments.settings.config import SWITCH_NAMES
 
 
 def test_every_switch_has_a_line_between_the_two_ends():

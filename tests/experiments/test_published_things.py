@@ -10,12 +10,15 @@ import pandas as pd
 import pytest
 import result_tables
 
-from neurosim.experiments import audit_published, figures, report
-from neurosim.experiments.audit import Audited, Finding, audit
-from neurosim.experiments.figure_data import Headline
-from neurosim.experiments.figure_published import beside_published
-from neurosim.experiments.figures import figures_of
-from neurosim.experiments.published_things import (
+from neurosim.experiments.audit import published as audit_published
+from neurosim.experiments.audit.questions import Audited, Finding, audit
+from neurosim.experiments.figures import all_figures as figures
+from neurosim.experiments.figures.all_figures import figures_of
+from neurosim.experiments.figures.published import beside_published
+from neurosim.experiments.report import files as report
+from neurosim.experiments.report.published import published_tables
+from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.results.published_things import (
     VALID,
     beside,
     changes,
@@ -25,7 +28,6 @@ from neurosim.experiments.published_things import (
     sweep,
     trajectory,
 )
-from neurosim.experiments.report_published import published_tables
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,6 @@ def test_the_two_commands_are_the_ones_ci_reads():
 
 
 def test_every_rule_of_the_command_line_is_in_the_readme():
-    from neurosim.experiments.config import RULE_NAMES
+    from neurosim.experiments.settings.config import RULE_NAMES
 
     assert [name for name in RULE_NAMES if f"`{name}`" not in README] == []

@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.experiments import compare, execute, tasks
+from neurosim.experiments import compare
 from neurosim.experiments.comparison import run_cells, tasks_of
-from neurosim.experiments.config import PRESETS, Comparison, Execution
-from neurosim.experiments.execute import MAX_LOSSES, Losses, failure
-from neurosim.experiments.failures import CellsFailedError, exit_status
-from neurosim.experiments.options import LARGEST, in_options, in_python, names
-from neurosim.experiments.processes import program_kept_from_children
-from neurosim.experiments.reasons import REMEDIES, StoppedError, is_out_of_memory, reason
-from neurosim.experiments.run_folder import RunFolder
+from neurosim.experiments.engine import execute, tasks
+from neurosim.experiments.engine.execute import MAX_LOSSES, Losses, failure
+from neurosim.experiments.run.folder import RunFolder
+from neurosim.experiments.settings.config import PRESETS, Comparison, Execution
+from neurosim.experiments.settings.options import LARGEST, in_options, in_python, names
+from neurosim.experiments.system.failures import CellsFailedError, exit_status
+from neurosim.experiments.system.processes import program_kept_from_children
+from neurosim.experiments.system.reasons import REMEDIES, StoppedError, is_out_of_memory, reason
 from neurosim.storage import whole_or_nothing, write_text
 
 SCRIPT = [sys.executable, "-m", "neurosim.experiments.training_dynamics"]

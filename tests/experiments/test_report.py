@@ -16,15 +16,15 @@ import pandas as pd
 import pytest
 from result_tables import table
 
-from neurosim.experiments.explorer import MISSING, STEPS, explorer
-from neurosim.experiments.figure_data import Headline
-from neurosim.experiments.gallery import filters, ranked
-from neurosim.experiments.report_audit import audit_of
-from neurosim.experiments.report_tables import tables
-from neurosim.experiments.results import FIRST_COLUMNS, decompose, read_csv, selection
-from neurosim.experiments.shown_numbers import number, signed
+from neurosim.experiments.report.audit import audit_of
+from neurosim.experiments.report.explorer import MISSING, STEPS, explorer
+from neurosim.experiments.report.gallery import filters, ranked
+from neurosim.experiments.report.tables import tables
+from neurosim.experiments.report.verdicts import in_short, verdicts
+from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.results.shown_numbers import number, signed
+from neurosim.experiments.results.table import FIRST_COLUMNS, decompose, read_csv, selection
 from neurosim.experiments.training_dynamics import main
-from neurosim.experiments.verdicts import in_short, verdicts
 
 RUN = [
     "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "1", "--seeds", "1",

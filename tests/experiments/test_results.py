@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from result_tables import table
 
-from neurosim.experiments.results import (
+from neurosim.experiments.results.table import (
     MIN_DIRECTION_CHANGE,
     MIN_DISPLACEMENT,
     SeedTest,

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from neurosim.experiments import cell_store
-from neurosim.experiments.cell_store import CellStore, cell_identity
-from neurosim.experiments.config import DEFAULT_RULES, RULE_NAMES, SPIKING_RULES, Comparison
-from neurosim.experiments.data import load_stimuli, load_training_images
-from neurosim.experiments.revisions import REVISIONS, revision_of
-from neurosim.experiments.run_folder import RunFolder
-from neurosim.experiments.stored import StoredRun
+from neurosim.experiments.data.registry import load_stimuli, load_training_images
+from neurosim.experiments.job import store as cell_store
+from neurosim.experiments.job.revisions import REVISIONS, revision_of
+from neurosim.experiments.job.store import CellStore, cell_identity
+from neurosim.experiments.run.folder import RunFolder
+from neurosim.experiments.run.stored import StoredRun
+from neurosim.experiments.settings.config import (
+    DEFAULT_RULES,
+    RULE_NAMES,
+    SPIKING_RULES,
+    Comparison,
+)
 from neurosim.models.catalogue import CONTROL_OF
 from neurosim.storage import write_tree
 

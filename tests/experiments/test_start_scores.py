@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
-from neurosim.experiments.batches import normalise
-from neurosim.experiments.cells import build_learner
-from neurosim.experiments.config import PRESETS
-from neurosim.experiments.data import load_stimuli
-from neurosim.experiments.data_types import MissingDataError
-from neurosim.models.readouts import patterns
+from neurosim.experiments.data.registry import load_stimuli
+from neurosim.experiments.data.types import MissingDataError
+from neurosim.experiments.job.batches import normalise
+from neurosim.experiments.job.job import build_learner
+from neurosim.experiments.settings.config import PRESETS
+from neurosim.models.network.readouts import patterns
 from neurosim.rsa import alignment_table
 
 

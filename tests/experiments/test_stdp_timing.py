@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurosim.experiments import figure_style, stdp_check, stdp_protocols, stdp_timing
-from neurosim.experiments.stdp_protocols import (
+from neurosim.experiments import stdp_timing
+from neurosim.experiments.figures import style as figure_style
+from neurosim.experiments.lab import check as stdp_check
+from neurosim.experiments.lab import protocols as stdp_protocols
+from neurosim.experiments.lab.protocols import (
     SJOSTROM,
     Ensemble,
     PoissonRun,

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 import neurosim
-from neurosim.experiments import stdp_figures, stdp_timing
-from neurosim.experiments.failures import why_not_longer
-from neurosim.experiments.stdp_protocols import CURVES, ENSEMBLES, PoissonRun
+from neurosim.experiments import stdp_timing
+from neurosim.experiments.lab import figures as stdp_figures
+from neurosim.experiments.lab.protocols import CURVES, ENSEMBLES, PoissonRun
+from neurosim.experiments.system.failures import why_not_longer
 from neurosim.spiking import HardBounds
 
 

@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 import torch
 
-from neurosim.experiments import cells, comparison, report, training_dynamics
-from neurosim.experiments.config import PRESETS, Comparison
-from neurosim.experiments.evaluate import ChangedStateError, Evaluation
-from neurosim.experiments.results import FIRST_COLUMNS, read_csv
+from neurosim.experiments import comparison, training_dynamics
+from neurosim.experiments.job import job as cells
+from neurosim.experiments.job.evaluate import ChangedStateError, Evaluation
+from neurosim.experiments.report import files as report
+from neurosim.experiments.results.table import FIRST_COLUMNS, read_csv
+from neurosim.experiments.settings.config import PRESETS, Comparison
 from neurosim.experiments.training_dynamics import Command, main
 from neurosim.storage import read_tree
 
@@ -310,7 +312,7 @@ def test_a_cell_of_the_older_layout_is_gone_on_from(finished, tmp_path, monkeypa
 
 
 def test_two_processes_do_not_run_one_folder(finished, capsys):
-    from neurosim.experiments.run_folder import RunFolder
+    from neurosim.experiments.run.folder import RunFolder
 
     with RunFolder(finished).held():
         assert run(finished) == 2
@@ -384,9 +386,9 @@ def test_help_answers_at_once():
 
 
 def test_an_evaluation_that_changes_the_learner_is_an_error(finished):
-    from neurosim.experiments.data import load_stimuli
+    from neurosim.experiments.data.registry import load_stimuli
     from neurosim.models.catalogue import RULES
-    from neurosim.models.learner import SharedStart
+    from neurosim.models.rules.learner import SharedStart
 
     learner = RULES["bp"](SharedStart(1))
     evaluation = Evaluation.prepare(

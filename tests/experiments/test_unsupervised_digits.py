@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from neurosim.experiments import digits, unsupervised_digits
-from neurosim.experiments.data_types import MissingDataError
+from neurosim.experiments import unsupervised_digits
+from neurosim.experiments.data import digits
+from neurosim.experiments.data.types import MissingDataError
 from neurosim.storage import read_tree
 
 

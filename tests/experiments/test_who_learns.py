@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from result_tables import table
 
-from neurosim.experiments.figure_data import Headline
-from neurosim.experiments.results import readouts
-from neurosim.experiments.verdicts import accuracy
+from neurosim.experiments.report.verdicts import accuracy
+from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.results.table import readouts
 
 #: Rule -> (what the convolution learns by, what FC1 learns by, what passes without learning move).
 KINDS = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurosim.experiments.stdp_check import golden_changes
+from neurosim.experiments.lab.check import golden_changes
 
 GOLDEN = json.loads(Path(__file__).with_name("brian2_golden.json").read_text(encoding="utf-8"))
 

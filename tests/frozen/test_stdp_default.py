@@ -11,7 +11,7 @@ import hashlib
 import pytest
 import torch
 
-from neurosim.models.stdp import RULE_TIMINGS, TIMING
+from neurosim.models.spiking.stdp import RULE_TIMINGS, TIMING
 from neurosim.spiking import MeanOverSpikes, TraceSTDP
 from neurosim.synapses import Conv2d, Dense
 from neurosim.types import LocalSignal

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from neurosim.models.catalogue import readout_part
-from neurosim.models.network import convolutional_network
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.spiking import SpikingDynamics
-from neurosim.models.stdp import stdp_part
-from neurosim.spiking.encoders import ENCODERS
-from neurosim.spiking.neurons import CELLS
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.spiking.dynamics import SpikingDynamics
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import stdp_part
+from neurosim.spiking.cells.registry import CELLS
+from neurosim.spiking.encoders.registry import ENCODERS
 from neurosim.streams import generator
 from neurosim.training import Trainer
 

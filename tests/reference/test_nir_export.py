@@ -9,23 +9,23 @@ import nir
 import pytest
 import torch
 
-from neurosim.models import nir_parts
-from neurosim.models.network import convolutional_network
-from neurosim.models.nir_export import NORSE, SNNTORCH, to_nir, write_nir
-from neurosim.models.pink_noise import pink_noise
-from neurosim.models.spiking import SpikingDynamics, SpikingNetwork
-from neurosim.models.stdp import stdp_part
+from neurosim.models.interop import nir_parts
+from neurosim.models.interop.nir_export import NORSE, SNNTORCH, to_nir, write_nir
+from neurosim.models.network.layers import convolutional_network
+from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.stdp import stdp_part
 from neurosim.rule import run_batch
 from neurosim.solvers import Ticks
-from neurosim.spiking.between import (
+from neurosim.spiking.cells.registry import CELLS, NorseLIF, ResetBySubtraction, SnntorchLIF
+from neurosim.spiking.population.between import (
     AveragePooling,
     ChannelNorm,
     Directly,
     InTurn,
     MaxPooling,
 )
-from neurosim.spiking.competition import NoCompetition, WinnerTakeAll
-from neurosim.spiking.neurons import CELLS, NorseLIF, ResetBySubtraction, SnntorchLIF
+from neurosim.spiking.population.competition import NoCompetition, WinnerTakeAll
 from neurosim.types import Drive
 
 PX = 16

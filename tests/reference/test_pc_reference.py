@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from neurosim.convergence import Horizon, Steady
-from neurosim.models.displaced import DisplacedLayer, sweep
-from neurosim.models.error_circuit import ErrorCircuit
-from neurosim.models.feedback import Transpose
-from neurosim.models.network import convolutional_network, dense_network
-from neurosim.models.normalisation import Running
-from neurosim.models.pc_rules import fixed_prediction_rule, zero_divergence_rule
-from neurosim.models.predictive_coding import PredictiveCoding
+from neurosim.models.network.layers import convolutional_network, dense_network
+from neurosim.models.network.normalisation import Running
+from neurosim.models.rules.displaced import DisplacedLayer, sweep
+from neurosim.models.rules.error_circuit import ErrorCircuit
+from neurosim.models.rules.feedback import Transpose
+from neurosim.models.rules.pc_rules import fixed_prediction_rule, zero_divergence_rule
+from neurosim.models.rules.predictive_coding import PredictiveCoding
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import RK4, Direct, Euler

@@ -6,8 +6,8 @@ import needs
 import pytest
 import torch
 
-from neurosim.models import probe as module
-from neurosim.models.probe import PENALTIES, RidgeProbe
+from neurosim.models.spiking import probe as module
+from neurosim.models.spiking.probe import PENALTIES, RidgeProbe
 
 
 def data(n: int = 24, n_features: int = 40, n_classes: int = 3):

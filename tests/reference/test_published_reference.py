@@ -12,9 +12,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from neurosim.models.learner import Learner, SharedStart
 from neurosim.models.published import learners
 from neurosim.models.published.starts import OwnStart
+from neurosim.models.rules.learner import Learner, SharedStart
 from neurosim.streams import generator
 from neurosim.training import Trainer
 

@@ -105,7 +105,7 @@ def test_rsatoolbox_noise_ceiling(ours: str, theirs: str) -> None:
 
 def test_rsatoolbox_objects_there_and_back() -> None:
     needs.extra("dev", "rsatoolbox")
-    from neurosim.rsa.interop import brain_from_rsatoolbox, rdms_from_rsatoolbox, to_rsatoolbox
+    from neurosim.rsa.io.interop import brain_from_rsatoolbox, rdms_from_rsatoolbox, to_rsatoolbox
 
     rdms = RNG.gamma(2.0, size=(2, 3, N * (N - 1) // 2)).astype(np.float32)
     rdms[1, 2] = np.nan

@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import permutation_test, rankdata, spearmanr
 
 from neurosim.rsa import compare_rdms, compute_rdm, sign_flip_test
-from neurosim.rsa.ranks import Ranks, ascending
+from neurosim.rsa.rdm.ranks import Ranks, ascending
 
 
 @pytest.mark.parametrize("metric", ["correlation", "cosine", "euclidean", "sqeuclidean"])
@@ -71,7 +71,7 @@ def test_midranks_of_many_values_equal_scipy_in_either_sort(
 ) -> None:
     """Long rows are sorted in place (less memory), short ones digit by digit (faster)."""
     if not spare:
-        monkeypatch.setattr("neurosim.rsa.ranks._MOST_WITH_SPARE", 0)
+        monkeypatch.setattr("neurosim.rsa.rdm.ranks._MOST_WITH_SPARE", 0)
     rng = np.random.default_rng(3)
     for row in (rng.random(4950), rng.normal(size=4950).round(2), rng.integers(0, 2**31, 4950)):
         grid = np.rint(np.abs(row) * 2.0**30) / 2.0**30

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from neurosim.spiking.neurons import (
+from neurosim.spiking.cells.registry import (
     NorseAdEx,
     NorseCubaLIF,
     NorseIAF,

@@ -1,0 +1,4 @@
+"""The audit: what the scores of a run, a table or activations may be said to show.
+
+May import, of its neighbours: data, engine, job, results, run.
+"""

@@ -1,0 +1,129 @@
+"""Audit: whether what is counted as evidence was given more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Audited, Finding
+
+Key = tuple[str, int, int, bool]
+_SEEDS, _START = "Different seeds", "Trained and epoch 0"
+_PASSES, _RULES = "Trained and statistics-only", "Different rules"
+#: Largest difference of two RDMs that are one: what a cast to float32 leaves of a distance.
+_SAME_RDM = 1e-5
+#: The same of two scores of one network: they are sums in one order.
+_SAME_SCORE = 1e-12
+
+
+def copies(audited: Audited) -> Finding:
+    """Is every set of activations evidence of its own?"""
+    question = "Is every set of activations evidence of its own, or are some copies of others?"
+    held = _held(audited)
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    n_compared = 0
+    for a, b in combinations(held, 2):
+        what = _claim(a, b)
+        if not what:
+            continue
+        n_compared += 1
+        layers = tuple(same_layers(held[a], held[b]))
+        if audited.headline.layer in layers or (layers and what == _SEEDS):
+            found.setdefault((what, layers), []).append(f"{_name(a)} = {_name(b)}")
+    values = [
+        {"claim": what, "layers": list(layers), "pairs": pairs}
+        for (what, layers), pairs in found.items()
+    ]
+    if not n_compared:
+        answer = (
+            f"{len(held)} set was given: nothing to compare it with. Give other seeds and epochs."
+            if len(held) == 1
+            else "No two sets claim to be different networks of one rule or seed."
+        )
+        return Finding("copies", question, UNKNOWN, answer, values)
+    if not found:
+        answer = f"No copies: {len(held)} sets, {n_compared} pairs compared, all different."
+        return Finding("copies", question, PASS, answer, values)
+    bad = any(audited.headline.layer in layers for _, layers in found)
+    lines = [
+        "Some are copies: they count as one network, whatever their labels say."
+        if bad
+        else "Some layers are the same in every seed: a score there is of one network."
+    ]
+    for (what, layers), pairs in found.items():
+        more = f", and {len(pairs) - 2} pairs more" * (len(pairs) > 2)
+        lines.append(f"{what}: {'; '.join(pairs[:2])}{more} ({', '.join(layers)}).")
+    return Finding("copies", question, FAIL if bad else WARNING, "\n".join(lines), values)
+
+
+def empty_controls(audited: Audited) -> set[str]:
+    """Rules whose statistics-only activations are those of epoch 0, and so control nothing.
+
+    Only of files that were given: a run shows what it says. A network whose normalisation is
+    ``none`` keeps no statistics, and there the two are rightly the same.
+    """
+    if not audited.measured:
+        return set()
+    without = {m.key for m in audited.seen if m.choice[1] == "none"}
+    held = _held(audited)
+    return {
+        a[0]
+        for a, b in combinations(held, 2)
+        if a[:2] == b[:2] and {a, b} & {(*a[:2], 0, False)} and a[3] != b[3]
+        if not {a, b} <= without and audited.headline.layer in same_layers(held[a], held[b])
+    }
+
+
+def _claim(a: Key, b: Key) -> str:
+    """What would be false if the two sets were the same; "" where nothing would be."""
+    if a[2:] == b[2:] and a[0] == b[0]:
+        return _SEEDS
+    if a[1] == b[1] and a[0] == b[0] != "untrained":
+        if not (a[3] or b[3]) and 0 in (a[2], b[2]):
+            return _START
+        if a[2] == b[2] and a[3] != b[3]:
+            return _PASSES
+    if a[1:] == b[1:] and a[2] > 0 and not a[3] and "untrained" not in (a[0], b[0]):
+        return _RULES
+    return ""
+
+
+def _name(key: Key) -> str:
+    rule, seed, epoch, statistics_only = key
+    return f"{rule} seed {seed} epoch {epoch}" + " statistics-only" * statistics_only
+
+
+def same_layers(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    """Layers that are the same in both; a layer in which nothing is defined is none."""
+    for layer, (row, tolerance) in a.items():
+        other = b.get(layer)
+        if other is None or len(other[0]) != len(row):
+            continue
+        gap = np.abs(row - other[0])
+        if np.isfinite(gap).any() and not (gap[np.isfinite(gap)] > tolerance).any():
+            yield layer
+
+
+def _held(audited: Audited) -> dict[Key, dict[str, tuple[Any, float]]]:
+    """Of the starts and ends: key -> layer -> what stands for its activations, and the tolerance.
+
+    That is the RDM where activations were given, else every score of the table.
+    """
+    if audited.measured:
+        return {
+            m.key: {n: (row, _SAME_RDM) for n, row in zip(m.layers, m.sketch, strict=True)}
+            for m in audited.seen
+            if m.key[2] in (0, audited.ends.get(m.key[0]))
+        }
+    headline = audited.headline
+    rows = headline.models.assign(statistics_only=headline.models["statistics_only"].astype(bool))
+    rows = rows[rows["epoch"].isin([0]) | (rows["epoch"] == rows["rule"].map(audited.ends))]
+    held: dict[Key, dict[str, tuple[Any, float]]] = {}
+    by = ["rule", "seed", "epoch", "statistics_only", "layer"]
+    for (rule, seed, epoch, flag, layer), of_set in rows.groupby(by, sort=False):
+        scores = of_set.sort_values(["roi", "convention", "readout"])["rho"].to_numpy(float)
+        held.setdefault((rule, int(seed), int(epoch), bool(flag)), {})[layer] = scores, _SAME_SCORE
+    return held

@@ -1,0 +1,89 @@
+"""Auditing a run folder: its table, and its networks shown stimuli once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurosim.experiments.audit.questions import Check, Finding, audit, write_audit
+from neurosim.experiments.job.evaluate import SCORED_LAYERS
+from neurosim.experiments.run.stored import TRAINED, State, StoredRun
+from neurosim.models.rules.learner import Learner
+
+#: Stimuli that each network is shown, at the training size.
+_N_SHOWN = 12
+
+
+def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
+    """Audit what a run folder holds and write ``audit.json`` into it.
+
+    The scores are those of its finished cells, whether or not ``results.csv`` is there.
+
+    Raises:
+        FileNotFoundError, ValueError: no run, no finished cell.
+        DataError: data are missing.
+    """
+    from neurosim.experiments.engine.tasks import data_of
+    from neurosim.experiments.job.evaluate import reference_table
+    from neurosim.experiments.job.job import build_learner, read_table
+    from neurosim.experiments.results.table import merge
+
+    run = StoredRun.read(path)
+    settings = run.settings
+    images, stimuli = data_of(settings.training, settings.stimuli, data_dir)
+    n_classes = len(images.class_names)
+    table = merge(
+        [read_table(cell) for cell in run.cells.values()],
+        reference_table(stimuli, settings.evaluation_px),
+        simulated=stimuli.simulated,
+    )
+
+    def networks() -> Iterator[tuple[State, Learner]]:
+        for state in run.states():
+            if state.weights == TRAINED:
+                learner = build_learner(settings, state.rule, state.seed, n_classes)
+                learner.load(state.tensors())
+                yield state, learner
+
+    shown = shown_stimuli(stimuli, settings.training_px)
+    checks = [check(learner, shown, state.name) for state, learner in networks()]
+    # What the table lacks passes nothing either.
+    checks += [Check(name, doubt="not in this table") for name in run.unfinished]
+    findings = audit(table, checks, layer=layer, stimuli=settings.stimuli, shown_here=True)
+    write_audit(Path(path) / "audit.json", findings, table, layer)
+    return findings
+
+
+def shown_stimuli(stimuli: Any, px: int) -> Tensor:
+    """A few stimuli at one size, normalised, spread over the set."""
+    from neurosim.experiments.job.batches import normalise
+
+    images = normalise(stimuli.at_px(px))
+    step = max(1, len(images) // _N_SHOWN)
+    return images[::step][:_N_SHOWN]
+
+
+def check(learner: Learner, images: Tensor, name: str) -> Check:
+    """Show a network some stimuli together and alone, and look at what it was before."""
+    before = {k: t.clone() for k, t in learner.tensors().items()}
+    together = learner.represent(images)
+    changed = tuple(k for k, t in learner.tensors().items() if not torch.equal(t, before[k]))
+    learner.load({k: t.cpu().numpy() for k, t in before.items()})
+    alone = learner.represent(images[:1])
+    return Check(name, changed, largest_difference(together, alone))
+
+
+def largest_difference(together: Mapping[str, Tensor], alone: Mapping[str, Tensor]) -> float:
+    """Largest difference of the first stimuli's activity, as a share of a layer's RMS."""
+    shares = []
+    for layer in SCORED_LAYERS:
+        if layer in together and layer in alone:
+            a, b = together[layer].double(), alone[layer].double()
+            scale = float(a.square().mean().sqrt())
+            difference = float((a[: len(b)] - b).abs().max())
+            shares.append(difference / scale if scale > 0 else difference)
+    return max(shares, default=0.0)

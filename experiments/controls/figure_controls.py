@@ -1,0 +1,266 @@
+"""The figures of the two control commands: policies x weights, and stimulus sizes x content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from neurosim.experiments.controls.command import Result
+from neurosim.experiments.figures.style import (
+    BAND,
+    BAND_TEXT,
+    FAINT,
+    INK,
+    RC,
+    REFERENCE_DASHES,
+    ZERO_POINT_MARKER,
+    new_figure,
+    rule_style,
+    save,
+)
+from neurosim.experiments.job.evaluate import NO_NORMALISATION
+from neurosim.experiments.results.choice import REFERENCE
+from neurosim.experiments.results.shown_numbers import number
+from neurosim.experiments.run.stored import INITIALISED, STATISTICS_ONLY, TRAINED
+
+#: Where a figure has more rules than these in a row, it grows too wide to read.
+_MAX_RULES = 6
+_SHORT = {
+    "identity": "identity",
+    "running": "running",
+    "calibrated": "calibrated",
+    "calibrated-at-px": "calibrated\nat px",
+    "augmented-accumulated": "augmented\naccumulated",
+    NO_NORMALISATION: "none",
+}
+_LUMINANCE = f"{REFERENCE}luminance"
+
+
+def normalisation_cross(result: Result, folder: Path) -> None:
+    """Draw ``normalisation_cross`` into ``folder``: rho by policy, a panel a rule and ROI."""
+    with matplotlib.rc_context(RC):
+        save(_cross_figure(result), folder, "normalisation_cross")
+
+
+def resolution_sweep(result: Result, folder: Path) -> None:
+    """Draw ``resolution_sweep`` into ``folder``: rho by px and content, a panel a rule and ROI."""
+    with matplotlib.rc_context(RC):
+        save(_sweep_figure(result), folder, "resolution_sweep")
+
+
+def _cross_figure(result: Result) -> Figure:
+    rows = shown(result)
+    px = int(rows["px"].max())
+    rows = rows[(rows["px"] == px) & (rows["content"] == "native")]
+    figure, grid, rules, rois = panels(
+        result,
+        rows,
+        title="Alignment by normalisation policy and by what the weights have been through",
+        subtitle=_in_words(rows, result, f"{px} px"),
+        legend=[_handle("none", "statistics-only", ZERO_POINT_MARKER)],
+        notes=[
+            "Each network is evaluated under the statistics of batch norm that are named below it; "
+            "weights are held. Identity on initialised weights is the published epoch 0, running "
+            "on trained weights its later epochs. Large: means over seeds; small: seeds.",
+        ],
+        body_in=2.1,
+    )
+    for r, roi in enumerate(rois):
+        for c, rule in enumerate(rules):
+            axes = grid[r][c]
+            of_panel = rows[(rows["rule"] == rule) & (rows["roi"] == roi)]
+            policies = [p for p in _SHORT if p in set(of_panel["normalisation"])]
+            for weights, shift, look in _looks(rule, TRAINED):
+                for x, policy in enumerate(policies):
+                    chosen = of_panel[
+                        (of_panel["weights"] == weights) & (of_panel["normalisation"] == policy)
+                    ]
+                    values = chosen[chosen["epoch"] == chosen["epoch"].max()]["rho"].to_numpy(float)
+                    axes.plot([x + shift] * len(values), values, ls="none", marker=".", ms=3,
+                              color=look["color"], alpha=0.5, zorder=2)  # fmt: skip
+                    axes.plot([x + shift], [values.mean()], ls="none", zorder=3, mew=0.8,
+                              gid=f"{rule}:{weights}:{policy}", **look)  # fmt: skip
+            axes.set_xticks(range(len(policies)))
+            names = [_SHORT[p] for p in policies] if r == len(rois) - 1 else [""] * len(policies)
+            axes.set_xticklabels(names, rotation=90, fontsize=7.5)
+            axes.set_xlim(-0.6, max(len(policies) - 0.4, 1.6))
+            draw_luminance(axes, result, roi, [px])
+    return figure
+
+
+def _sweep_figure(result: Result) -> Figure:
+    rows = shown(result)
+    policies = [p for p in _SHORT if p in set(rows["normalisation"]) and p != NO_NORMALISATION]
+    policy = "running" if "running" in policies or not policies else policies[0]
+    rows = rows[rows["normalisation"].isin([policy, NO_NORMALISATION])]
+    sizes = sorted(int(px) for px in rows["px"].unique())
+    contents = [c for c in ("native", "upsampled") if c in set(rows["content"])]
+    figure, grid, rules, rois = panels(
+        result,
+        rows,
+        title="Alignment by stimulus size, and what of it is image content",
+        subtitle=_in_words(rows, result, f"normalisation {policy}"),
+        legend=[
+            _handle("none", "statistics-only", ZERO_POINT_MARKER),
+            Line2D([], [], color=INK, lw=1.4, label="native"),
+            Line2D([], [], color=INK, lw=1.4, ls=(0, (1, 1.2)), label="upsampled"),
+        ],
+        notes=[
+            f"Upsampled stimuli hold the detail of {result.training_px} px at every size, so the "
+            "distance between dotted lines and their left end is size alone, and that between "
+            "dotted and solid lines finer detail. Lines: means over seeds; no network was trained "
+            f"at another size than {result.training_px} px.",
+        ],
+        body_in=1.75,
+    )
+    for r, roi in enumerate(rois):
+        for c, rule in enumerate(rules):
+            axes = grid[r][c]
+            of_panel = rows[(rows["rule"] == rule) & (rows["roi"] == roi)]
+            for weights, _, look in _looks(rule, TRAINED):
+                for content in contents:
+                    chosen = of_panel[
+                        (of_panel["weights"] == weights) & (of_panel["content"] == content)
+                    ]
+                    chosen = chosen[chosen["epoch"] == chosen["epoch"].max()]
+                    mean = chosen.groupby("px")["rho"].mean()
+                    dashes = "-" if content == "native" else (0, (1, 1.2))
+                    axes.plot(mean.index, mean.to_numpy(), ls=dashes, lw=1.3, zorder=3, mew=0.6,
+                              gid=f"{rule}:{weights}:{content}", **{**look, "ms": 4})  # fmt: skip
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(FixedLocator(sizes))
+            axes.xaxis.set_minor_locator(NullLocator())
+            last = r == len(rois) - 1
+            axes.set_xticklabels([str(px) for px in sizes] if last else [""] * len(sizes),
+                                 rotation=90, fontsize=7.5)  # fmt: skip
+            if last:
+                axes.set_xlabel("px (log)")
+            draw_luminance(axes, result, roi, sizes)
+    return figure
+
+
+def shown(result: Result) -> pd.DataFrame:
+    """Rows of rules at the figure's layer, first readout, ``subject_mean``."""
+    table = result.tables["scores"]
+    rows = table[
+        ~table["rule"].str.startswith(REFERENCE)
+        & (table["layer"] == result.layer)
+        & (table["convention"] == "subject_mean")
+    ]
+    return rows[rows["readout"] == rows["readout"].iloc[0]]
+
+
+def panels(
+    result: Result,
+    rows: pd.DataFrame,
+    *,
+    title: str,
+    subtitle: str,
+    legend: Sequence[Line2D],
+    notes: Sequence[str],
+    body_in: float,
+) -> tuple[Figure, np.ndarray, list[str], list[str]]:
+    rules, rois = list(rows["rule"].unique()), list(rows["roi"].unique())
+    left_out = rules[_MAX_RULES:]
+    rules = rules[:_MAX_RULES]
+    bounds = rows.drop_duplicates("roi").set_index("roi")[["noise_lower", "noise_upper"]]
+    noise = ", ".join(
+        f"{roi} {number(lower)} to {number(upper)}"
+        for roi, (lower, upper) in bounds.iterrows()
+        if np.isfinite(lower)
+    )
+    figure = new_figure(
+        result,
+        title=title,
+        subtitle=subtitle,
+        body_in=0.75 + body_in * len(rois),
+        legend=[
+            _handle(FAINT, "as initialised", "o"),
+            *legend,
+            *(_handle(rule_style(r).colour, f"{rule_style(r).label} trained", rule_style(r).marker)
+              for r in rules if r != "untrained"),
+            Line2D([], [], color="#555555", lw=0.9, ls=REFERENCE_DASHES["luminance"],
+                   label="luminance"),
+        ],
+        notes=[
+            *notes,
+            f"Noise bounds: {noise}." * bool(noise),
+            f"Not drawn: {', '.join(left_out)} (in the table)." * bool(left_out),
+        ],
+    )  # fmt: skip
+    grid = figure.subplots(len(rois), len(rules), sharey="row", squeeze=False)
+    for r, roi in enumerate(rois):
+        lower = bounds.loc[roi, "noise_lower"]
+        values = rows[rows["roi"] == roi]["rho"]
+        for c, rule in enumerate(rules):
+            axes = grid[r][c]
+            axes.axhline(0, color=INK, lw=0.6, zorder=1)
+            low, high = min(0.0, values.min()), values.max()
+            inside = np.isfinite(lower) and lower < high + 0.3 * (high - low)
+            margin = 0.08 * (high - low)
+            axes.set_ylim(low - margin, (max(high, lower) if inside else high) + margin)
+            if inside:
+                axes.axhspan(lower, bounds.loc[roi, "noise_upper"], color=BAND, zorder=0)
+                if c == 0:
+                    axes.annotate(
+                        "noise bounds", (0, lower), (3, 2), fontsize=7, color=BAND_TEXT,
+                        xycoords=("axes fraction", "data"), textcoords="offset points",
+                    )  # fmt: skip
+            if r == 0:
+                axes.set_title(rule_style(rule).label, loc="center")
+            if c == 0:
+                axes.set_ylabel(f"{roi}\nSpearman ρ")
+    return figure, grid, rules, rois
+
+
+def _looks(rule: str, trained: str) -> list[tuple[str, float, dict]]:
+    style = rule_style(rule)
+    return [
+        (INITIALISED, -0.27, {"color": FAINT, "marker": "o", "ms": 5}),
+        (STATISTICS_ONLY, 0.0,
+         {"color": "#6b6250", "marker": ZERO_POINT_MARKER, "ms": 6, "mec": "white"}),
+        (trained, 0.27, {"color": style.colour, "marker": style.marker, "ms": 5}),
+    ]  # fmt: skip
+
+
+def _handle(colour: str, label: str, marker: str) -> Line2D:
+    colour = "#6b6250" if colour == "none" else colour
+    return Line2D([], [], color=colour, marker=marker, ms=5, ls="none", label=label)
+
+
+def draw_luminance(axes: Axes, result: Result, roi: str, sizes: Sequence[int]) -> None:
+    table = result.tables["scores"]
+    rows = table[
+        (table["rule"] == _LUMINANCE)
+        & (table["roi"] == roi)
+        & (table["convention"] == "subject_mean")
+        & table["px"].isin(sizes)
+    ].sort_values("px")
+    look: dict[str, Any] = {
+        "color": "#555555",
+        "lw": 0.9,
+        "ls": REFERENCE_DASHES["luminance"],
+        "zorder": 1,
+    }
+    if len(sizes) == 1:
+        axes.axhline(float(rows["rho"].iloc[0]), gid="reference:luminance", **look)
+    else:
+        axes.plot(rows["px"], rows["rho"], gid="reference:luminance", **look)
+
+
+def _in_words(rows: pd.DataFrame, result: Result, what: str) -> str:
+    readout = rows["readout"].iloc[0]
+    n = rows.groupby("rule")["seed"].nunique()
+    seeds = f"{n.min()} to {n.max()}" if n.min() < n.max() else f"{n.max()}"
+    return "  ·  ".join(
+        [f"{result.layer} ({readout})", what, "Spearman ρ, subject_mean", f"n = {seeds} seed(s)"]
+    )

@@ -1,0 +1,4 @@
+"""The figures of a comparison.
+
+May import, of its neighbours: results.
+"""

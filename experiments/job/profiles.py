@@ -1,0 +1,66 @@
+"""Profiles: what a comparison is put together from.
+
+A ``Profile`` holds the exchangeable parts, and its defaults are the reference's. A profile by name
+is a list of switches (``switches.py``), each of which puts a part of its own in one place: the
+code that uses a profile does not know which one it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from neurosim.experiments.job.batches import AUGMENTATIONS, Augmentation
+from neurosim.experiments.job.extraction import AbstractExtraction, Pure
+from neurosim.experiments.job.readings import Reading
+from neurosim.experiments.settings.config import Comparison
+from neurosim.models.catalogue import CONTROL_OF, RULES, with_frozen_body
+from neurosim.models.rules.learner import Learner, LearnerBuilder, SharedStart
+
+
+def shared(start: SharedStart, rule: str) -> SharedStart:
+    """The same start for every rule."""
+    return start
+
+
+def as_built(learner: Learner) -> Learner:
+    """The learner as its builder made it."""
+    return learner
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The exchangeable parts of a comparison.
+
+    builders: rule -> builder. start: what a rule starts from, of the shared start and its name.
+    finish: a last hand on a learner.
+    augmentations: augmentations of training images by name.
+    extraction: how activity is taken from a learner.
+    reading: which numbers of the table are the result.
+    """
+
+    builders: Mapping[str, LearnerBuilder] = field(default_factory=lambda: RULES)
+    start: Callable[[SharedStart, str], SharedStart] = shared
+    finish: Callable[[Learner], Learner] = as_built
+    augmentations: Mapping[str, Augmentation] = field(default_factory=lambda: AUGMENTATIONS)
+    extraction: AbstractExtraction = field(default_factory=Pure)
+    reading: Reading = field(default_factory=Reading)
+
+    def learner(self, rule: str, start: SharedStart, schedule: str) -> Learner:
+        """The learner of a rule as it starts."""
+        learns = CONTROL_OF.get(rule, rule)
+        built = self.builders[learns](self.start(start, learns))
+        learner = self.finish(built.with_schedule(schedule))
+        return learner if learns == rule else with_frozen_body(rule, learner)
+
+
+def profile_of(settings: Comparison) -> Profile:
+    """The profile that the settings name, without the switches that they leave off."""
+    profile = Profile()
+    switched_on = settings.switches()
+    if switched_on:
+        from neurosim.experiments.job.switches import SWITCHES
+
+        for name in switched_on:
+            profile = SWITCHES[name].on(profile)
+    return profile

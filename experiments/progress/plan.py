@@ -1,0 +1,268 @@
+"""What a run will cost before it starts: time, disk and memory, measured on this machine.
+
+The model of a cell, with seconds measured for each rule on its own data and batches:
+
+    training    epochs x batches x (learning + statistics-only seconds a batch)
+    evaluation  for 1 + 2 (checkpoints - 1) evaluations, the sum over px and policies of
+                stimuli x px^2 x forward seconds a pixel + RSA seconds of every readout,
+                plus calibration seconds of every policy, plus the held-out images
+    results     checkpoints x weights + table rows;   resume state: two tracks with their optimisers
+    memory      peak of the measuring process, which trained and evaluated at the largest px
+
+Where the run folder's log knows the seconds of a rule, they stand in for the measured ones.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from neurosim.experiments.engine.tasks import CellTask, numerics
+from neurosim.experiments.job.events import read_log
+from neurosim.experiments.progress.live_table import duration
+from neurosim.experiments.run.folder import RunFolder
+from neurosim.experiments.settings.config import Comparison
+from neurosim.experiments.system.processes import process_context, program_kept_from_children
+
+#: Batches that are timed, after one that is not.
+_N_BATCHES = 2
+#: Stimuli that are shown to time the forward pass.
+_N_STIMULI = 16
+#: A row of a cell's table and of results.csv.
+_BYTES_A_ROW = 500
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one cell of a rule costs, from its beginning; seconds and bytes."""
+
+    training_s: float
+    evaluation_s: float
+    results_bytes: int
+    resume_bytes: int
+    memory_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.training_s + self.evaluation_s
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's cost.
+
+    cells: name -> seconds still to do; sources: rule -> where its seconds are from.
+    """
+
+    settings: Comparison
+    n_workers: int
+    costs: dict[str, Cost]
+    cells: dict[str, float]
+    sources: dict[str, str]
+    load: float
+
+    @property
+    def seconds(self) -> float:
+        """Time until the end: cells go to the first free worker, the longest first."""
+        return makespan(list(self.cells.values()), self.n_workers)
+
+    @property
+    def disk_bytes(self) -> int:
+        """The most that lies there at once: results, and two states a running cell."""
+        results = sum(cost.results_bytes for cost in self.costs.values())
+        states = sorted((cost.resume_bytes for cost in self.costs.values()), reverse=True)
+        # A file is whole beside the old one before it takes its place.
+        largest = max(cost.results_bytes for cost in self.costs.values())
+        running = self.n_workers * (2 * states[0] + largest)
+        return results * len(self.settings.seeds) + running
+
+    @property
+    def memory_bytes(self) -> int:
+        """The most that all workers hold at once."""
+        return self.n_workers * max(cost.memory_bytes for cost in self.costs.values())
+
+    def __str__(self) -> str:
+        n_cells = len(self.settings.rules) * len(self.settings.seeds)
+        if not self.costs:
+            return f"nothing is left to do: all {n_cells} cells are finished"
+        lines = [
+            f"{n_cells} cells ({len(self.settings.rules)} rules x {len(self.settings.seeds)} "
+            f"seeds), {self.settings.epochs} epochs, {len(self.settings.checkpoints)} checkpoints",
+            f"{'rule':<16}{'a cell':>10}{'training':>10}{'evaluation':>12}{'memory':>10}"
+            f"{'disk':>10}",
+        ]
+        for rule, cost in self.costs.items():
+            times = (cost.seconds, cost.training_s, cost.evaluation_s)
+            a, b, c = (duration(seconds) for seconds in times)
+            sizes = (megabytes(cost.memory_bytes), megabytes(cost.results_bytes))
+            lines.append(f"{rule:<16}{a:>10}{b:>10}{c:>12}{sizes[0]:>10}{sizes[1]:>10}")
+        done = sum(1 for seconds in self.cells.values() if seconds == 0)
+        lines.append(
+            f"to do: {len(self.cells) - done} cells, {duration(sum(self.cells.values()))} of one "
+            f"core, {duration(self.seconds)} on {self.n_workers} worker(s); memory up to "
+            f"{megabytes(self.memory_bytes)}, disk up to {megabytes(self.disk_bytes)}"
+        )
+        known = [rule for rule, source in self.sources.items() if source == "log"]
+        lines.append(
+            f"seconds measured now on {_N_BATCHES} batches and {_N_STIMULI} stimuli of each rule"
+            + (f"; those of {', '.join(known)} are from the run's log" if known else "")
+        )
+        if self.load > (os.cpu_count() or 1):
+            lines.append(
+                f"other programs are running (load {self.load:.0f} on {os.cpu_count()} cores): "
+                "without them it is quicker"
+            )
+        return "\n".join(lines)
+
+
+def makespan(seconds: Sequence[float], n_workers: int) -> float:
+    """When the last of ``n_workers`` is done that each take the longest piece left."""
+    ends = [0.0] * n_workers
+    for piece in sorted(seconds, reverse=True):
+        ends[ends.index(min(ends))] += piece
+    return max(ends)
+
+
+def megabytes(size: float) -> str:
+    """``12 MB`` or ``1.2 GB``."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def plan(tasks: Sequence[CellTask], epochs_left: Callable[[CellTask], int], n_workers: int) -> Plan:
+    """Measure one cell of each rule, as many side by side as workers will run; none where all are
+    finished."""
+    settings, load = tasks[0].settings, os.getloadavg()[0]
+    if not any(epochs_left(task) for task in tasks):
+        return Plan(settings, n_workers, {}, dict.fromkeys((t.name for t in tasks), 0.0), {}, load)
+    of_rule = {task.rule: task for task in reversed(tasks)}
+    log = read_log(RunFolder(tasks[0].folder).log)
+    n = min(n_workers, len(of_rule))
+    # A process a rule, so that each peak of memory is its own.
+    with (
+        program_kept_from_children(),
+        ProcessPoolExecutor(n, mp_context=process_context(), max_tasks_per_child=1) as pool,
+    ):
+        found = dict(zip(of_rule, pool.map(measure, of_rule.values()), strict=True))
+    costs, sources = {}, {}
+    for rule in settings.rules:
+        logged = _logged(log, rule, settings)
+        costs[rule] = replace(found[rule], **logged)
+        sources[rule] = "log" if logged else "measured"
+    cells = {
+        task.name: costs[task.rule].seconds * epochs_left(task) / settings.epochs for task in tasks
+    }
+    return Plan(settings, n_workers, costs, cells, sources, load)
+
+
+def _logged(log: Sequence[dict[str, Any]], rule: str, settings: Comparison) -> dict[str, Any]:
+    of_rule = [event for event in log if event.get("rule") == rule]
+    epochs = [e["learning_s"] + e["statistics_only_s"] for e in of_rule if e["event"] == "epoch"]
+    evaluations = [
+        e["evaluation_s"] / e["n_evaluations"] for e in of_rule if e["event"] == "checkpoint"
+    ]
+    if not epochs or not evaluations:
+        return {}
+    return {
+        "training_s": statistics.median(epochs) * settings.epochs,
+        "evaluation_s": statistics.median(evaluations) * n_evaluations(settings),
+    }
+
+
+def n_evaluations(settings: Comparison) -> int:
+    """Both tracks at every checkpoint but the first, where they are one."""
+    return 1 + 2 * (len(settings.checkpoints) - 1)
+
+
+def measure(task: CellTask) -> Cost:
+    """Build a cell of a rule, run a few batches and look at a few stimuli."""
+    with numerics(task.deterministic, lambda event, /, **values: None):
+        return _measure(task)
+
+
+def _measure(task: CellTask) -> Cost:
+    import resource
+
+    from neurosim.experiments.engine.tasks import prepared
+    from neurosim.experiments.job.batches import epoch_batches
+    from neurosim.experiments.job.job import Cell
+    from neurosim.experiments.job.store import CellStore
+    from neurosim.streams import generator
+
+    settings = task.settings
+    data, device = prepared(task)
+    store = CellStore(task.folder / "none", task.folder / "none", "{}")
+    cell = Cell(settings, task.rule, task.seed, data, store, device, lambda event, /, **v: None)
+    noise = generator(task.seed, "plan")
+    seconds_a_batch = 0.0
+    for track in cell.tracks:
+        batches = epoch_batches(
+            data.x_train, data.y_train, seed=task.seed, epoch=1,
+            batch_size=settings.batch_size, augmentation=settings.augmentation,
+        )  # fmt: skip
+        taken = [batch for batch, _ in zip(batches, range(_N_BATCHES + 1), strict=False)]
+        track.trainer.step(*taken[0], noise)
+        timed = taken[1:] or taken
+        started = time.perf_counter()
+        for x, y in timed:
+            track.trainer.step(x, y, noise)
+        seconds_a_batch += (time.perf_counter() - started) / len(timed)
+    evaluation_s, n_rows = _evaluation(cell, settings)
+    weights = _nbytes(cell.tracks[0].learner.tensors())
+    unit = 1024 if sys.platform == "linux" else 1
+    return Cost(
+        training_s=settings.epochs * cell.n_batches * seconds_a_batch,
+        evaluation_s=evaluation_s * n_evaluations(settings),
+        results_bytes=weights * len(settings.checkpoints)
+        + 2 * _BYTES_A_ROW * n_rows * n_evaluations(settings),
+        resume_bytes=_nbytes({track.name: track.state() for track in cell.tracks}),
+        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+    )
+
+
+def _evaluation(cell: Any, settings: Comparison) -> tuple[float, int]:
+    """Seconds and table rows of one evaluation."""
+    from neurosim.rsa import alignment_table
+
+    evaluation, learner = cell.data.evaluation, cell.tracks[0].learner
+    policies = evaluation.policies if learner.normalised_layers() else evaluation.policies[:1]
+    first, largest = min(evaluation.images), max(evaluation.images)
+    plain = policies[0]
+
+    def seconds(px: int, n: int, policy: str) -> float:
+        few = replace(evaluation, images={px: evaluation.images[px][:n]}, policies=(policy,))
+        started = time.perf_counter()
+        for _ in few.patterns(learner):
+            pass
+        return time.perf_counter() - started
+
+    seconds(first, 1, plain)
+    calibration = {policy: seconds(first, 1, policy) for policy in policies}
+    n_shown = min(_N_STIMULI, len(evaluation.images[largest]))
+    shown = max(0.0, seconds(largest, n_shown, plain) - calibration[plain])
+    a_pixel = shown / (n_shown * largest**2)
+    whole = replace(evaluation, images={first: evaluation.images[first]}, policies=(plain,))
+    features = list(whole.patterns(learner))
+    rsa_s, n_rows = 0.0, 0
+    for labels, patterns in features:
+        started = time.perf_counter()
+        n_rows += len(alignment_table(patterns, evaluation.stimuli.brain, labels=labels))
+        rsa_s += time.perf_counter() - started
+    n_stimuli = len(evaluation.images[first])
+    grid = sum(n_stimuli * px**2 * a_pixel + rsa_s for px in evaluation.images) * len(policies)
+    held_out = len(cell.data.x_test) * settings.training_px**2 * a_pixel
+    return grid + sum(calibration.values()) + held_out, n_rows * len(policies) * len(
+        evaluation.images
+    )
+
+
+def _nbytes(tree: Any) -> int:
+    if isinstance(tree, Mapping):
+        return sum(_nbytes(value) for value in tree.values())
+    return int(getattr(tree, "nbytes", 8))

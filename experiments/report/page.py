@@ -1,0 +1,323 @@
+"""The report: one HTML page that holds everything it shows."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from neurosim import __version__
+from neurosim.experiments.data.types import StimulusSet
+from neurosim.experiments.figures.style import rule_style
+from neurosim.experiments.job.facts import LearnerFacts, RuleFacts
+from neurosim.experiments.report.audit import audit_of
+from neurosim.experiments.report.explorer import explorer
+from neurosim.experiments.report.gallery import filters, geometry, learner_of, patterns_of, rasters
+from neurosim.experiments.report.methods import BrainFacts, methods
+from neurosim.experiments.report.pictures import (
+    figure_uri,
+    gradient,
+    png_uri,
+    raster_figure,
+    rdm_uri,
+    uri,
+)
+from neurosim.experiments.report.published import published_tables
+from neurosim.experiments.report.run import ReportedRun
+from neurosim.experiments.report.sources import sources_of
+from neurosim.experiments.report.tables import Field, tables
+from neurosim.experiments.report.verdicts import Verdict, cautions, in_short, verdicts
+from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.settings.options import to_yaml
+
+_TEMPLATES = Path(__file__).with_name("templates")
+#: The figure that answers the question of the page.
+_MAIN_FIGURE = "figure_5_decomposition"
+_N_FIRST_SENTENCES = 3
+#: Not the point of a number: a sentence ends before a capital.
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
+
+
+def render(
+    run: ReportedRun, headline: Headline, stimuli: StimulusSet, figures: Mapping[str, str]
+) -> str:
+    """The page of a run.
+
+    Args:
+        headline: the choice of axes that verdicts, figures and tables are about.
+        stimuli: those the run was evaluated on; networks are shown them again for the pictures.
+        figures: name -> SVG of the figures for publication.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"breakable": _breakable, "linked": _linked}
+    parts = (_head, _verdicts, _scores, _networks, _provenance)
+    shown = {name: _figure(name, svg) for name, svg in figures.items()}
+    # It comes first, so it does not come again.
+    main_figure = shown.pop(_MAIN_FIGURE)
+    context: dict[str, Any] = {"main_figure": main_figure, "figures": list(shown.values())}
+    for part in parts:
+        context |= part(run, headline, stimuli)
+    return environment.get_template("report.html").render(context)
+
+
+def _figure(name: str, svg: str) -> dict[str, str]:
+    alt = name.replace("_", " ").capitalize()
+    return {"name": name, "uri": uri(svg.encode("utf-8"), "image/svg+xml"), "alt": alt}
+
+
+def _head(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+    settings = run.settings
+    n_seeds = len(settings.seeds)
+    names = _in_words([rule_style(rule).label for rule in settings.rules])
+    return {
+        "title": f"{settings.stimuli}: {len(settings.rules)} "
+        f"rule{'s' * (len(settings.rules) != 1)}, {n_seeds} seed{'s' * (n_seeds != 1)}, "
+        f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}",
+        "lead": f"{names}: one network on {settings.training}, held against "
+        f"{_in_words(stimuli.brain.rois)} of {stimuli.brain.n_subjects} "
+        f"subject{'s' * (stimuli.brain.n_subjects != 1)}.",
+        "simulated": stimuli.simulated,
+        "one_seed": len({cell.seed for cell in run.readable}) < 2,
+        "partial": run.is_partial,
+        "n_finished": run.n_finished,
+        "n_cells": len(run.cells),
+        "version": __version__,
+        "made_on": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "gradient": gradient(),
+    }
+
+
+def _in_words(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+    found = verdicts(headline)
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in found:
+        start, _, rest = verdict.text.partition(": ")
+        roi = start.split(",")[0]
+        of_roi = roi in headline.rois
+        shown = Verdict(verdict.kind, rest[:1].upper() + rest[1:]) if of_roi else verdict
+        groups.setdefault(roi if of_roi else "All regions", []).append(shown)
+    told = cautions(
+        headline,
+        n_finished=run.n_finished,
+        n_cells=len(run.cells),
+        labels=run.settings.labels,
+        n_seeds=len({cell.seed for cell in run.readable}),
+    )
+    first = in_short(headline)[:_N_FIRST_SENTENCES]
+    return {
+        # What follows the first sentence of a region stands among its verdicts.
+        "short": [_SENTENCE_END.split(text)[0] for text in first],
+        "cautions": [caution.text for caution in told],
+        "verdict_groups": list(groups.items()),
+        "choice": headline.in_words(),
+        "audit": audit_of(run.path),
+    }
+
+
+def _scores(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+    return {
+        "tables": tables(headline) + published_tables(headline, run.settings.stimuli),
+        "n_rows": f"{len(headline.table):,}",
+        "scores": _json(explorer(headline)),
+        "plotly": Markup(_plotly()),
+        "script": Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),
+    }
+
+
+def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+    """Filters, RDMs and spikes of one network a rule, and what each rule was."""
+    rows, spikes = [], []
+    patterns: dict[str, np.ndarray] = {}
+    facts: list[LearnerFacts] = []
+    readout = str(
+        headline.models.loc[headline.models["layer"] == headline.layer, "readout"].iloc[0]
+    )
+    image = stimuli.at_px(headline.px)[0]
+    for rule in run.settings.rules:
+        cell = run.furthest(rule)
+        if cell is None or cell.epoch is None:
+            continue
+        label = f"{rule_style(rule).label}, seed {cell.seed}"
+        first, last = (run.weights(cell, epoch) for epoch in (0, cell.epoch))
+        shown = filters(first["Conv1.weight"], last["Conv1.weight"])
+        scale = f"{shown.change_scale:,.3g}" if np.isfinite(shown.change_scale) else "none"
+        rows.append(
+            {
+                "title": label,
+                "tiles": [
+                    {"name": "initialised", "uri": png_uri(shown.initial)},
+                    {"name": f"after epoch {cell.epoch}", "uri": png_uri(shown.trained)},
+                    {
+                        "name": f"change × {scale}" if scale != "none" else "no change",
+                        "uri": png_uri(shown.change),
+                    },
+                ],
+            }
+        )
+        # Built once: the thresholds of a spiking network take a while to calibrate.
+        learner = learner_of(run, cell, first)
+        facts.append(LearnerFacts.of(rule, cell.seed, learner))
+        where = (headline.px, headline.layer, readout)
+        for weights, state in ((first, "as initialised"), (last, f"epoch {cell.epoch}")):
+            learner.load(weights)
+            # Rules of one network start alike: one matrix of it is enough.
+            if weights is last or not patterns:
+                name = f"{label}, {state}" if weights is last else f"{state}, seed {cell.seed}"
+                patterns[name] = patterns_of(learner, stimuli, *where)
+            found = rasters(learner, image)
+            if found:
+                spikes.append({"uri": figure_uri(raster_figure(found)), "alt": f"{label}, {state}"})
+    return {
+        "filters": rows,
+        "filters_note": "",
+        **_matrices(headline, stimuli, patterns),
+        "rasters": spikes,
+        "rasters_note": f"Spikes to the first stimulus ({stimuli.brain.stimuli[0]}) at "
+        f"{headline.px} px. Units drawn at random from those that fired; of the input, its "
+        "channels and places.",
+        "fact_names": [field.name for field in dataclasses.fields(RuleFacts)],
+        "rule_facts": [part for found in facts for part in found.parts],
+        "methods": methods(
+            run.settings,
+            _brain_facts(stimuli),
+            facts,
+            run.record.get("versions", {}),
+            changed=_changed(headline),
+            measured=headline.table.columns,
+            unfinished=f"{run.n_finished} of {len(run.cells)} cells" if run.is_partial else "",
+        ),
+        "sources": sources_of(
+            [found.rule for found in facts],
+            run.settings.training,
+            run.settings.stimuli,
+            run.settings.cell if any(found.spikes for found in facts) else "",
+        ),
+    }
+
+
+def _changed(headline: Headline) -> list[str]:
+    """The rules whose state an evaluation changed, as the table has it."""
+    table = headline.table
+    if "changed_state" not in table:
+        return []
+    changed = table["changed_state"].astype("boolean").fillna(False)
+    return list(dict.fromkeys(table.loc[changed.astype(bool), "rule"]))
+
+
+def _matrices(
+    headline: Headline, stimuli: StimulusSet, patterns: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    shapes = geometry(stimuli, patterns, px=headline.px)
+    n_shown = len(shapes.stimuli)
+    part = "" if n_shown == shapes.n_all else f" {n_shown} of {shapes.n_all} stimuli are drawn."
+    return {
+        "geometry_note": f"{headline.layer_in_words(headline.layer)} at {headline.px} px, "
+        "statistics as trained, 1 − Pearson; brain regions averaged over subjects. Shown as "
+        f"percentile ranks of the pairs, for a Spearman score sees ranks alone.{part} Point at a "
+        "pair to read its rank in every matrix.",
+        "matrices": [
+            {"name": name, "uri": rdm_uri(matrix)} for name, matrix in shapes.matrices.items()
+        ],
+        "geometry": _json(
+            {
+                "stimuli": shapes.stimuli,
+                "matrices": [
+                    base64.b64encode(matrix.tobytes()).decode("ascii")
+                    for matrix in shapes.matrices.values()
+                ],
+            }
+        ),
+    }
+
+
+def _brain_facts(stimuli: StimulusSet) -> BrainFacts:
+    brain = stimuli.brain
+    return BrainFacts(
+        len(stimuli.images), brain.n_subjects, brain.rois, brain.source, stimuli.simulated
+    )
+
+
+def _provenance(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+    settings, record = run.settings, run.record
+    cells = []
+    for cell in run.cells:
+        written = _written(cell.path) if cell.epoch is not None else ""
+        cells.append(
+            [
+                Field.name(cell.rule),
+                Field(str(cell.seed), cell.seed),
+                Field.name(cell.in_words),
+                Field.name(written),
+            ]
+        )
+    return {
+        "config": to_yaml(settings),
+        "provenance": list(_flat(record)),
+        "cell_columns": ["rule", "seed", "state", "last written"],
+        "cells": cells,
+    }
+
+
+def _breakable(text: str) -> Markup:
+    """``Name(field=value)`` that may break after brackets and between fields only."""
+    return Markup(escape(text).replace("(", Markup("(<wbr>")).replace("=", Markup("=<wbr>")))
+
+
+def _linked(source: str) -> Markup:
+    """A source with its DOI or arXiv number as a link."""
+    kinds = {"doi": "https://doi.org/", "arXiv": "https://arxiv.org/abs/"}
+    return Markup(
+        re.sub(
+            r"(doi|arXiv):([^\s,]+)",
+            lambda m: f'<a href="{kinds[m[1]]}{m[2]}">{m[0]}</a>',
+            str(escape(source)),
+        )
+    )
+
+
+def _written(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _flat(record: Mapping[str, Any], above: str = "") -> Sequence[tuple[str, str]]:
+    """``run.json`` as name and value, settings left out: they are shown as a configuration."""
+    lines: list[tuple[str, str]] = []
+    for key, value in record.items():
+        name = f"{above} {key}".strip()
+        if name == "settings":
+            continue
+        if isinstance(value, Mapping):
+            lines += _flat(value, name)
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            lines.append((name, shown))
+    return lines
+
+
+def _json(data: Any) -> Markup:
+    """JSON that may stand in a script element: no ``<`` can end it."""
+    return Markup(json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"))
+
+
+def _plotly() -> str:
+    """plotly.js, gzip in base64: a third of its size."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode("utf-8"), mtime=0)).decode("ascii")

@@ -1,0 +1,83 @@
+"""What a run folder derives from its cells, and from which inputs each of these files was made.
+
+Table, audit, figures and report are functions of the cells, the record of the run and the code.
+``derived.json`` holds a digest of these inputs and the SHA-256 of every file that was made of them,
+so that a run that is started again makes what is missing, damaged or of other inputs, and no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurosim.experiments.run.folder import RunFolder, code_sha256
+from neurosim.storage import write_text
+
+NAME = "derived.json"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The state of a folder.
+
+    inputs: digest of the cells, the record and the code. files: name -> SHA-256, of what was made
+    of these inputs. finished: names of the cell files that are finished.
+    """
+
+    path: Path
+    inputs: str
+    files: dict[str, str]
+    finished: list[str]
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> Derived:
+        """Look at a folder; a record that is damaged, or of other inputs, counts for nothing."""
+        inputs = _inputs(folder)
+        try:
+            kept = json.loads((folder.path / NAME).read_text(encoding="utf-8"))
+            if kept["inputs"] == inputs:
+                return cls(folder.path, inputs, dict(kept["files"]), list(kept["finished"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return cls(folder.path, inputs, {}, [])
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Of some files, those that are not there as they were made of these inputs."""
+        return [
+            name for name in names
+            if name not in self.files or _sha256(self.path / name) != self.files[name]
+        ]  # fmt: skip
+
+    def made(self, names: Iterable[str]) -> None:
+        """Put on record that files were made of these inputs now."""
+        found = {name: _sha256(self.path / name) for name in names}
+        self.files.update({name: sha256 for name, sha256 in found.items() if sha256})
+        self._write()
+
+    def finish(self, cells: Iterable[str]) -> None:
+        """Put on record that cells are finished."""
+        self.finished[:] = dict.fromkeys([*self.finished, *cells])
+        self._write()
+
+    def _write(self) -> None:
+        kept = {"inputs": self.inputs, "finished": self.finished, "files": self.files}
+        write_text(self.path / NAME, json.dumps(kept, indent=2) + "\n")
+
+
+def _inputs(folder: RunFolder) -> str:
+    digest = hashlib.sha256(code_sha256().encode())
+    for path in (folder.record, *sorted((folder.path / "cells").glob("*.h5"))):
+        digest.update(f"\0{path.name}\0{_sha256(path)}".encode())
+    return digest.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    """Of a file; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""

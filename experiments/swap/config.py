@@ -1,0 +1,111 @@
+"""The settings of ``encoder_swap.py``. Light: ``--help`` imports this and nothing heavy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neurosim.choices import Choices
+from neurosim.experiments.settings.config import (
+    CELL_NAMES,
+    DEPENDENCE_NAMES,
+    ENCODER_NAMES,
+    TIMING_NAMES,
+)
+from neurosim.experiments.settings.options import option, require_seeds
+
+
+@dataclass(frozen=True)
+class EncoderSwap:
+    """Every setting that a number of the result depends on.
+
+    The network is three convolutions of ``channels`` maps under STDP of the chosen timing and
+    weight dependence and the chosen cell, the same for every encoder of a seed: initial weights,
+    images and their order.
+    """
+
+    encoders: tuple[str, ...] = option(ENCODER_NAMES, "encoders", known=ENCODER_NAMES)
+    seeds: tuple[int, ...] = option((42,), "seeds of weights, images and spikes")
+    cell: str = option(CELL_NAMES[0], "spiking cell", known=CELL_NAMES)
+    timing: str = option(TIMING_NAMES[0], "spike timing (docs/stdp.md)", known=TIMING_NAMES)
+    weight_dependence: str = option(
+        DEPENDENCE_NAMES[0], "of the changes (docs/stdp.md)", known=DEPENDENCE_NAMES
+    )
+    training: str = option("demo", "images to learn from and classify: demo, cifar10")
+    stimuli: str = option("demo", "stimuli with their brain: demo, brain92, things")
+    n_train: int = option(512, "training images a seed")
+    n_test: int = option(300, "held-out images")
+    epochs: int = option(1, "passes of STDP over the training images; 0 measures initial weights")
+    batch_size: int = option(32, "images between two weight changes")
+    channels: tuple[int, ...] = option((16, 32, 64), "maps of the three convolutions")
+    duration_ms: float = option(60.0, "presentation of an image, in ticks of 5 ms")
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("encoders", self.encoders, ENCODER_NAMES),
+            ("cell", (self.cell,), CELL_NAMES),
+            ("timing", (self.timing,), TIMING_NAMES),
+            ("weight_dependence", (self.weight_dependence,), DEPENDENCE_NAMES),
+        ):
+            if not value:
+                raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")
+            choices = Choices(name, dict.fromkeys(known))
+            for entry in value:
+                _ = choices[entry]
+        for name in ("encoders", "seeds"):
+            value = getattr(self, name)
+            if not value or len(set(value)) != len(value):
+                raise ValueError(
+                    f"{name} must name one or more entries, each once, got "
+                    f"{', '.join(map(str, value)) or 'none'}"
+                )
+        require_seeds("seeds", self.seeds)
+        for name, least in (("n_test", 1), ("epochs", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.n_train < max(2, self.batch_size):
+            raise ValueError(
+                f"n_train ({self.n_train}) is less than one batch ({self.batch_size}): the last "
+                "partial batch is dropped, so nothing would be learned"
+            )
+        if len(self.channels) != 3 or any(n < 1 for n in self.channels):
+            raise ValueError(
+                f"channels are three numbers of maps of at least 1, got {list(self.channels)}"
+            )
+        ticks = self.duration_ms / DT_MS
+        if not (ticks >= 1 and abs(ticks - round(ticks)) < 1e-9):
+            raise ValueError(
+                f"duration_ms={self.duration_ms} is no whole number of ticks of {DT_MS} ms: give "
+                f"a multiple of {DT_MS}"
+            )
+        if "delta" in self.encoders and ticks < 10:
+            raise ValueError(
+                "the encoder delta needs at least 10 ticks to fade an image in: give duration_ms "
+                f">= {10 * DT_MS:g}, or other --encoders"
+            )
+
+    def run_settings(self) -> dict[str, Any]:
+        """What has to agree with what a run folder holds: all but which parts there are."""
+        settings = dataclasses.asdict(self)
+        del settings["encoders"], settings["seeds"]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+
+
+def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is on record of a run, with the defaults of settings that were added since."""
+    return {**EncoderSwap().run_settings(), "revision": "1", **record}
+
+
+DT_MS = 5.0
+
+
+@dataclass(frozen=True)
+class SwapExecution:
+    """Where it runs: no number of the result depends on it."""
+
+    data_dir: Path | None = option(None, "data; by default $NEUROSIM_DATA, else the user's cache")
+    download: bool = option(False, "fetch missing data sets")
+    out: Path = option(Path("runs/encoder_swap"), "run folder; running again resumes")

@@ -1,0 +1,166 @@
+"""What a command tells its user in one sentence, beside ValueError and OSError for wrong input."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from neurosim.choices import shown
+from neurosim.experiments.system.reasons import StoppedError, is_out_of_memory, reason
+
+
+class CellsFailedError(StoppedError):
+    """Some cells ended in an error; the others are finished and kept."""
+
+
+class InUseError(StoppedError):
+    """Another process holds what is asked for."""
+
+
+class ClusterLostError(StoppedError):
+    """The connection to a cluster broke; what its workers finished is kept."""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM: what a job queue sends before it takes the machine away.
+
+    A kind of Ctrl-C, so that what cleans up after the one cleans up after the other.
+    """
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Raise ``TerminatedError`` on SIGTERM, which else ends a process without a word.
+
+    The first one only: a second ends the process at once, should cleaning up take too long.
+    Threads cannot catch signals, and who has a handler, or ignores SIGTERM, keeps that.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+
+    def terminate(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise TerminatedError
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """What a folder or file holds otherwise than asked, an entry in words each."""
+    return [
+        f"{name}: {shown(there.get(name))} there, {shown(asked.get(name))} asked"
+        for name in sorted({*there, *asked})
+        if there.get(name) != asked.get(name)
+    ]
+
+
+def why_not_longer(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Why a run of other ``epochs`` cannot be gone on with; empty where epochs are not it."""
+    if there.get("epochs") == asked.get("epochs"):
+        return ""
+    if asked.get("schedule") == "constant" == there.get("schedule"):
+        return (
+            "; a finished cell keeps its weights and not its optimiser's memory, so training "
+            "cannot go on from its last epoch"
+        )
+    return (
+        f"; the {asked.get('schedule')} learning rate of every epoch depends on how many there "
+        "are, so epochs of the shorter training are not those of the longer one"
+    )
+
+
+def require_same(
+    record: Path,
+    asked: Mapping[str, Any],
+    complete: Callable[[Any], Mapping[str, Any]] = dict,
+) -> None:
+    """Refuse a folder whose JSON record, if there is one, is of other settings.
+
+    Args:
+        complete: from what the record holds to all settings, defaults filled in.
+
+    Raises:
+        ValueError: the record is damaged, or holds what is named otherwise than asked.
+    """
+    if not record.is_file():
+        return
+    try:
+        there = complete(json.loads(record.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{record} is damaged: give another --out") from error
+    if other := differences(there, asked):
+        raise ValueError(
+            f"{record.parent} holds another run ({'; '.join(other)}): give another --out"
+        )
+
+
+def exit_status(
+    work: Callable[[], int | None],
+    *,
+    interrupted: str,
+    refused: tuple[type[Exception], ...] = (ValueError, OSError, InUseError),
+) -> int:
+    """Run a command; what stops it is one sentence on stderr, anything else a traceback.
+
+    Args:
+        work: the command; None counts as 0.
+        interrupted: what Ctrl-C and SIGTERM leave behind, in words.
+        refused: what wrong input raises.
+
+    Returns:
+        What ``work`` returns; 2 for wrong input, 1 where work failed or memory ran out, 130 for
+        Ctrl-C, 141 where nobody reads the output any more, 143 for SIGTERM.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another encoding shows an escape for a letter that it lacks.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with terminable():
+            status = work() or 0
+            sys.stdout.flush()
+            return status
+    except BrokenPipeError as error:
+        _give_up_stdout()
+        return _told(error, 128 + signal.SIGPIPE)
+    except (CellsFailedError, ClusterLostError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except refused as error:
+        return _told(error, 2)
+    except (MemoryError, RuntimeError) as error:
+        if not (is_out_of_memory(error) or isinstance(error, BrokenExecutor)):
+            raise
+        return _told(error, 1)
+    except KeyboardInterrupt as error:
+        print(f"interrupted: {interrupted}", file=sys.stderr)
+        return 128 + (signal.SIGTERM if isinstance(error, TerminatedError) else signal.SIGINT)
+
+
+def _told(error: Exception, status: int) -> int:
+    print(f"error: {reason(error)}", file=sys.stderr)
+    return status
+
+
+def _give_up_stdout() -> None:
+    """Nobody reads it any more: what is still in it would be one more error at the end."""
+    with contextlib.suppress(io.UnsupportedOperation), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,0 +1,4 @@
+"""Networks as files of other simulators (NIR).
+
+May import, of its neighbours: spiking.
+"""

@@ -1,0 +1,109 @@
+"""Layers away from their feed-forward activity: what predictive coding relaxes.
+
+A state is written as a displacement ``d_l = r_l - r_ff,l`` from the sweep, because the early
+errors of a relaxation are 1e-4 of the activity and would be lost in float32 by subtracting two
+activities: the synapse is linear, so ``W d`` is exact, and both responses run through identical
+operators.
+
+While learning, a layer normalises by the statistics of the batch at its current of the moment.
+They are part of its function: a relaxation or an update that holds them turns the changes of the
+first layers away from those of backpropagation (cosine .81 in place of .99 after an epoch).
+Running statistics are moved by the sweep alone, and the dropout mask is the sweep's.
+"""
+
+from __future__ import annotations
+
+import weakref
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from neurosim.models.network.layers import Layer, Network
+from neurosim.models.network.normalisation import Running
+from neurosim.types import Drive
+
+
+class SweptLayer:
+    """One layer at its feed-forward activity.
+
+    Attributes:
+        pre: presynaptic activity ``r_ff,l-1``.
+        current: ``a = W r_ff,l-1 + b``.
+        at_rest: the layer linearised there.
+        out: ``r_ff,l``.
+    """
+
+    def __init__(self, layer: Layer, pre: Tensor, drive: Drive) -> None:
+        self.layer, self.pre, self._learning = layer, pre, drive.learning
+        self.current = layer.current(pre).detach()
+        if layer.norm is not None and drive.learning:
+            layer.norm.accumulate(self.current)
+        self._keep: Tensor | None = None
+        if drive.learning and layer.dropout:
+            self._keep = layer.keep_mask(self.respond(self.current), drive.generator)
+        # Each would hold the other: 80 MB a batch until the collector of cycles comes by.
+        self.at_rest = DisplacedLayer(weakref.proxy(self))
+        self.out = self.at_rest.out
+
+    def respond(self, current: Tensor) -> Tensor:
+        """``f_l`` as in ``Layer.respond``, but moving no statistic and drawing no mask."""
+        layer, norm = self.layer, self.layer.norm
+        if not self._learning:
+            return layer.respond(current, Running())
+        if norm is not None:
+            current = norm.in_batch(current)
+        x = layer.activation(current)
+        if layer.pool > 1:
+            x = F.max_pool2d(x, layer.pool)
+        return x if self._keep is None else x * self._keep
+
+
+class DisplacedLayer:
+    """A layer with its input displaced by ``below`` (None: not displaced), linearised there.
+
+    Attributes:
+        out: ``f_l(W r_(l-1))`` at ``r_(l-1) = r_ff,l-1 + below``.
+    """
+
+    def __init__(self, swept: SweptLayer, below: Tensor | None = None) -> None:
+        self.swept, self._below, current = swept, below, swept.current
+        if below is not None:
+            current = current + swept.layer.synapse.forward(below, swept.layer.weight, None)
+        self._current = current.detach().requires_grad_()
+        with torch.enable_grad():
+            self._out = swept.respond(self._current)
+        self.out = self._out.detach()
+
+    @property
+    def pre(self) -> Tensor:
+        """Presynaptic activity ``r_(l-1)``."""
+        return self.swept.pre if self._below is None else self.swept.pre + self._below
+
+    @property
+    def change(self) -> Tensor:
+        """``out - r_ff,l``."""
+        return self.out - self.swept.out
+
+    def carry_back(self, error: Tensor) -> Tensor:
+        """``W^T D^T error``: what the layer below feels."""
+        layer = self.swept.layer
+        return layer.synapse.carry_back(self._pull(error)[0], layer.weight, self.swept.pre)
+
+    def pull_to_weights(self, error: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """``(D^T error, gain changes)``: the error at the synapse and at gamma and beta."""
+        gains = self.swept.layer.gain_parameters()
+        delta, *changes = self._pull(error, *gains.values())
+        return delta, dict(zip(gains, changes, strict=True))
+
+    def _pull(self, error: Tensor, *gains: Tensor) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(self._out, (self._current, *gains), error, retain_graph=True)
+
+
+def sweep(net: Network, drive: Drive) -> tuple[SweptLayer, ...]:
+    """The feed-forward sweep; running statistics and masks are drawn as in any learning pass."""
+    x, swept = drive.x, []
+    for layer in net.layers:
+        swept.append(SweptLayer(layer, x, drive))
+        x = swept[-1].out
+    return tuple(swept)

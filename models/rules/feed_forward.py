@@ -1,0 +1,46 @@
+"""Activity without a teaching signal: what untrained and frozen layers do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+from neurosim.dynamics import AbstractClosedForm
+from neurosim.models.network.layers import Linearised, Network
+from neurosim.types import Drive, LocalSignal, State
+
+
+@final
+class FeedForward(AbstractClosedForm):
+    """``tau du_l/dt = -u_l + s_l`` with ``s`` the feed-forward sweep. State: ``activity``, that of
+    the units themselves, before pooling and dropout.
+
+    The local signals are pre- and postsynaptic activity, what a Hebbian rule would read: one value
+    for each output of the synapse.
+    """
+
+    def runs_on(self) -> type:
+        return Network
+
+    def operating_point(self, net: Network, drive: Drive) -> tuple[Linearised, ...]:
+        return net.linearise(drive)
+
+    def initial_state(self, point: tuple[Linearised, ...]) -> State:
+        return {"activity": tuple(torch.zeros_like(layer.units) for layer in point)}
+
+    def flow(self, point: tuple[Linearised, ...], state: State) -> State:
+        pairs = zip(point, state["activity"], strict=True)
+        return {"activity": tuple(layer.units - x for layer, x in pairs)}
+
+    def equilibrium(self, point: tuple[Linearised, ...]) -> State:
+        return {"activity": tuple(layer.units for layer in point)}
+
+    def local_signals(self, point: tuple[Linearised, ...], state: State) -> Sequence[LocalSignal]:
+        pairs = zip(point, state["activity"], strict=True)
+        return [LocalSignal(layer.pre, x) for layer, x in pairs]
+
+    def output(self, point: tuple[Linearised, ...], state: State) -> Tensor:
+        return point[-1].out

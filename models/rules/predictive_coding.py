@@ -1,0 +1,160 @@
+"""Predictive coding with input and label clamped.
+
+    E = sum_l p_l/2 ||e_l||^2 + pi loss(f_L(r_(L-1)), target),      e_l = r_l - f_l(r_(l-1))
+    dr_l/dt = -dE/dr_l = -p_l e_l + W_(l+1)^T D_(l+1)^T p_(l+1) e_(l+1)
+    dW_l    = -dE/dW_l = D_l^T p_l e_l r_(l-1)^T
+
+(Whittington & Bogacz 2017, doi:10.1162/NECO_a_00949.) Sums run over units and batch. Nodes are
+layer outputs; their state is the displacement from the feed-forward sweep, with which the
+relaxation starts. Batch statistics are part of ``f_l`` while learning, the dropout mask is the
+sweep's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor
+
+from neurosim.dynamics import AbstractEnergy
+from neurosim.models.network.layers import Network
+from neurosim.models.rules.displaced import DisplacedLayer, SweptLayer, sweep
+from neurosim.models.rules.losses import AbstractLoss, CrossEntropy
+from neurosim.types import Drive, LocalSignal, State
+
+
+class Relaxed:
+    """The errors of one state, each layer linearised there once.
+
+    Attributes:
+        layers: every layer at this state.
+        errors: ``p_l e_l`` of each, the last being ``-pi d loss / d output``.
+        energy: ``E``.
+    """
+
+    def __init__(self, rule: PredictiveCoding, point: ClampedPoint, state: State) -> None:
+        first, *above = point.swept
+        displacement = state["displacement"]
+        # At the start nothing is displaced, and the first layer's input never is.
+        start = state is point.start
+        self.layers: list[DisplacedLayer] = [
+            first.at_rest,
+            *(
+                layer.at_rest if start else DisplacedLayer(layer, below)
+                for layer, below in zip(above, displacement, strict=True)
+            ),
+        ]
+        *hidden, top = self.layers
+        self.energy = top.out.new_zeros(())
+        self.errors: list[Tensor] = []
+        precisions = rule.hidden_precisions(len(hidden))
+        for precision, moved, layer in zip(precisions, displacement, hidden, strict=True):
+            error = moved - layer.change
+            self.energy += 0.5 * precision * error.square().sum()
+            self.errors.append(precision * error)
+        if point.target is None:
+            self.errors.append(torch.zeros_like(top.out))
+        else:
+            # The loss is a mean over the batch, the energy a sum.
+            scale = rule.output_precision * len(point.target)
+            self.energy += scale * rule.loss.value(top.out, point.target)
+            self.errors.append(scale * rule.loss.error(top.out, point.target))
+
+
+class ClampedPoint:
+    """The sweep and the target; remembers the errors of the last state asked for."""
+
+    def __init__(self, swept: tuple[SweptLayer, ...], target: Tensor | None) -> None:
+        self.swept, self.target = swept, target
+        silent = tuple(torch.zeros_like(layer.out) for layer in swept[:-1])
+        self.start: State = {"displacement": silent}
+        self._last: tuple[State, Relaxed] | None = None
+
+    def at(self, rule: PredictiveCoding, state: State) -> Relaxed:
+        """Energy, flow and local signals of one state share one evaluation."""
+        if self._last is None or self._last[0] is not state:
+            self._last = (state, Relaxed(rule, self, state))
+        return self._last[1]
+
+
+@final
+@dataclass(frozen=True)
+class PredictiveCoding(AbstractEnergy):
+    """Supervised predictive coding. State: ``displacement``, one tensor a hidden layer.
+
+    Local signals are given in units of the output precision and averaged over the batch, as
+    the error of the loss is: one learning rate serves every precision, and the changes tend to
+    those of backpropagation as ``output_precision`` tends to 0.
+
+    Args:
+        loss: what the output is held against.
+        output_precision: ``pi``.
+        precisions: ``p_l``, one a hidden layer; None: 1 each.
+    """
+
+    loss: AbstractLoss = field(default_factory=CrossEntropy)
+    output_precision: float = 1.0
+    precisions: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for value in (self.output_precision, *(self.precisions or ())):
+            if not value > 0:
+                raise ValueError(f"precisions must be positive, got {value}")
+
+    def hidden_precisions(self, n_hidden: int) -> tuple[float, ...]:
+        """``p_l`` of each hidden layer."""
+        if self.precisions is None:
+            return (1.0,) * n_hidden
+        if len(self.precisions) != n_hidden:
+            raise ValueError(
+                f"the network has {n_hidden} hidden layers but there are {len(self.precisions)} "
+                "precisions: give one a hidden layer, or None for 1 each"
+            )
+        return self.precisions
+
+    @property
+    def offers(self) -> frozenset[str]:
+        return super().offers | {"error"}
+
+    def runs_on(self) -> type:
+        return Network
+
+    def check_network(self, net: Network) -> None:
+        super().check_network(net)
+        self.hidden_precisions(len(net.layers) - 1)
+        self.loss.check(net.layers[-1].synapse)
+
+    def operating_point(self, net: Network, drive: Drive) -> ClampedPoint:
+        return ClampedPoint(sweep(net, drive), drive.target)
+
+    def output(self, point: ClampedPoint, state: State) -> Tensor:
+        return point.swept[-1].out
+
+    def initial_state(self, point: ClampedPoint) -> State:
+        return point.start
+
+    def energy(self, point: ClampedPoint, state: State) -> Tensor:
+        return point.at(self, state).energy
+
+    def flow(self, point: ClampedPoint, state: State) -> State:
+        relaxed = point.at(self, state)
+        return {
+            "displacement": tuple(
+                above.carry_back(error_above) - error
+                for above, error_above, error in zip(
+                    relaxed.layers[1:], relaxed.errors[1:], relaxed.errors[:-1], strict=True
+                )
+            )
+        }
+
+    def local_signals(self, point: ClampedPoint, state: State) -> Sequence[LocalSignal]:
+        relaxed = point.at(self, state)
+        unit = 1 / (self.output_precision * len(point.swept[0].pre))
+        signals = []
+        for layer, error in zip(relaxed.layers, relaxed.errors, strict=True):
+            delta, gain = layer.pull_to_weights(error * unit)
+            signals.append(LocalSignal(layer.pre, delta, gain))
+        return signals

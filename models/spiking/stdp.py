@@ -1,0 +1,243 @@
+"""STDP as a part of a learner: which weights it starts from, how it learns, where it may go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from neurosim.choices import Choices
+from neurosim.models.network.layers import Network
+from neurosim.models.spiking.bounded_stdp import BoundedSTDP, weight_bound
+from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
+from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.plasticity import AbstractPlasticity
+from neurosim.rule import LearningRule
+from neurosim.solvers import Ticks
+from neurosim.spiking.cells.membrane import Millivolts
+from neurosim.spiking.encoders.lgn import OPPONENT
+from neurosim.spiking.timing.rules import (
+    AbstractTiming,
+    AllPairs,
+    AntiHebbian,
+    Clopath,
+    FirstSpike,
+    NearestPair,
+    Symmetric,
+    Triplet,
+)
+from neurosim.spiking.timing.traces import MeanOverSpikes, TraceSTDP
+from neurosim.spiking.timing.weight_dependence import ADDITIVE, AbstractWeightDependence, Additive
+from neurosim.synapses import Conv2d
+from neurosim.tensors import require_finite
+from neurosim.training import AbstractConstraint, Optimiser, Part
+
+#: Depression 5 % stronger than potentiation (Song, Miller & Abbott 2000, 10.1038/78829). A pair
+#: in one tick is causal: spikes reach every layer within the tick. Amplitudes are relative; the
+#: learning rate scales them.
+TIMING = AllPairs(
+    a_plus=1.0, a_minus=1.05, tau_plus_ms=20.0, tau_minus_ms=20.0, coincidence="potentiate"
+)
+
+_PAIR: dict[str, Any] = {"a_plus": 1.0, "a_minus": 1.05, "coincidence": "potentiate"}
+
+
+def _triplet(interaction: str) -> AbstractTiming:
+    """The published amplitudes, scaled so that depression is that of the pair rules."""
+    fit = Triplet.visual_cortex(interaction, coincidence="potentiate")
+    scale = 1.05 / fit.a2_minus
+    return replace(fit, a3_plus=scale * fit.a3_plus, a2_minus=1.05)
+
+
+#: The same for the voltage: a presynaptic spike depresses by as much where the membrane has
+#: been at its threshold.
+_VOLTAGE_SCALE = 1.05 / (Clopath().a_ltd * (Millivolts().threshold - Clopath().theta_minus))
+
+#: What ``--timing`` names. All leave the weight out, which ``--weight-dependence`` brings in.
+RULE_TIMINGS: Choices[AbstractTiming] = Choices(
+    "timing",
+    {
+        "all-pairs": TIMING,
+        "nearest-pair": NearestPair(**_PAIR),
+        "nearest-pair-centred": NearestPair(**_PAIR, scheme="presynaptic-centred"),
+        "nearest-pair-reduced": NearestPair(**_PAIR, scheme="reduced"),
+        "triplet": _triplet("all"),
+        "triplet-nearest": _triplet("nearest"),
+        "first-spike": FirstSpike(a_plus=1.0, a_minus=0.75, dependence=Additive()),
+        "symmetric": Symmetric(a=1.0),
+        "anti-hebbian": AntiHebbian(a_plus=1.0, a_minus=1.05),
+        "clopath": Clopath(
+            a_ltd=_VOLTAGE_SCALE * Clopath().a_ltd, a_ltp=_VOLTAGE_SCALE * Clopath().a_ltp
+        ),
+    },
+)
+
+#: Spikes a neuron and tick of 5 ms that homeostasis aims at, from Conv1 up.
+TARGET_RATES = (0.02, 0.012, 0.007)
+
+OPTIMISER = Optimiser(kind="sgd", lr=1.0, lr_end=0.1)
+
+
+@final
+class FilterNorm(AbstractConstraint):
+    """Each filter keeps its initial mean and its initial spread, and no weight exceeds a bound.
+
+        w <- m_0 + (w - m) |w_0 - m_0| / |w - m|;   |w| <= bound_factor / sqrt(fan_in)
+
+    with m the mean of a filter over its inputs and taps. Additive STDP has no fixed point of its
+    own: sum and spread of a filter's weights are what its synapses compete for (Miller & MacKay
+    1994, 10.1162/neco.1994.6.1.100). Weights that have not moved stay as they are, to the bit.
+    """
+
+    def __init__(self, net: SpikingNetwork, bound_factor: float = 2.5) -> None:
+        self.bound_factor = bound_factor
+        self._initial = {}
+        for layer in net.layers:
+            mean = _filter_mean(layer.weight)
+            self._initial[layer.name] = mean, _filter_norm(layer.weight - mean)
+
+    @torch.no_grad()
+    def apply(self, net: SpikingNetwork) -> None:
+        for layer in net.layers:
+            require_finite(f"layer {layer.name}: the weight", layer.weight)
+        for layer in net.layers:
+            mean, spread = self._initial[layer.name]
+            weight = layer.weight
+            rounding = 1e-6 * _filter_norm(weight)
+            weight.sub_(_filter_mean(weight) - mean)
+            deviation = weight - mean
+            now = _filter_norm(deviation)
+            # What is left of a filter of equal weights is rounding, no spread to blow up.
+            spreads = now > rounding
+            # Written as an addition that is exactly 0 where nothing moved.
+            weight.add_(torch.where(spreads, spread / now - 1, torch.zeros_like(now)) * deviation)
+            bound = weight_bound(layer.synapse, self.bound_factor, weight)
+            weight.clamp_(-bound, bound)
+
+
+def _filter_mean(weight: Tensor) -> Tensor:
+    return weight.mean(tuple(range(1, weight.dim())), keepdim=True)
+
+
+def _filter_norm(weight: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.dim())), keepdim=True)
+
+
+def opponent_weight(rgb: Tensor) -> Tensor:
+    """The RGB filters as filters on six LGN channels: ``cat(V, -V)``, ``V = W M^-1``.
+
+    ``M`` maps RGB to the opponent planes, so before rectification, blur and contrast gain the
+    filter answers to an image as the RGB filter does. Each filter is scaled back to its own norm.
+    """
+    opponent = torch.linalg.inv(rgb.new_tensor(OPPONENT))
+    plane = torch.einsum("oikl,ij->ojkl", rgb, opponent)
+    weight = torch.cat([plane, -plane], 1)
+    return _with_norm_of(rgb, weight)
+
+
+def unit_weight(weight: Tensor, preferred: Sequence[float]) -> Tensor:
+    """The filters on encoders of several units an input: each unit counts as much as the
+    intensity it prefers, ``cat_k(mu_k W)``. Each filter is scaled back to its own norm.
+    """
+    if len(preferred) == 1:
+        return weight
+    units = torch.cat([mu * weight for mu in preferred], 1)
+    return _with_norm_of(weight, units)
+
+
+def _with_norm_of(weight: Tensor, rewritten: Tensor) -> Tensor:
+    """Each filter of ``rewritten`` with its norm in ``weight``; a filter of zeros stays one."""
+    now = _filter_norm(rewritten)
+    return rewritten * torch.where(now > 0, _filter_norm(weight) / now, now)
+
+
+def spiking_network(
+    shared: Network,
+    dynamics: SpikingDynamics,
+    generator: torch.Generator,
+    *,
+    target_rates: Sequence[float] = TARGET_RATES,
+    calibration: Tensor | None = None,
+    calibration_px: int = 32,
+) -> SpikingNetwork:
+    """The convolutions of ``shared`` as spiking layers.
+
+    What is shared with the other rules of a seed: the weights of every convolution above the
+    first are copied as they are; those of the first are rewritten from RGB to the six channels
+    of the LGN (``opponent_weight``), and from those to the units of the encoder
+    (``unit_weight``). Biases and batch norm have no counterpart.
+
+    Args:
+        generator: source of the images that thresholds start from.
+        calibration: images to start the thresholds from, CIFAR-normalised; by default images of
+            1/f noise, so that a network that has seen no data is well defined.
+    """
+    convolutions = [layer for layer in shared.layers if isinstance(layer.synapse, Conv2d)]
+    if len(convolutions) != len(target_rates):
+        raise ValueError(
+            f"the network has {len(convolutions)} convolutions but {len(target_rates)} target "
+            "rates: give one a layer"
+        )
+    layers = []
+    for i, (layer, rate) in enumerate(zip(convolutions, target_rates, strict=True)):
+        geometry = layer.synapse
+        assert isinstance(geometry, Conv2d)
+        weight = layer.weight.detach()
+        if i == 0:
+            weight = unit_weight(opponent_weight(weight), dynamics.encoder.preferred)
+            geometry = Conv2d(
+                weight.shape[1], geometry.n_out, geometry.kernel, padding=geometry.padding
+            )
+        layers.append(SpikingLayer(layer.name, geometry, weight, pool=layer.pool, target_rate=rate))
+    net = SpikingNetwork(layers, dynamics)
+    if calibration is None:
+        double = torch.empty((), dtype=torch.float64)
+        calibration = pink_noise(_N_CALIBRATION, calibration_px, generator, double)
+    net.calibrate(calibration)
+    return net
+
+
+_N_CALIBRATION = 32
+
+
+def stdp_part(
+    shared: Network,
+    generator: torch.Generator,
+    *,
+    dynamics: SpikingDynamics | None = None,
+    timing: AbstractTiming = TIMING,
+    dependence: AbstractWeightDependence = ADDITIVE,
+    optimiser: Optimiser = OPTIMISER,
+    calibration: Tensor | None = None,
+    calibration_px: int = 32,
+) -> Part:
+    """The spiking convolutions under STDP: rule, network, optimiser, constraint.
+
+    Its output is the spike counts of Conv3 after pooling, ``(batch, 128, 4, 4)`` for 32 px:
+    a later part reads them as they are (mean near .3, standard deviation near .6).
+
+    Args:
+        shared: the network all rules of a seed start from; its weights are copied.
+        generator: for the threshold's start (see ``spiking_network``); nothing else is drawn.
+        dynamics: cells, encoder, competition. A timing that reads voltages gets those of the
+            cells as ``Millivolts()`` where the dynamics name no scale of their own.
+        dependence: of the change on the weight, its bounds replaced by those of each layer
+            (``BoundedSTDP``); under ``Additive`` the timing keeps the dependence it has.
+    """
+    dynamics = SpikingDynamics() if dynamics is None else dynamics
+    if timing.reads_voltage and dynamics.membrane is None:
+        dynamics = replace(dynamics, membrane=Millivolts())
+    net = spiking_network(
+        shared, dynamics, generator, calibration=calibration, calibration_px=calibration_px
+    )
+    plasticity: AbstractPlasticity
+    if dependence.constant:
+        plasticity = TraceSTDP(timing, dynamics.dt_ms, MeanOverSpikes())
+    else:
+        stdp = TraceSTDP(timing.under(dependence), dynamics.dt_ms, MeanOverSpikes())
+        plasticity = BoundedSTDP(stdp)
+    rule = LearningRule("stdp", dynamics, Ticks(), plasticity)
+    return Part(rule, net, optimiser, FilterNorm(net))

@@ -1,0 +1,4 @@
+"""Encoders by name: from intensities to currents or spikes; and the LGN before them.
+
+May import, of its neighbours: none.
+"""

@@ -1,0 +1,4 @@
+"""How alike two RDMs are: comparators by name, and ``compare_rdms``.
+
+May import, of its neighbours: kernels, rdm.
+"""
