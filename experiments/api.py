@@ -177,7 +177,6 @@ def open_run(path: Path | str, *, layer: str = LAYER) -> Run:
     path = Path(path)
     if not (path / "results.csv").is_file():
         raise FileNotFoundError(
-            f"no results.csv in {path}: let the run end, or write it with "
-            f"python -m neurosim.experiments.training_dynamics --report {path}"
+            f"no results.csv in {path}: let the run end, or write it with neurosim report {path}"
         )
     return Run(path, layer)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def parser() -> Parser:
     """The command line."""
     p = Parser(description=__doc__.split("\n")[0])
-    p.add_argument("run", type=Path, metavar="RUN", help="folder that training_dynamics.py wrote")
+    p.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
     p.add_argument("--seed", type=int, help="of the cell; by default the run's first with stdp")
     p.add_argument("--epoch", type=int, help="checkpoint; by default the last")
     p.add_argument("--px", type=int, help="side of the images; by default that of training")

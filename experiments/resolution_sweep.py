@@ -46,6 +46,7 @@ COMMAND = ControlCommand(
     draw=_draw,
     tell=_tell,
 )
+main = COMMAND.main
 
 if __name__ == "__main__":
-    sys.exit(COMMAND.main())
+    sys.exit(main())

@@ -37,7 +37,7 @@ class RunRecord:
         if not folder.is_claimed:
             raise FileNotFoundError(
                 f"no run in {path} (it has no {folder.record.name}): give the folder that "
-                "training_dynamics.py wrote"
+                "a comparison wrote"
             )
         try:
             content = json.loads(folder.record.read_text(encoding="utf-8"))
