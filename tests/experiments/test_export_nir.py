@@ -94,4 +94,4 @@ def test_what_cannot_be_exported_is_refused(run, options, message, tmp_path, cap
 def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
     """And says what it should have been."""
     assert export_nir.main([str(tmp_path), "--out", str(tmp_path / "net.nir")]) == 2
-    assert "training_dynamics.py wrote" in capsys.readouterr().err
+    assert "a comparison wrote" in capsys.readouterr().err
