@@ -18,6 +18,7 @@ from neurosim.rsa.formats.mat_files import read_mat
 from neurosim.rsa.formats.numpy_files import open_npz, read_npy
 from neurosim.rsa.io.text_tables import decode, read_table
 from neurosim.rsa.rdm.names import as_text, stimulus_descriptor
+from neurosim.rsa.rdm.squares import triangle_side
 
 #: Texts that name the stimuli by what they are called; the second is Net2Brain's.
 _STIMULI = ("stimuli", "stimuli_name", "stimulus_names")
@@ -211,7 +212,7 @@ def _rsatoolbox(opened: h5py.File) -> Content:
         return {name: values for name, values in lists.items() if len(values) == n}
 
     rows = np.atleast_2d(opened["dissimilarities"][()])
-    n_stimuli = (1 + int(np.sqrt(1 + 8 * rows.shape[-1]))) // 2
+    n_stimuli = triangle_side(rows.shape[-1])
     of_rdms = descriptors("rdm_descriptors", len(rows))
     of_rdms.pop("index", None)
     labels = [

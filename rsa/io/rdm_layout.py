@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.rsa.rdm.rdm import as_rows
-from neurosim.rsa.rdm.squares import condensed_rdms, is_one_square, mirrored
+from neurosim.rsa.rdm.squares import condensed_rdms, is_one_square, mirrored, triangle_side
 
 Array = NDArray[np.floating]
 
@@ -153,11 +153,11 @@ def _rows(array: Array) -> Arranged:
 
 def _condensed(squares: Array) -> Array:
     """(..., n, n) -> (n_rdms, n_pairs); what is no square RDM is refused with its reason."""
-    n = squares.shape[-1]
     try:
-        return condensed_rdms(squares, "its array").reshape(-1, n * (n - 1) // 2)
+        condensed = condensed_rdms(squares, "its array")
     except ValueError as error:
         raise LayoutError(str(error)) from error
+    return condensed.reshape(-1, condensed.shape[-1])
 
 
 def _is_stack(squares: Array) -> bool:
@@ -170,8 +170,7 @@ def _is_stack(squares: Array) -> bool:
 
 def _triangle(n_pairs: int) -> int:
     """The number of stimuli, three or more, that have so many pairs; 0 where none has."""
-    n = (1 + math.isqrt(1 + 8 * n_pairs)) // 2
-    return n if n > 2 and n * (n - 1) // 2 == n_pairs else 0
+    return triangle_side(n_pairs) if n_pairs > 1 else 0
 
 
 def _text(shape: tuple[int, ...]) -> str:

@@ -38,10 +38,9 @@ def van_rossum_squared(a: np.ndarray, b: np.ndarray, tau_ms: float) -> float:
             surplus -= 1.0
             j += 1
         gap = (time - now) / tau_ms
-        if f != 0.0:
+        if f != 0.0:  # before the first spike there is no gap
             total -= f * f * math.expm1(-2.0 * gap) / 2.0
-            f = (f + surplus) + f * math.expm1(-gap)
-        else:
-            f = surplus
+            f *= math.exp(-gap)
+        f += surplus
         now = time
     return total + f * f / 2.0

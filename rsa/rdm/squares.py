@@ -20,10 +20,16 @@ _DIAGONAL = 1e-2
 have theirs at their largest value, float32 distances (torch.cdist) at 1e-3 of their median."""
 
 
+def triangle_side(n_pairs: int) -> int:
+    """The number n of stimuli, two or more, with n (n - 1) / 2 = ``n_pairs``; 0 where none has."""
+    n = isqrt(2 * n_pairs) + 1
+    return n if n > 1 and n * (n - 1) == 2 * n_pairs else 0
+
+
 def n_stimuli_of(n_pairs: int) -> int:
     """The number of stimuli whose upper triangle has ``n_pairs`` entries."""
-    n = (1 + isqrt(1 + 8 * n_pairs)) // 2
-    if n_pairs < 1 or n * (n - 1) // 2 != n_pairs:
+    n = triangle_side(n_pairs)
+    if n == 0:
         raise ValueError(
             f"{n_pairs} is not a number of pairs n (n - 1) / 2 of any number of stimuli; "
             "give the upper triangle without its diagonal, or a square matrix"
@@ -120,8 +126,7 @@ def is_one_square(matrix: NDArray[np.floating]) -> bool:
     n = len(matrix)
     if matrix.shape != (n, n) or n < 2:
         return False
-    k = (1 + isqrt(1 + 8 * n)) // 2
-    if k * (k - 1) // 2 != n:
+    if not triangle_side(n):
         return True
     above, below = _triangles(matrix)
     return _zero_diagonal(matrix, above) or _symmetric(above, below)

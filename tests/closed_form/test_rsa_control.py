@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neurosim.rsa import (
+    Bootstrap,
     adjust_p,
     bootstrap_means,
     bootstrap_stimuli,
@@ -188,6 +189,23 @@ def test_bootstrap_intervals_hold_the_truth_and_differences_are_paired() -> None
     again = bootstrap_stimuli([good, bad], brain, n_samples=200, rng=np.random.default_rng(5))
     same = bootstrap_stimuli([good, bad], brain, n_samples=200, rng=np.random.default_rng(5))
     np.testing.assert_array_equal(again.samples, same.samples)
+
+
+@pytest.mark.parametrize("procedure", ["bh", "by"])
+def test_differences_of_three_models_are_adjusted_as_asked(procedure) -> None:
+    rng = np.random.default_rng(12)
+    shifts = np.array([0.0, 1.0, 2.5])
+    samples = shifts + rng.normal(size=(400, 3))
+    table = pairwise_differences(Bootstrap(shifts, samples), ["a", "b", "c"], procedure=procedure)
+    assert list(zip(table.a, table.b, strict=True)) == [("a", "b"), ("a", "c"), ("b", "c")]
+    np.testing.assert_array_equal(table.difference, [-1.0, -2.5, -1.5])
+    p = table.p.to_numpy()
+    assert ((p > 0) & (p < 1)).all()
+    # p times 3 / rank, the running minimum from the end; "by" times the harmonic sum besides.
+    order = np.argsort(p)
+    stepped = np.minimum.accumulate((p[order] * 3 / np.arange(1, 4))[::-1])[::-1]
+    harmonic = {"bh": 1.0, "by": 1 + 1 / 2 + 1 / 3}[procedure]
+    np.testing.assert_allclose(table.p_adjusted[order], np.minimum(stepped * harmonic, 1))
 
 
 def test_bootstrap_over_axes_has_the_textbook_standard_error() -> None:

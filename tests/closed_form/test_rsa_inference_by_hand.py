@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurosim.rsa import cohens_d, group_reliability, noise_ceiling, sign_flip_floor, sign_flip_test
+from neurosim.rsa import (
+    COMPARATORS,
+    cohens_d,
+    compare_rdms,
+    group_reliability,
+    noise_ceiling,
+    sign_flip_floor,
+    sign_flip_test,
+)
 
 
 def test_sign_flip_counts_all_patterns() -> None:
@@ -67,6 +75,34 @@ def test_the_two_orders_differ_and_each_is_what_it_says() -> None:
         np.testing.assert_allclose(ours, (lower, upper), atol=1e-12)
     with pytest.raises(ValueError, match="rank_then_average"):
         noise_ceiling(rows, order="ranks_first")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", sorted(COMPARATORS))
+@pytest.mark.parametrize("order", ["rank_then_average", "average_then_rank"])
+def test_bounds_are_scores_with_means_under_every_comparator_and_mask(method, order) -> None:
+    """Whole stimuli left out, or single pairs where the comparator can do without them: the mean of
+    scores that ``compare_rdms`` gives of whole rows under the same mask."""
+    rows = np.random.default_rng(5).gamma(3.0, size=(4, 28))
+    stimuli = np.arange(8) != 3
+    masks = [None, np.outer(stimuli, stimuli)[np.triu_indices(8, 1)]]
+    if method not in ("procrustes", "gromov-wasserstein"):
+        masks.append(np.arange(28) % 5 != 1)
+    for mask in masks:
+        used = np.ones(28, dtype=bool) if mask is None else mask
+        footing = rows.copy()
+        if order == "rank_then_average":
+            footing[:, used] = COMPARATORS[method].normalise(rows[:, used])
+
+        def score(s: int, others: list[int], footing=footing, mask=mask) -> float:
+            mean = footing[others].mean(0)[None]
+            return float(compare_rdms(rows[s : s + 1], mean, method, pair_mask=mask)[0, 0])
+
+        without = np.mean([score(s, [o for o in range(4) if o != s]) for s in range(4)])
+        with_all = np.mean([score(s, [0, 1, 2, 3]) for s in range(4)])
+        bounds = noise_ceiling(rows, method, order, pair_mask=mask)  # type: ignore[arg-type]
+        closer = COMPARATORS[method].larger_is_closer
+        expected = (without, with_all) if closer else (with_all, without)
+        np.testing.assert_allclose(bounds, expected, rtol=1e-9)  # the order of sums
 
 
 def test_absent_subjects_do_not_count_and_one_subject_has_no_bounds() -> None:
