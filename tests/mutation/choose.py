@@ -16,7 +16,9 @@ class Tests:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.tests = {path: path.read_text("utf-8") for path in root.glob("tests/*/test_*.py")}
+        self.tests = {
+            path: _words(path.read_text("utf-8")) for path in root.glob("tests/*/test_*.py")
+        }
         modules = [path for folder in PACKAGES for path in (root / folder).rglob("*.py")]
         self.names = {_module(root, path): _names(path) for path in modules}
         self.imports = {_module(root, path): _imports(path.read_text("utf-8")) for path in modules}
@@ -24,21 +26,27 @@ class Tests:
     def fitting(self, file: str, within: str, n: int) -> list[str]:
         """The ``n`` test files that most likely notice a change of ``file`` inside ``within``."""
         ring, seen = {_module(self.root, self.root / file)}, set[str]()
-        rings = [(4.0, {name for name in within.split(".") if len(name) > 3})]
+        rings = [(4.0, {_words(name) for name in within.split(".") if name[:1].isalpha()})]
         for weight in (1.0, 0.6, 0.4, 0.3):  # the module, its importers, theirs, and theirs
             rings.append((weight, set().union(*(self.names[name] for name in ring))))
             seen |= ring
             ring = {n for n, used in self.imports.items() if used & ring and self.names[n]} - seen
         scores = {}
         for test, text in self.tests.items():
-            words = set(re.findall(r"\w+", text))
-            score = sum(weight * min(6, len(names & words)) for weight, names in rings)
+            said = [(weight, sum(name in text for name in names)) for weight, names in rings]
+            score = sum(weight * min(6, number) for weight, number in said)
             score += 1.5 * len(_stem(file) & _stem(test.name))
             # Whole commands notice much, and take long.
             score -= 3.0 * (test.parent.name == "experiments" != file.split("/")[0])
-            if score > 1:
+            if score > 0:
                 scores[test.relative_to(self.root).as_posix()] = score
         return sorted(scores, key=lambda test: (-scores[test], test))[:n]
+
+
+def _words(text: str) -> str:
+    """Words in one spelling: ``VanRossum``, ``van_rossum`` and "van-rossum" are "_van_rossum_"."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text)
+    return f"_{re.sub(r'[^a-z0-9]+', '_', apart.lower()).strip('_')}_"
 
 
 def _module(root: Path, path: Path) -> str:
@@ -56,7 +64,8 @@ def _imports(text: str) -> set[str]:
 def _names(path: Path) -> set[str]:
     kinds = (ast.FunctionDef, ast.ClassDef)
     tree = ast.parse(path.read_text("utf-8"))
-    return {n.name for n in tree.body if isinstance(n, kinds) and not n.name.startswith("_")}
+    names = {n.name for n in tree.body if isinstance(n, kinds) and not n.name.startswith("_")}
+    return {_words(name) for name in names}
 
 
 def _stem(file: str) -> set[str]:
