@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from neurosim.dynamics import AbstractDynamics, AbstractEnergy, AbstractFlow
+from neurosim.settings import require_count
 from neurosim.types import State, rms
 
 
@@ -56,7 +57,7 @@ class Horizon(AbstractCriterion):
     max_steps: int = 10
 
     def __post_init__(self) -> None:
-        _positive("max_steps", self.max_steps)
+        require_count("max_steps", self.max_steps)
 
     def reason(self, n_steps, state, velocity, energies) -> str | None:
         return self.horizon(n_steps)
@@ -71,7 +72,7 @@ class Steady(AbstractCriterion):
     max_steps: int = 1000
 
     def __post_init__(self) -> None:
-        _positive("max_steps", self.max_steps)
+        require_count("max_steps", self.max_steps)
         if self.rtol < 0 or self.atol < 0 or self.rtol + self.atol == 0:
             raise ValueError(
                 f"rtol and atol must be non-negative and not both 0, got {self.rtol}, {self.atol}"
@@ -103,7 +104,7 @@ class EnergyPlateau(AbstractCriterion):
     max_steps: int = 1000
 
     def __post_init__(self) -> None:
-        _positive("max_steps", self.max_steps)
+        require_count("max_steps", self.max_steps)
         _positive("rtol", self.rtol)
 
     def reason(self, n_steps, state, velocity, energies) -> str | None:

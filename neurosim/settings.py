@@ -7,6 +7,8 @@ import math
 import numbers
 from typing import Any, Self
 
+import numpy as np
+
 from neurosim.choices import nearest
 
 
@@ -66,6 +68,24 @@ def require_time(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a number (ms), got {value!r}")
     if not (math.isfinite(value) and float(value) > 0):
         raise ValueError(f"{name} must be finite and positive (ms), got {value}")
+
+
+def require_count(name: str, value: Any, least: int = 1, most: int | None = None) -> None:
+    """Refuse a count that is not a whole number from ``least`` (to ``most``), by its name."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {allowed}, got {value!r}")
+
+
+def unmasked(name: str, value: Any) -> np.ndarray:
+    """The array of numbers that were given; a masked one would lose its mask in silence."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must not be a masked array, whose mask means nothing here: give "
+            "values.compressed(), the entries that count"
+        )
+    return np.asarray(value)
 
 
 def unknown_setting(of: str, name: str, known: list[str]) -> str:

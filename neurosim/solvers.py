@@ -64,7 +64,9 @@ class Direct(AbstractSolver):
     needs: ClassVar[type[AbstractDynamics]] = AbstractClosedForm
 
     def settle(self, dynamics: AbstractClosedForm, point: Any) -> Iterator[Settled]:
-        yield Settled(dynamics.equilibrium(point), 0, "direct: closed form")
+        state = dynamics.equilibrium(point)
+        require_finite(state, 0)
+        yield Settled(state, 0, "direct: closed form")
 
 
 @final
@@ -78,6 +80,8 @@ class Ticks(AbstractSolver):
         state, n_ticks = dynamics.initial_state(point), dynamics.n_ticks(point)
         for index in range(n_ticks):
             state = dynamics.tick(point, state, index)
+            if index + 1 == n_ticks:  # once: what is not finite stays so from tick to tick
+                require_finite(state, n_ticks)
             yield Settled(state, index + 1, f"tick {index + 1} of {n_ticks}")
 
 

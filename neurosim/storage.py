@@ -20,6 +20,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from neurosim.settings import unmasked
+
 Tree = Mapping[str, Any]
 
 #: Root attribute: entry of the first level -> SHA-256, as JSON.
@@ -216,7 +218,7 @@ def _write(group: h5py.Group, tree: Tree) -> None:
             continue
         if hasattr(value, "detach"):
             value = value.detach().cpu().numpy()
-        array = np.asarray(value)
+        array = unmasked(repr(key), value)
         if array.dtype.kind in "UT" or (array.dtype.kind == "O" and _all_text(array)):
             group.create_dataset(key, data=array.astype(object), dtype=h5py.string_dtype())
         elif array.dtype.kind in "biuf":

@@ -9,7 +9,6 @@ feedback alignment); and correlates its two sides into the shape of the weight,
 from __future__ import annotations
 
 import math
-import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -20,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
+from neurosim.settings import require_count
+
 
 class AbstractSynapse(ABC):
     """A linear map with a weight; stateless, so that weights can be exchanged.
@@ -29,13 +30,8 @@ class AbstractSynapse(ABC):
 
     def __post_init__(self) -> None:
         for each in (f for f in fields(self) if f.type in (int, "int")):  # type: ignore[arg-type]
-            value, least = getattr(self, each.name), 0 if each.name == "padding" else 1
-            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not whole or value < least:
-                raise ValueError(
-                    f"{type(self).__name__}: {each.name} must be a whole number of at least "
-                    f"{least}, got {value!r}"
-                )
+            least = 0 if each.name == "padding" else 1
+            require_count(f"{type(self).__name__}: {each.name}", getattr(self, each.name), least)
 
     @property
     @abstractmethod

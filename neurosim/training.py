@@ -20,6 +20,7 @@ from neurosim.choices import Choices
 from neurosim.convergence import Diverged
 from neurosim.plasticity import Frozen
 from neurosim.rule import LearningRule, Outcome, run_batch
+from neurosim.settings import require_count
 from neurosim.targets import read_off
 from neurosim.types import Drive, NetworkLike, in_float64
 from neurosim.undo import statistics_of, unchanged_on_error
@@ -126,6 +127,7 @@ class Trainer:
     """
 
     def __init__(self, parts: Iterable[Part], n_steps: int) -> None:
+        require_count("n_steps", n_steps)
         self.parts, self.n_steps, self.step_index = tuple(parts), n_steps, 0
         self._parameters = [part.rule.parameters(part.net) for part in self.parts]
         self._optimisers = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurosim.rsa.rdm.checks import check_count
 from neurosim.rsa.rdm.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of
 from neurosim.rsa.rdm.squares import to_square
 
@@ -131,6 +132,7 @@ def classical_mds(rdm: RDMInput, n_dimensions: int = 2) -> tuple[np.ndarray, flo
     """((n, d) coordinates, share of the variance), the RDM read as squared distances."""
     from neurosim.rsa.compare.geometry import gram
 
+    check_count("n_dimensions", n_dimensions)
     row = as_one(rdm, "rdm")
     if np.isnan(row).any():
         raise ValueError("the RDM holds NaN: leave the silent stimuli out first (RDM.select)")

@@ -27,6 +27,7 @@ from neurosim.models.network.normalisation import (
     StatisticsOf,
     statistics_of_features,
 )
+from neurosim.settings import require_count
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 from neurosim.types import Drive
 
@@ -71,6 +72,7 @@ class Layer(nn.Module):
         if not 0 <= dropout < 1:
             raise ValueError(f"layer {name}: dropout must lie in [0, 1), got {dropout}")
         self.name, self.synapse, self.activation = name, synapse, activation
+        require_count(f"layer {name}: pool", pool)
         self.norm, self.pool, self.dropout = norm, pool, dropout
         bound = 1 / math.sqrt(synapse.fan_in)
 

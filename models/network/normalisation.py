@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neurosim.choices import Choices
+from neurosim.settings import require_count
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,8 @@ class GroupNorm(AbstractNorm):
 
     def __init__(self, n_channels: int, n_groups: int, **options: Any) -> None:
         super().__init__(n_channels, **options)
-        if n_groups < 1 or n_channels % n_groups:
+        require_count("n_groups", n_groups)
+        if n_channels % n_groups:
             raise ValueError(
                 f"{n_channels} channels cannot be split into {n_groups} groups: "
                 "give a number that divides them"

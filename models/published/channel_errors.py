@@ -37,6 +37,7 @@ from neurosim.models.network.normalisation import (
 )
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse
 from neurosim.plasticity import AbstractPlasticity, Changes
+from neurosim.settings import require_count
 from neurosim.solvers import AbstractSolver, require_finite
 from neurosim.synapses import Conv2d
 from neurosim.types import Drive, LayerLike, LocalSignal, Settled, State, map_state
@@ -59,6 +60,7 @@ class RelaxingNetwork(nn.Module):
         self, net: Network, generator: torch.Generator, *, n_steps: int = 10, dt: float = 0.02
     ) -> None:
         super().__init__()
+        require_count("n_steps", n_steps)
         if len(net.layers) != 3 or not all(isinstance(la.synapse, Conv2d) for la in net.layers):
             raise ValueError(
                 "channel-mean predictive coding has three convolutions, got "
@@ -213,6 +215,9 @@ class RectifiedEuler(AbstractSolver):
 
     dt: float = 0.02
     n_steps: int = 10
+
+    def __post_init__(self) -> None:
+        require_count("n_steps", self.n_steps)
 
     def settle(self, dynamics: AbstractFlow, point: object) -> Iterator[Settled]:
         state = dynamics.initial_state(point)

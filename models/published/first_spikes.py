@@ -26,6 +26,7 @@ from neurosim.models.network.normalisation import Batch, Running
 from neurosim.models.published.windows import Window
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse
 from neurosim.plasticity import AbstractPlasticity, Changes, require_clock
+from neurosim.settings import require_count
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LayerLike, LocalSignal, State
@@ -62,6 +63,9 @@ class ChannelMeanSpikes(AbstractClocked):
 
     n_ticks_of_window: int = 10
     hand_on_image: bool = False
+
+    def __post_init__(self) -> None:
+        require_count("n_ticks_of_window", self.n_ticks_of_window)
 
     @property
     def dt_ms(self) -> float:
@@ -147,6 +151,9 @@ class FirstSpikePairs(AbstractPlasticity):
     dt_ms: float = 1.0
     n_ticks: int = 10
     limit: float = 0.002
+
+    def __post_init__(self) -> None:
+        require_count("n_ticks", self.n_ticks)
 
     @property
     def needs(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.dynamics import AbstractDynamics
 from neurosim.plasticity import AbstractPlasticity, Changes
+from neurosim.settings import unmasked
 from neurosim.spiking.timing.rules import AbstractTiming, AllPairs
 from neurosim.spiking.timing.traces import TraceSTDP
 from neurosim.types import LayerLike, LocalSignal
@@ -63,7 +64,7 @@ class InvertedWindow:
 
     def window(self, lag_ms: ArrayLike) -> NDArray[np.float64]:
         """W at each lag."""
-        lag = np.asarray(lag_ms, dtype=np.float64)
+        lag = unmasked("lag_ms", lag_ms).astype(np.float64)
         plus = self.a_plus * np.exp(-np.maximum(lag, 0) / self.tau_plus_ms)
         return plus - self.a_minus * np.exp(np.minimum(lag, 0) / self.tau_minus_ms)
 

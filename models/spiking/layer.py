@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from neurosim.settings import require_count
 from neurosim.spiking.cells.base import require_threshold
 from neurosim.spiking.population.between import AbstractBetween, Directly
 from neurosim.synapses import Conv2d
@@ -51,6 +52,7 @@ class SpikingLayer(nn.Module):
                 f"layer {name}: target_rate must lie between 0 and 1 spikes a tick, "
                 f"got {target_rate}"
             )
+        require_count(f"layer {name}: pool", pool)
         self.name, self.synapse, self.pool, self.target_rate = name, synapse, pool, target_rate
         self.between = between
         self.weight = nn.Parameter(weight.clone(), requires_grad=False)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.compare.comparator import Array, Comparator, Rows
 from neurosim.rsa.compare.comparators import find_comparator
+from neurosim.rsa.rdm.checks import check_count
 from neurosim.rsa.rdm.distances import Dissimilarity
 from neurosim.rsa.rdm.rdm import (
     RDMInput,
@@ -93,8 +94,7 @@ def compare_patterns(
     kept = _prepared_for(brains, method, pair_mask)
     if n_threads is None:
         n_threads = default_threads()
-    if n_threads < 1:
-        raise ValueError(f"n_threads is at least 1; got {n_threads}")
+    check_count("n_threads", n_threads)
     at_once = iter(patterns)
 
     def score(x: ArrayLike) -> Array:

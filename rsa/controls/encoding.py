@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurosim.rsa.compare.comparator import Array, constant_rows
-from neurosim.rsa.rdm.checks import as_numbers, check_rng
+from neurosim.rsa.rdm.checks import as_numbers, check_count, check_rng
 
 ALPHAS = tuple(10.0**k for k in range(-2, 7))
 
@@ -62,6 +62,9 @@ def encode(
         rng: splits stimuli into folds and draws band weights.
     """
     check_rng(rng)
+    for name, count in (("n_folds", n_folds), ("n_inner_folds", n_inner_folds)):
+        check_count(name, count, 2)
+    check_count("n_iter", n_iter)
     y = np.asarray(as_numbers(responses), dtype=np.float64)
     bands = _bands(features, y)
     penalties = np.asarray(alphas, dtype=np.float64)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.rsa.rdm.checks import check_count
+
 Array = NDArray[np.float64]
 
 FREQUENCIES = (2.0, 4.0, 8.0)
@@ -36,6 +38,8 @@ def gabor_maps(
     Raises:
         ValueError: the image is too small for the highest frequency or for the grid.
     """
+    check_count("n_orientations", n_orientations)
+    check_count("grid", grid)
     images = np.asarray(luminance, dtype=np.float64)
     n, height, width = images.shape
     ratio = 2.0**bandwidth_octaves

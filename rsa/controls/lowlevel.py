@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.controls.gabor import gabor_maps
+from neurosim.rsa.rdm.checks import check_count
 from neurosim.rsa.rdm.rdm import RDM, compute_rdm
 
 Array = NDArray[np.float64]
@@ -83,6 +84,7 @@ def mean_rgb(images: Images) -> Array:
 
 def colour_histogram(images: Images, n_bins: int = 8) -> Array:
     """(n, n_bins^3) share of the pixels in each cell of the RGB cube."""
+    check_count("n_bins", n_bins)
     cell = (images.astype(np.int64) * n_bins) >> 8
     codes = ((cell[..., 0] * n_bins + cell[..., 1]) * n_bins + cell[..., 2]).reshape(
         len(images), -1

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurosim.rsa.compare.common import all_present
 from neurosim.rsa.compare.comparator import Array, Comparator, constant_rows
 from neurosim.rsa.compare.comparators import find_comparator
-from neurosim.rsa.rdm.checks import as_numbers, check_rng
+from neurosim.rsa.rdm.checks import as_numbers, check_count, check_rng
 from neurosim.rsa.rdm.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of
 from neurosim.rsa.rdm.squares import n_stimuli_of, to_condensed
 
@@ -65,6 +65,7 @@ def reweighted_rsa(
         ridge: penalty on the squared weights, 0 or more.
     """
     check_rng(rng)
+    check_count("n_folds", n_folds, 2)
     if not 0 <= ridge < np.inf:
         raise ValueError(f"ridge is a penalty, 0 or more and finite; got {ridge}")
     comparator = find_comparator(method)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+import numbers
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,9 @@ def as_numbers(given: Any) -> NDArray[Any]:
 
 def check_count(name: str, value: Any, least: int = 1) -> None:
     """A whole number, at least ``least``."""
-    try:
-        enough = operator.index(value) >= least
-    except TypeError:
-        raise TypeError(f"{name} is a whole number, at least {least}; got {value!r}") from None
-    if not enough:
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} is a whole number, at least {least}; got {value!r}")
+    if value < least:
         raise ValueError(f"{name} is at least {least}; got {value}")
 
 

@@ -9,14 +9,13 @@ same image gets other draws where the batch has another size (``represent`` code
 from __future__ import annotations
 
 import math
-import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from neurosim.settings import KnownSettings, require_time
+from neurosim.settings import KnownSettings, require_count, require_time
 from neurosim.tensors import plain
 
 
@@ -54,9 +53,7 @@ class AbstractEncoder(KnownSettings, ABC):
                 spike a tick; a missing generator.
             TypeError: intensities that ``neurosim.tensors`` refuses, or another kind of generator.
         """
-        whole = isinstance(n_ticks, numbers.Integral) and not isinstance(n_ticks, bool)
-        if not whole or n_ticks < 1:
-            raise ValueError(f"n_ticks must be a whole number of at least 1, got {n_ticks!r}")
+        require_count("n_ticks", n_ticks)
         require_time("dt_ms", dt_ms)
         if not (generator is None or isinstance(generator, torch.Generator)):
             raise TypeError(

@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from neurosim.settings import require_count
 from neurosim.spiking.encoders.base import AbstractEncoder
 from neurosim.spiking.encoders.temporal import Latency
 from neurosim.tensors import plain
@@ -36,8 +37,7 @@ class Population(AbstractEncoder):
     code: AbstractEncoder = field(default_factory=Latency)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.n_units, int) and self.n_units >= 2):
-            raise ValueError(f"n_units must be a whole number of at least 2, got {self.n_units}")
+        require_count("n_units", self.n_units, 2)
         if not self.overlap > 0:
             raise ValueError(f"overlap must be positive, got {self.overlap}")
         if not 0 <= self.silent_below < 1:

@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from neurosim.settings import require_count
 from neurosim.spiking.encoders.base import AbstractEncoder, frames, require_positive, spikes_at
 from neurosim.tensors import plain
 
@@ -74,8 +75,7 @@ class Phase(AbstractEncoder):
     n_bits: int = 8
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.n_bits, int) and 1 <= self.n_bits <= 24):
-            raise ValueError(f"n_bits must be a whole number from 1 to 24, got {self.n_bits}")
+        require_count("n_bits", self.n_bits, most=24)
 
     def _encode(
         self, x: Tensor, n_ticks: int, dt_ms: float, generator: torch.Generator | None
@@ -118,10 +118,7 @@ class Burst(AbstractEncoder):
 
     def __post_init__(self) -> None:
         require_positive(self, "min_isi_ms", "max_isi_ms")
-        if not (isinstance(self.max_spikes, int) and self.max_spikes >= 1):
-            raise ValueError(
-                f"max_spikes must be a whole number of at least 1, got {self.max_spikes}"
-            )
+        require_count("max_spikes", self.max_spikes)
         if self.min_isi_ms > self.max_isi_ms:
             raise ValueError(
                 f"min_isi_ms={self.min_isi_ms} exceeds max_isi_ms={self.max_isi_ms}: a larger "

@@ -27,9 +27,11 @@ def waveform(
 ) -> None:
     """The voltage of ``SpikeVoltage``; post and out ``(time, n)``."""
     km, kd = math.exp(-dt_ms / tau_membrane_ms), math.exp(-dt_ms / tau_drive_ms)
-    # Exact response of the membrane to an exponential drive over one tick.
-    if tau_drive_ms == tau_membrane_ms:
-        reach = dt_ms / tau_membrane_ms * km
+    # Exact response of the membrane to an exponential drive over one tick; where the two times are
+    # nearly one, their difference would be rounding, so it is written by (1 - exp(-x)) / x.
+    if abs(tau_drive_ms - tau_membrane_ms) < 1e-3 * tau_membrane_ms:
+        x = dt_ms * (1 / tau_membrane_ms - 1 / tau_drive_ms)
+        reach = dt_ms / tau_membrane_ms * kd * (-math.expm1(-x) / x if x != 0.0 else 1.0)
     else:
         reach = (kd - km) * tau_drive_ms / (tau_drive_ms - tau_membrane_ms)
     n_ticks, n = post.shape

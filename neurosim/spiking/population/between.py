@@ -6,7 +6,6 @@ it credits a spike to the outputs of the synapse that fed the neuron.
 
 from __future__ import annotations
 
-import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import final
@@ -15,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.settings import require_count
 from neurosim.tensors import real
 
 
@@ -167,10 +167,7 @@ class InTurn(AbstractBetween):
 
 
 def _require_side(size: int) -> None:
-    if not isinstance(size, numbers.Integral) or isinstance(size, bool) or size < 1:
-        raise ValueError(
-            f"the side of a pooling window must be a whole number of at least 1, got {size!r}"
-        )
+    require_count("the side of a pooling window", size)
 
 
 def _require_window(pooling: AbstractBetween, size: int, current: Tensor) -> None:

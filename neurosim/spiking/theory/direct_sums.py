@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
+from neurosim.settings import unmasked
 from neurosim.spiking.timing.rules import (
     AbstractTiming,
     AllPairs,
@@ -145,7 +146,7 @@ def direct_change(
 ) -> float:
     """What ``weight_change`` must give, to rounding: the same arguments, times on whole ticks."""
     pre, post = (
-        np.unique(np.rint(np.asarray(times, dtype=float) / dt_ms).astype(np.int64))
+        np.unique(np.rint(unmasked("spike times", times).astype(float) / dt_ms).astype(np.int64))
         for times in (pre_ms, post_ms)
     )
     return _carried_out(timing, w, changes(timing, pre, post, dt_ms))
@@ -215,8 +216,10 @@ def _voltage(v: SpikeVoltage, fired: Ticks, now: int, dt_ms: float) -> float:
     membrane, after = (
         math.exp(-since * dt_ms / tau) for tau in (v.tau_membrane_ms, v.tau_after_ms)
     )
-    # Response of a leaky membrane to an exponential drive.
-    driven = (after - membrane) * v.tau_after_ms / (v.tau_after_ms - v.tau_membrane_ms)
+    # Response of a leaky membrane to an exponential drive, (after - membrane) tau_after /
+    # (tau_after - tau_membrane); as (1 - exp(-x)) / x it has its limit where the two times are one.
+    x = since * dt_ms * (1 / v.tau_membrane_ms - 1 / v.tau_after_ms)
+    driven = after * since * dt_ms / v.tau_membrane_ms * (-math.expm1(-x) / x if x else 1.0)
     return v.rest + (v.reset - v.rest) * membrane + v.after * driven
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid, trapezoid
 from scipy.optimize import brentq
 
+from neurosim.settings import require_count, unmasked
 from neurosim.spiking.theory.direct_sums import Terms, terms
 from neurosim.spiking.timing.rules import AbstractTiming
 from neurosim.spiking.timing.third_factor import Rewarded
@@ -38,7 +39,7 @@ class Drift:
 
     def at(self, timing: AbstractTiming, w: Array | float) -> Array:
         """``dw / dt`` at weights ``w``: each part times the gain of its sign."""
-        w = np.asarray(w, dtype=float)
+        w = unmasked("w", w).astype(float)
         gains = timing.dependence
         return sum(
             part * (gains.plus(w) if part > 0 else gains.minus(w))
@@ -167,6 +168,9 @@ class PoissonNeuron:
     pre_hz: float = 20.0
     gain: float = 0.04
     delay_ms: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_count("n_inputs", self.n_inputs)
 
     def post_hz(self, mean_w: float) -> float:
         """Its mean rate."""

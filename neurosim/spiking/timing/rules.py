@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.choices import Choices
+from neurosim.settings import unmasked
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.spiking.timing.third_factor import Rewarded
 from neurosim.spiking.timing.trace_rule import COINCIDENCE, TraceRule
@@ -52,7 +53,7 @@ class AbstractTraceTiming(AbstractTiming):
         dependence at 1; NaN where the lag is NaN."""
         rule = self.rule
         plus, minus = COINCIDENCE[rule.coincidence]
-        lag = np.asarray(lag_ms, dtype=np.float64)
+        lag = unmasked("lag_ms", lag_ms).astype(np.float64)
         causal = rule.a_plus * np.exp(-np.abs(lag) / rule.tau_plus_ms)
         acausal = -rule.a_minus * np.exp(-np.abs(lag) / rule.tau_minus_ms)
         tie = plus * rule.a_plus - minus * rule.a_minus

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from neurosim.settings import require_time
+from neurosim.settings import require_time, unmasked
 from neurosim.spiking.timing.change import ByDensity
 from neurosim.spiking.timing.evolving import evolve
 from neurosim.spiking.timing.reductions import SumOverBatch
@@ -118,7 +118,7 @@ def _reward_ticks(reward_ms: ArrayLike, dt_ms: float, rewarded: bool) -> np.ndar
 
 
 def _rewards(ticks: np.ndarray, at: np.ndarray, reward: ArrayLike) -> torch.Tensor:
-    sizes = np.asarray(reward)
+    sizes = unmasked("reward", reward)
     if sizes.dtype.kind not in "iuf":
         raise TypeError(f"reward must be a number or one a time, got {reward!r}")
     if sizes.ndim and sizes.shape != at.shape:
@@ -134,7 +134,7 @@ def _ticks(name: str, times: ArrayLike, dt_ms: float) -> np.ndarray:
     if isinstance(times, torch.Tensor):
         times = dense(name, times).cpu().numpy()
     try:
-        given = np.atleast_1d(np.asarray(times))
+        given = np.atleast_1d(unmasked(name, times))
     except ValueError:
         raise TypeError(f"{name} must be times in ms, one list, got {times!r}") from None
     if given.size and given.dtype.kind not in "iuf":

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.settings import require_time
+from neurosim.settings import require_time, unmasked
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.synapses import AbstractSynapse
 from neurosim.tensors import plain, real
@@ -60,7 +60,7 @@ class SpikeWindow:
         if not n_frames:
             raise ValueError(f"a window needs at least one frame, got {shapes}")
         if self.ticks is not None:
-            ticks = np.asarray(self.ticks)
+            ticks = unmasked("ticks", self.ticks)
             whole = ticks.dtype.kind in "iu" and ticks.shape == (n_frames,)
             if not whole or not (np.diff(ticks.astype(np.int64)) > 0).all():
                 raise ValueError(

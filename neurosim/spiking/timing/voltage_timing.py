@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
-from neurosim.settings import KnownSettings, require_time
+from neurosim.settings import KnownSettings, require_time, unmasked
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.spiking.timing.weight_dependence import ADDITIVE, AbstractWeightDependence
 
@@ -55,7 +55,7 @@ class SpikeVoltage(KnownSettings):
         from neurosim.spiking.kernels.voltage import waveform
 
         require_time("dt_ms", dt_ms)
-        post = np.asarray(post)
+        post = unmasked("post", post)
         if post.ndim != 2:
             raise ValueError(f"spikes must be (time, n), got the shape {post.shape}")
         if not ((post == 0) | (post == 1)).all():
