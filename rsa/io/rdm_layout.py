@@ -111,7 +111,7 @@ def _squares_in_front(array: Array) -> Arranged:
     try:
         rows = _condensed(moved)
     except LayoutError:
-        if _triangle(shape[-1]) and shape[-1] != shape[-2]:
+        if _triangle(shape[-1]):
             return _rows(array)
         raise
     how = f"{_text(shape)} as {len(rows)} RDMs of {shape[0]} stimuli, stacked along the last axis"

@@ -55,6 +55,11 @@ def test_poisson_kl_is_the_sum_of_both_divergences() -> None:
     assert square[1, 3] == pytest.approx(kl(rates[1], rates[3]) + kl(rates[3], rates[1]), abs=1e-11)
     with pytest.raises(ValueError, match="not negative"):
         compute_rdm(-x, "poisson-kl")
+    x[2, 3] = 0.0
+    assert np.isfinite(compute_rdm(x, "poisson-kl").dissimilarities).all()
+    for no_prior in ({"prior_weight": 0.0}, {"prior_rate": 0.0}):
+        with pytest.raises(ValueError, match="zero has no logarithm"):
+            compute_rdm(x, "poisson-kl", **no_prior)
 
 
 def test_victor_purpura_by_hand() -> None:

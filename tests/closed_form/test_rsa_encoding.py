@@ -49,6 +49,13 @@ def test_equals_ridge_by_its_normal_equations() -> None:
         np.testing.assert_allclose(found.predictions[test], b @ w + c, atol=1e-9)
 
 
+def test_a_response_that_does_not_vary_has_no_correlation() -> None:
+    """It is predicted as it is, .1, which is not exact in binary: rounding is no structure."""
+    found = encode(X, np.column_stack([Y[:, 0], np.full(80, 0.1)]), rng=np.random.default_rng(1))
+    assert found.r[0] > 0.95
+    assert np.isnan(found.r[1])
+
+
 def test_bands_get_their_own_penalty() -> None:
     both = encode({"useful": X, "noise": 5 * Z}, Y, n_iter=15, rng=np.random.default_rng(3))
     assert (both.r > 0.9).all()

@@ -105,6 +105,16 @@ def test_bounds_are_scores_with_means_under_every_comparator_and_mask(method, or
         np.testing.assert_allclose(bounds, expected, rtol=1e-9)  # the order of sums
 
 
+@pytest.mark.parametrize("method", sorted(COMPARATORS))
+def test_bounds_of_subjects_on_a_common_footing_have_no_unit(method) -> None:
+    """Of 2^-20 to 2^10, one for each subject: a power of two changes no bit of the mantissas."""
+    rows = np.random.default_rng(6).gamma(3.0, size=(4, 28))
+    scaled = rows * 2.0 ** np.array([-20, 0, 10, 3])[:, None]
+    np.testing.assert_allclose(
+        noise_ceiling(scaled, method), noise_ceiling(rows, method), rtol=1e-9
+    )
+
+
 def test_absent_subjects_do_not_count_and_one_subject_has_no_bounds() -> None:
     rows = np.random.default_rng(4).gamma(1.0, size=(4, 28))
     with_absent = np.insert(rows, 2, np.nan, axis=0)

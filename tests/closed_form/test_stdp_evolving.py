@@ -28,6 +28,7 @@ TIMINGS = {
     "nearest": lambda d: NearestPair(0.3, 0.2, dependence=d),
     "triplet": lambda d: Triplet(0.1, 0.2, 0.2, 0.1, dependence=d),
     "first": lambda d: FirstSpike(0.3, 0.2, dependence=d),
+    "first, depressed by 1": lambda d: FirstSpike(0.3, 1.0, dependence=d),
     "clopath": lambda d: Clopath(dependence=d),
 }
 

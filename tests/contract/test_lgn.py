@@ -1,12 +1,15 @@
-"""The front end is silent where there is nothing to see, and only there."""
+"""The front end is what its equations say, and silent where there is nothing to see, only there."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import correlate1d
 
 from neurosim.experiments.job.batches import normalise
 from neurosim.spiking.encoders.lgn import LGN
@@ -109,3 +112,62 @@ def test_each_image_is_answered_alone():
 def test_what_is_no_picture_is_refused_with_the_remedy(images, error, told):
     with pytest.raises(error, match=told):
         LGN()(images)
+
+
+def gaussian(planes: np.ndarray, sigma: float) -> np.ndarray:
+    """Over the last two axes, to 3 sigma, mirrored about the border pixels."""
+    offsets = np.arange(-math.ceil(3 * sigma), math.ceil(3 * sigma) + 1)
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
+    for axis in (-1, -2):
+        planes = correlate1d(planes, weights / weights.sum(), axis, mode="mirror")
+    return planes
+
+
+@pytest.mark.parametrize("sizes", [(), (0.8, 2.1, 3.0, 0.4, 2.0)])
+def test_channels_are_those_of_the_definition(sizes):
+    """In numpy and scipy, from the pictures' bytes and the equations of the docstring.
+
+    1e-9: sums of float64 in another order, of values of 1.
+    """
+    centre_px, surround_px, colour_px, share, saturation_sd = sizes or (
+        0.6,
+        1.6,
+        4,
+        0.7,
+        0.8 / 0.21,
+    )
+    bytes_ = picture(3, 41, 11)[:, :29]
+    rgb = np.moveaxis(bytes_.astype(np.float64) / 255, -1, 1)
+    r, g, b = rgb[:, 0], rgb[:, 1], rgb[:, 2]
+    signals = []
+    for plane, around_px, gain in (
+        ((r + g + b) / 3, surround_px, 1.0),
+        (r - g, colour_px, share),
+        (b - (r + g) / 2, colour_px, share),
+    ):
+        adapted = plane - plane.mean((1, 2), keepdims=True)
+        signal = gaussian(adapted, centre_px) - gain * gaussian(adapted, around_px)
+        signals.append(signal / signal.std((1, 2), keepdims=True))
+    on = np.stack(signals, 1)
+    expected = np.clip(np.concatenate([on, -on], 1) / saturation_sd, 0, 1)
+    assert (expected == 1).any()
+    assert ((expected > 0) & (expected < 1)).mean() > 0.4
+    sd = np.array([0.247, 0.243, 0.261])[:, None, None]
+    found = LGN(*sizes)(torch.from_numpy((rgb - 0.5) / sd))  # the mean taken off means nothing
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert found.shape == (3, LGN().n_channels, 29, 41)
+
+
+@pytest.mark.parametrize("px", [13, 14])
+def test_the_smallest_image_is_one_more_than_the_widest_gaussian_reaches(px):
+    """4 px reach 12: an image mirrored at its border needs 13."""
+    assert LGN()(normalise(picture(1, px, 4))).isfinite().all()
+    with pytest.raises(ValueError, match="reaches 12 px"):
+        LGN()(torch.zeros(1, 3, px, 12))
+
+
+@pytest.mark.parametrize("name", ["centre_px", "surround_px", "colour_sigma_px", "saturation_sd"])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_sizes_that_are_none_are_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be finite and positive, got {value}"):
+        LGN(**{name: value})

@@ -140,6 +140,13 @@ def test_blocks_of_voxels_join(betas: Path, monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(load_things_fmri(betas).rdms, expected)
 
 
+def test_responses_may_be_larger_than_memory(betas: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read in blocks of voxels."""
+    expected = load_things_fmri(betas).rdms
+    monkeypatch.setattr("neurosim.rsa.formats.numpy_files._memory_bytes", lambda: 100)
+    np.testing.assert_array_equal(load_things_fmri(betas).rdms, expected)
+
+
 def test_pairs_of_one_run_are_masked() -> None:
     brain = load_things_fmri(things(), exclude_same_run=True)
     trials = pd.read_csv(things() / "betas_csv/sub-01_StimulusMetadata.csv").set_index("stimulus")

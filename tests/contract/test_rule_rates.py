@@ -1,13 +1,15 @@
-"""The learning rates of each rule, as the first step of its optimiser shows them."""
+"""The rates of each rule: of learning, as the first step of its optimiser shows them; of states."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from neurosim.convergence import Horizon
 from neurosim.models.catalogue import RULES
 from neurosim.models.rules.learner import SharedStart
 from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
+from neurosim.solvers import Euler
 from neurosim.streams import generator
 from neurosim.training import Trainer
 
@@ -34,6 +36,11 @@ def test_the_first_step_of_adam_is_the_learning_rate(rule):
     conv, readout = RATES[rule]
     for layer, rate in (("Conv2", conv), ("Conv3", conv), ("FC1", readout), ("head", readout)):
         assert float(moved[f"{layer}.weight"].max()) == pytest.approx(rate, rel=1e-2), layer
+
+
+@pytest.mark.parametrize(("rule", "step", "n_steps"), [("pc-supervised", 0.1, 4), ("pc", 0.1, 10)])
+def test_relaxations_take_as_many_steps_of_the_size_that_is_documented(rule, step, n_steps):
+    assert RULES[rule](START).parts[0].rule.solver == Euler(step, until=Horizon(n_steps))
 
 
 def test_generation_moves_twenty_times_as_fast_as_recognition():

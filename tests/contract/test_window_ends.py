@@ -35,11 +35,11 @@ DT_MS = 1.0
 class Lingering(AbstractTiming):
     """A timing of a user's own: ``dw/dt = x_bar y_bar``, both low-pass filters of the spikes."""
 
-    slow_ms: float = 60.0
+    tau_ms: float = 0.5
     dependence: AbstractWeightDependence = ADDITIVE
 
     def sides(self, spikes: SpikeWindow, dt_ms: float) -> tuple[torch.Tensor, torch.Tensor]:
-        keep = spikes.clock(dt_ms).keep(self.slow_ms).tolist()
+        keep = spikes.clock(dt_ms).keep(self.tau_ms).tolist()
         return trace(spikes.pre, keep, own=True), trace(spikes.post, keep, own=True) * dt_ms
 
     def whole_window(self, spikes, dt_ms, gain=None) -> Iterator:
@@ -56,7 +56,7 @@ KNOWN: dict[str, AbstractTiming] = {
     "clopath-late": Clopath(delay_ms=25.0, voltage=SpikeVoltage(width_ms=40.0)),
     "clopath-low": Clopath(theta_plus=-75.0, theta_minus=-72.0),
     "triplet-slow": Triplet(tau_x_ms=5000.0, tau_y_ms=5000.0, a3_minus=1e-3),
-    "own": Lingering(),
+    "own": Lingering(tau_ms=60.0),
 }
 TRAIN = st.lists(st.integers(0, 40), min_size=1, max_size=6, unique=True)
 
@@ -162,7 +162,7 @@ def test_a_timing_of_ones_own_ends_with_its_closed_form():
     """sum over ticks of k^(t - 0) k^(t - 10) dt from t = 10 on, k = exp(-dt / 60 ms)."""
     k = math.exp(-DT_MS / 60)
     expected = k**10 * DT_MS / (1 - k**2)
-    found = weight_change(Lingering(), [0.0], [10.0], dt_ms=DT_MS)
+    found = weight_change(Lingering(tau_ms=60.0), [0.0], [10.0], dt_ms=DT_MS)
     assert found == pytest.approx(expected, rel=1e-12)
 
 
@@ -181,3 +181,9 @@ def test_times_beyond_counting_are_still_refused():
     with pytest.raises(ValueError, match="Clopath computes a membrane at every tick"):
         weight_change(Clopath(), [0.0], [3.6e6])
     assert np.isfinite(weight_change(TIMINGS["triplet"](), [0.0], [3.6e6]))
+
+
+@pytest.mark.parametrize("tau_ms", [0.0, -3.0, math.nan])
+def test_a_decay_time_of_ones_own_is_positive_whatever_its_default(tau_ms):
+    with pytest.raises(ValueError, match=f"tau_ms must be finite and positive .ms., got {tau_ms}"):
+        Lingering(tau_ms=tau_ms)

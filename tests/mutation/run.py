@@ -67,7 +67,7 @@ class Copy:
         source = path.read_text("utf-8")
         try:
             self._write(path, mutant.applied(source))
-            if "njit" not in source:
+            if not any(word in source for word in ("@njit", "@inner", "@kernel")):
                 return self._run(tests, timeout_s, self.kernels)
             # A kernel that calls a changed one is compiled anew only where no cache is.
             with tempfile.TemporaryDirectory() as empty:
