@@ -19,7 +19,7 @@ def victor_purpura(a: np.ndarray, b: np.ndarray, cost_per_ms: float) -> float:
             shift = previous[j] + cost_per_ms * abs(a[i] - b[j])
             current[j + 1] = min(shift, previous[j + 1] + 1.0, current[j] + 1.0)
         previous, current = current, previous
-    return previous[len(b)]
+    return previous[-1]
 
 
 @njit(cache=True, nogil=True)

@@ -60,7 +60,7 @@ DOORS = {
         SUBJECTS, np.tile(SOME, (3, 1)),
     ),
     "p-values": (adjust_p, np.array([0.01, 0.02, 0.5]), np.array([False, False, True])),
-    "effect size": (lambda a: cohens_d(a, BRAIN), MODEL, SOME),
+    "effect size": (lambda a: cohens_d(a, 2 * a[::-1]), MODEL, SOME),
 }  # fmt: skip
 
 
@@ -73,6 +73,14 @@ def test_what_is_masked_is_missing(door, dtype):
     values = values.astype(dtype)
     expected = call(np.where(mask, dtype(np.nan), values))
     np.testing.assert_array_equal(call(hidden(values, mask)), expected)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_numbers_in_single_precision_are_computed_with_in_double(door):
+    """They are the numbers they are: another order of sums is all that may differ."""
+    call, values, _ = DOORS[door]
+    given = values.astype(np.float32)
+    np.testing.assert_allclose(call(given), call(given.astype(np.float64)), rtol=1e-12)
 
 
 def test_masked_whole_numbers_are_missing_too():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import conv2d
 
 from neurosim.models.network.layers import convolutional_network
 from neurosim.models.rules.learner import SharedStart
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
 from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.models.spiking.start import settle_thresholds
 from neurosim.models.spiking.stdp import spiking_network
 from neurosim.spiking.cells.registry import CELLS
 from neurosim.spiking.encoders.registry import ENCODERS
@@ -95,3 +98,28 @@ def test_calibration_images_are_those_of_float64_arithmetic():
     expected = (expected - expected.mean()) / expected.std(ddof=1)
     np.testing.assert_allclose(images, expected, atol=1e-6)
     assert images.dtype == np.float32
+
+
+@pytest.mark.parametrize("target_rate", [0.02, 0.3])
+def test_first_thresholds_are_quantiles_of_the_free_membrane(target_rate):
+    """Leaky integration of the encoder's spikes written out, and numpy's quantile of it over
+    images, places and ticks: no value is left out where there are few.
+
+    1e-5: float32, of membranes of about 1.
+    """
+    shared = convolutional_network(generator=generator(), channels=(3, 8, 12, 16))
+    dynamics = SpikingDynamics(cell=CELLS["snntorch-lif"](tau_mem_ms=20.0, dt_ms=5.0))
+    images = pink_noise(6, 24, generator(1))
+    net = started(shared, dynamics, images)
+    layer, spikes = net.layers[0], net.evaluation_point(images).spikes
+    layer.target_rate = target_rate
+    settle_thresholds([layer], dynamics, spikes, gains=())
+    membranes, v = [], torch.zeros(())
+    for frame in spikes:
+        v = math.exp(-5 / 20) * v + conv2d(frame, layer.weight, padding=layer.synapse.padding)
+        membranes.append(v)
+    per_map = torch.stack(membranes).transpose(0, 2).flatten(1).numpy()
+    assert per_map.shape[1] < 50_000
+    expected = np.quantile(per_map, 1 - target_rate, axis=1)
+    assert (expected > np.median(expected) / 10).all()
+    np.testing.assert_allclose(layer.threshold, expected, atol=1e-5)
