@@ -1,16 +1,21 @@
 """The learning rules by name, each an instance of the one abstraction.
 
 A *rule* is dynamics + solver + plasticity; a *learner* is a chain of parts, each a rule on a
-stretch of layers with its optimiser. ``RULES`` maps the names of the command line to builders
-of learners; the functions below it return bare rules for use in one's own code.
+stretch of layers with its optimiser. ``RULES`` (``rule_table``) maps names to the builders below,
+whose keyword arguments are a rule's settings; the first functions return bare rules for use in
+one's own code.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
+from typing import Annotated
 
 from neurosim.choices import Choices
+from neurosim.made import made
 from neurosim.models.network.layers import Network
+from neurosim.models.rule_table import RULES
 from neurosim.models.rules.error_circuit import ErrorCircuit
 from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.models.rules.feedback import (
@@ -21,7 +26,7 @@ from neurosim.models.rules.feedback import (
     SignSymmetric,
     Transpose,
 )
-from neurosim.models.rules.learner import Learner, LearnerBuilder, SharedStart
+from neurosim.models.rules.learner import Learner, SharedStart
 from neurosim.models.rules.pc_rules import (
     HYBRID_OPTIMISER,
     SUPERVISED_OPTIMISER,
@@ -29,19 +34,37 @@ from neurosim.models.rules.pc_rules import (
     predictive_coding_supervised_rule,
 )
 from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
-from neurosim.models.spiking.dynamics import SpikingDynamics
+from neurosim.models.spiking.dynamics import Homeostasis, SpikingDynamics
+from neurosim.models.spiking.stdp import OPTIMISER as STDP_OPTIMISER
 from neurosim.models.spiking.stdp import RULE_TIMINGS, stdp_part
 from neurosim.plasticity import ErrorTimesPre, Frozen
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
-from neurosim.spiking.cells.registry import CELLS
-from neurosim.spiking.encoders.registry import ENCODERS
+from neurosim.spiking.cells.registry import CELLS, AbstractCell
+from neurosim.spiking.encoders.lgn import LGN, AbstractFrontEnd
+from neurosim.spiking.encoders.registry import ENCODERS, AbstractEncoder
+from neurosim.spiking.population.competition import AbstractCompetition, WinnerTakeAll
+from neurosim.spiking.timing.abstract_timing import AbstractTiming
+from neurosim.spiking.timing.weight_dependence import AbstractWeightDependence, Additive
 from neurosim.training import Optimiser, Part, without_learning
+
+__all__ = [
+    "BP_OPTIMISER", "CONTROL_OF", "FA_OPTIMISER", "N_CONV", "RULES", "RULE_CELLS", "backprop",
+    "error_circuit_rule", "feedback_alignment", "readout_part", "untrained", "with_frozen_body",
+]  # fmt: skip
 
 #: As in Leutenegger 2026 (arXiv 2605.30556): coupled decay, cosine to 0, changes clipped to norm 1.
 BP_OPTIMISER = Optimiser("adam", lr=1e-3, weight_decay=1e-4, clip_norm=1.0)
 #: Tuned on its own for feedback alignment: no decay, which would only shrink what aligns.
 FA_OPTIMISER = Optimiser("adam", lr=1e-3, clip_norm=1.0)
+#: Cells as the rules take them, in ticks of 5 ms.
+RULE_CELLS: Choices[partial[AbstractCell]] = Choices(
+    "cell",
+    {name: partial(kind, dt_ms=5.0) for name, kind in CELLS.built_in.items()},
+    base=AbstractCell,
+    group=CELLS.group,
+    adapt=lambda kind: partial(kind, dt_ms=5.0),
+)
 #: The number of convolution layers that PC and STDP learn; the layers after them are read out.
 N_CONV = 3
 
@@ -75,67 +98,136 @@ def readout_part(net: Network) -> Part:
     return Part(backprop(), net.part(N_CONV, None), BP_OPTIMISER)
 
 
-def _bp(start: SharedStart) -> Learner:
-    return _whole(backprop(), start.network(), BP_OPTIMISER)
+def untrained_learner(start: SharedStart) -> Learner:
+    """Nothing learns."""
+    return _whole(untrained(), start.network(), BP_OPTIMISER)
 
 
-def _fa(start: SharedStart) -> Learner:
+def bp(start: SharedStart, *, optimiser: Optimiser = BP_OPTIMISER) -> Learner:
+    """Backpropagation in every layer."""
+    return _whole(backprop(), start.network(), optimiser)
+
+
+def fa(start: SharedStart, *, optimiser: Optimiser = FA_OPTIMISER) -> Learner:
+    """Feedback alignment in every layer."""
     net = start.network()
-    return _whole(feedback_alignment(net, start.stream("feedback")), net, FA_OPTIMISER)
+    return _whole(feedback_alignment(net, start.stream("feedback")), net, optimiser)
 
 
-def _dfa(start: SharedStart) -> Learner:
+def dfa(start: SharedStart, *, optimiser: Optimiser = FA_OPTIMISER) -> Learner:
+    """Direct feedback alignment: the output's error reaches every layer by weights of its own."""
     net = start.network()
     shape = (3, start.image_px, start.image_px)
     feedback = DirectFeedback.like(net, start.stream("feedback"), shape)
-    return _whole(error_circuit_rule("dfa", feedback), net, FA_OPTIMISER)
+    return _whole(error_circuit_rule("dfa", feedback), net, optimiser)
 
 
-def _sign_symmetric(start: SharedStart) -> Learner:
+def sign_symmetric(start: SharedStart, *, optimiser: Optimiser = FA_OPTIMISER) -> Learner:
+    """Errors return through random weights with the signs of ``W^T``."""
     net = start.network()
     feedback = SignSymmetric.like(net, start.stream("feedback"))
-    return _whole(error_circuit_rule("sign-symmetric", feedback), net, FA_OPTIMISER)
+    return _whole(error_circuit_rule("sign-symmetric", feedback), net, optimiser)
 
 
-def _kolen_pollack(start: SharedStart) -> Learner:
+#: Decay must be decoupled: coupled decay would enter Adam's moments of W and B differently.
+#: 1e-3 a step at the start: B and W meet within the few hundred steps of a short training.
+KOLEN_POLLACK_OPTIMISER = replace(FA_OPTIMISER, kind="adamw", weight_decay=1.0)
+
+
+def kolen_pollack(start: SharedStart, *, optimiser: Optimiser = KOLEN_POLLACK_OPTIMISER) -> Learner:
+    """Feedback weights that learn as the forward ones do."""
     net = start.network()
     feedback = KolenPollack.like(net, start.stream("feedback"))
-    # Decay must be decoupled: coupled decay would enter Adam's moments of W and B differently.
-    # 1e-3 a step at the start: B and W meet within the few hundred steps of a short training.
-    optimiser = replace(FA_OPTIMISER, kind="adamw", weight_decay=1.0)
     return _whole(error_circuit_rule("kolen-pollack", feedback), net, optimiser)
 
 
-def _pc(start: SharedStart) -> Learner:
+def pc(start: SharedStart, *, optimiser: Optimiser = HYBRID_OPTIMISER) -> Learner:
+    """Hybrid predictive coding in the convolutions, and a readout."""
     net = start.network()
     body = net.part(0, N_CONV)
     rule = predictive_coding_hybrid_rule(body, start.stream("generative"))
-    return Learner("pc", (Part(rule, body, HYBRID_OPTIMISER), readout_part(net)))
+    return Learner("pc", (Part(rule, body, optimiser), readout_part(net)))
 
 
-def _pc_supervised(start: SharedStart) -> Learner:
-    return _whole(predictive_coding_supervised_rule(), start.network(), SUPERVISED_OPTIMISER)
+def pc_supervised(start: SharedStart, *, optimiser: Optimiser = SUPERVISED_OPTIMISER) -> Learner:
+    """Supervised predictive coding in every layer."""
+    return _whole(predictive_coding_supervised_rule(), start.network(), optimiser)
 
 
-def _stdp(start: SharedStart) -> Learner:
+def stdp(
+    start: SharedStart,
+    *,
+    timing: Annotated[AbstractTiming | None, RULE_TIMINGS] = None,
+    weight_dependence: Annotated[AbstractWeightDependence | None, RULE_DEPENDENCES] = None,
+    encoder: AbstractEncoder | None = None,
+    cell: Annotated[AbstractCell | None, RULE_CELLS] = None,
+    front_end: AbstractFrontEnd = LGN(),  # noqa: B008
+    competition: AbstractCompetition = WinnerTakeAll(),  # noqa: B008
+    homeostasis: Homeostasis = Homeostasis(),  # noqa: B008
+    duration_ms: float = 60.0,
+    optimiser: Optimiser = STDP_OPTIMISER,
+) -> Learner:
+    """STDP in spiking convolutions, and a readout.
+
+    Args:
+        timing, weight_dependence, encoder, cell: None: those of the start. A weight dependence
+            that the timing brings along counts where none is given for the rule.
+
+    Raises:
+        ValueError: bounds of a weight dependence, which are those of each layer here; or two
+            dependences.
+    """
     net = start.network()
-    dynamics = SpikingDynamics(cell=CELLS[start.cell](dt_ms=5.0), encoder=ENCODERS[start.encoder]())
+    timing = made(RULE_TIMINGS, start.timing) if timing is None else timing
+    if weight_dependence is None:
+        weight_dependence = made(RULE_DEPENDENCES, start.weight_dependence)
+    timing, weight_dependence = _one_dependence(timing, weight_dependence)
+    dynamics = SpikingDynamics(
+        cell=made(RULE_CELLS, start.cell) if cell is None else cell,
+        encoder=made(ENCODERS, start.encoder) if encoder is None else encoder,
+        front_end=front_end,
+        competition=competition,
+        homeostasis=homeostasis,
+        duration_ms=duration_ms,
+    )
     part = stdp_part(
         net,
         start.stream("thresholds"),
         dynamics=dynamics,
-        timing=RULE_TIMINGS[start.timing],
-        dependence=RULE_DEPENDENCES[start.weight_dependence],
+        timing=timing,
+        dependence=weight_dependence,
+        optimiser=optimiser,
         calibration_px=start.image_px,
     )
     return Learner("stdp", (part, readout_part(net)))
 
 
-def _untrained(start: SharedStart) -> Learner:
-    return _whole(untrained(), start.network(), BP_OPTIMISER)
+def _one_dependence(
+    timing: AbstractTiming, dependence: AbstractWeightDependence
+) -> tuple[AbstractTiming, AbstractWeightDependence]:
+    """A dependence stands beside the timing or inside it, with the bounds of each layer."""
+    if not timing.dependence.constant:
+        if not dependence.constant:
+            raise ValueError(
+                f"two weight dependences, {timing.dependence!r} of the timing and {dependence!r} "
+                "of the rule: keep one"
+            )
+        timing, dependence = timing.under(Additive()), timing.dependence
+    plain = type(dependence)()
+    moved = [
+        field.name for field in fields(dependence)  # type: ignore[arg-type]
+        if field.name in ("w_min", "w_max")
+        and getattr(dependence, field.name) != getattr(plain, field.name)
+    ]  # fmt: skip
+    if moved:
+        raise ValueError(
+            f"{' and '.join(moved)} of {dependence!r} would have no effect: the bounds of weights "
+            "are those of each layer; leave them out"
+        )
+    return timing, dependence
 
 
-def _frozen_conv(start: SharedStart) -> Learner:
+def frozen_conv(start: SharedStart) -> Learner:
     """The control of every accuracy: untrained convolutions under the same trained readout."""
     net = start.network()
     body = Part(untrained("frozen-conv"), net.part(0, N_CONV))
@@ -143,7 +235,7 @@ def _frozen_conv(start: SharedStart) -> Learner:
 
 
 #: Control -> the rule that it is the control of, whose start and random streams it shares.
-CONTROL_OF = {"frozen-stdp": "stdp"}
+CONTROL_OF = {name: rule.control_of for name, rule in RULES.built_in.items() if rule.control_of}
 
 
 def with_frozen_body(name: str, learner: Learner) -> Learner:
@@ -155,24 +247,24 @@ def with_frozen_body(name: str, learner: Learner) -> Learner:
     return replace(learner, name=name, parts=(body, *readout))
 
 
-def _frozen_stdp(start: SharedStart) -> Learner:
+def frozen_stdp(
+    start: SharedStart,
+    *,
+    encoder: AbstractEncoder | None = None,
+    cell: Annotated[AbstractCell | None, RULE_CELLS] = None,
+    front_end: AbstractFrontEnd = LGN(),  # noqa: B008
+    competition: AbstractCompetition = WinnerTakeAll(),  # noqa: B008
+    homeostasis: Homeostasis = Homeostasis(),  # noqa: B008
+    duration_ms: float = 60.0,
+) -> Learner:
     """The control of STDP's accuracy and alignment: its network without its learning."""
-    return with_frozen_body("frozen-stdp", _stdp(start))
-
-
-RULES: Choices[LearnerBuilder] = Choices(
-    "learning rule",
-    {
-        "untrained": _untrained,
-        "bp": _bp,
-        "fa": _fa,
-        "dfa": _dfa,
-        "sign-symmetric": _sign_symmetric,
-        "kolen-pollack": _kolen_pollack,
-        "pc": _pc,
-        "pc-supervised": _pc_supervised,
-        "stdp": _stdp,
-        "frozen-conv": _frozen_conv,
-        "frozen-stdp": _frozen_stdp,
-    },
-)
+    learner = stdp(
+        start,
+        encoder=encoder,
+        cell=cell,
+        front_end=front_end,
+        competition=competition,
+        homeostasis=homeostasis,
+        duration_ms=duration_ms,
+    )
+    return with_frozen_body("frozen-stdp", learner)

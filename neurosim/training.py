@@ -87,6 +87,12 @@ class Optimiser:
         return OPTIMISERS[self.kind](parameters, **options)
 
 
+#: The same as objects with their settings, ``sgd(lr=0.1, momentum=0.9)``.
+OPTIMISER_SETTINGS: Choices[Optimiser] = Choices(
+    "optimiser", {name: Optimiser(name) for name in OPTIMISERS}, base=Optimiser
+)
+
+
 class AbstractConstraint(ABC):
     """Where weights may lie; applied after each step."""
 

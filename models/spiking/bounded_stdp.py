@@ -27,7 +27,9 @@ from neurosim.types import LayerLike, LocalSignal
 #: is for weights from 0 up.
 RULE_DEPENDENCES: Choices[AbstractWeightDependence] = Choices(
     "weight dependence",
-    {name: kind() for name, kind in WEIGHT_DEPENDENCES.items() if name != "power"},
+    {name: kind() for name, kind in WEIGHT_DEPENDENCES.built_in.items() if name != "power"},
+    base=AbstractWeightDependence,
+    group=WEIGHT_DEPENDENCES.group,
 )
 
 

@@ -20,6 +20,7 @@ from neurosim.solvers import Ticks
 from neurosim.spiking.cells.membrane import Millivolts
 from neurosim.spiking.encoders.lgn import OPPONENT
 from neurosim.spiking.timing.rules import (
+    TIMINGS,
     AbstractTiming,
     AllPairs,
     AntiHebbian,
@@ -73,6 +74,8 @@ RULE_TIMINGS: Choices[AbstractTiming] = Choices(
             a_ltd=_VOLTAGE_SCALE * Clopath().a_ltd, a_ltp=_VOLTAGE_SCALE * Clopath().a_ltp
         ),
     },
+    base=AbstractTiming,
+    group=TIMINGS.group,
 )
 
 #: Spikes a neuron and tick of 5 ms that homeostasis aims at, from Conv1 up.

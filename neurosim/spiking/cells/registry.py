@@ -80,4 +80,6 @@ CELLS: Choices[type[AbstractCell]] = Choices(
         "norse-adex": NorseAdEx,
         "adaptive-lif": AdaptiveLIF,
     },
+    base=AbstractCell,
+    group="neurosim.cells",
 )

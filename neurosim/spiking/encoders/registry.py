@@ -60,4 +60,6 @@ ENCODERS: Choices[type[AbstractEncoder]] = Choices(
         "norse-poisson": NorsePoisson,
         "norse-current": NorseCurrent,
     },
+    base=AbstractEncoder,
+    group="neurosim.encoders",
 )

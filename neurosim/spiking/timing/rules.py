@@ -382,4 +382,6 @@ TIMINGS: Choices[Callable[..., AbstractTiming]] = Choices(
         "anti-hebbian": AntiHebbian,
         "clopath": Clopath,
     },
+    base=AbstractTiming,
+    group="neurosim.timings",
 )

@@ -286,4 +286,6 @@ WEIGHT_DEPENDENCES: Choices[type[AbstractWeightDependence]] = Choices(
         "power": PowerLaw,
         "logistic": Logistic,
     },
+    base=AbstractWeightDependence,
+    group="neurosim.weight_dependences",
 )
