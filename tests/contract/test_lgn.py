@@ -48,8 +48,13 @@ def test_what_is_uniform_to_rounding_is_uniform(colour, exponent):
 @pytest.mark.parametrize("value", [-1e6, 0.0, 1e4, 1e8])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_uniform_images_on_any_scale_are_silent(value, dtype):
-    """What was not normalised as it should be is no exception."""
-    assert LGN()(torch.full((1, 3, 40, 33), value, dtype=dtype)).abs().max() == 0
+    """What was not normalised as it should be is no exception; nor is its rounding, half an eps."""
+    flat = torch.full((1, 3, 40, 33), value, dtype=dtype)
+    assert LGN()(flat).abs().max() == 0
+    draws = torch.rand(flat.shape, generator=torch.Generator().manual_seed(1))
+    rounded = flat * (1 + torch.finfo(dtype).eps * draws.round().to(dtype))
+    assert bool((rounded != flat).any()) == (value != 0)
+    assert LGN()(rounded).abs().max() == 0
 
 
 @settings(max_examples=20, deadline=None)

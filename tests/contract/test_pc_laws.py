@@ -298,6 +298,12 @@ def test_a_solver_that_cannot_run_predictive_coding_is_refused_with_the_remedy()
         )
 
 
+@pytest.mark.parametrize("gamma", [1e-3, 0.5, 1.5])
+@pytest.mark.parametrize("tau_ms", [1e-3, 0.5, 1e3])
+def test_a_step_is_gamma_time_constants_long_whatever_its_unit(gamma, tau_ms):
+    assert ZeroDivergence(gamma=gamma, tau_ms=tau_ms).dt_ms == gamma * tau_ms
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -306,6 +312,7 @@ def test_a_solver_that_cannot_run_predictive_coding_is_refused_with_the_remedy()
         (lambda: HighPass(1.0), r"\[0, 1\)"),
         (lambda: HighPass(side=4), "odd"),
         (lambda: ZeroDivergence(gamma=0.0), "must be positive"),
+        (lambda: ZeroDivergence(tau_ms=0.0), "must be positive"),
         (
             lambda: HybridPredictiveCoding.like(conv_net(), torch.Generator()),
             r"net\.part\(0, 3\)",

@@ -14,6 +14,7 @@ from neurosim.models.spiking.stdp import RULE_TIMINGS, FilterNorm, stdp_part
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Direct, Ticks
+from neurosim.spiking import Clopath, Millivolts, Triplet
 from neurosim.spiking.cells.registry import CELLS, SnntorchLIF
 from neurosim.spiking.encoders.registry import ENCODERS, Current
 from neurosim.spiking.timing.rules import AllPairs
@@ -196,3 +197,20 @@ def test_trace_stdp_names_what_it_can_run():
     with pytest.raises(TypeError, match="use Ticks"):
         LearningRule("stdp", stdp.rule.dynamics, Direct(), stdp.rule.plasticity)
     assert isinstance(stdp.rule.solver, Ticks)
+
+
+def test_rules_of_all_timings_depress_alike():
+    """By 1.05 for each presynaptic spike at full trace, the pair rules' amplitude, or where the
+    membrane stands at its threshold; what the papers fitted keeps its proportions."""
+    for name in ("all-pairs", "nearest-pair", "nearest-pair-centred", "nearest-pair-reduced"):
+        rule = RULE_TIMINGS[name].rule
+        assert (rule.a_plus, rule.a_minus) == (1.0, 1.05), name
+    for name, interaction in (("triplet", "all"), ("triplet-nearest", "nearest")):
+        fit, rule = Triplet.visual_cortex(interaction), RULE_TIMINGS[name].rule
+        assert rule.a_minus == 1.05, name
+        assert rule.a3_plus / rule.a_minus == pytest.approx(fit.a3_plus / fit.a2_minus), name
+    voltage, fit = RULE_TIMINGS["clopath"], Clopath()
+    assert isinstance(voltage, Clopath)
+    at_threshold = Millivolts().threshold - voltage.theta_minus
+    assert voltage.a_ltd * at_threshold == pytest.approx(1.05)
+    assert voltage.a_ltp / voltage.a_ltd == pytest.approx(fit.a_ltp / fit.a_ltd)

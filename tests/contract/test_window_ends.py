@@ -187,3 +187,9 @@ def test_times_beyond_counting_are_still_refused():
 def test_a_decay_time_of_ones_own_is_positive_whatever_its_default(tau_ms):
     with pytest.raises(ValueError, match=f"tau_ms must be finite and positive .ms., got {tau_ms}"):
         Lingering(tau_ms=tau_ms)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.uint8, torch.bool])
+def test_a_window_of_no_images_is_a_window_whatever_holds_its_spikes(kind):
+    empty = SpikeWindow(torch.zeros(5, 0, 3), torch.zeros(5, 0, 4, dtype=kind))
+    assert not FusedKernel().change(Dense(3, 4), empty, TIMINGS["all-pairs"](), 1.0).any()

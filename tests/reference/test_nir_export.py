@@ -141,6 +141,12 @@ def test_nothing_between_synapse_and_neuron_gets_lost(between):
         to_nir(net, PX)
 
 
+def test_a_layer_of_one_place_is_exported_where_nothing_pools_it():
+    net = trained(SnntorchLIF(dt_ms=5.0))
+    net.layers[2].pool = 1
+    to_nir(net, 4)  # 4, 2 and 1 px a side
+
+
 def with_a_field_more(part):
     """The part as it will be when somebody adds a field: a delay of 3 ms."""
     kind = type(part)

@@ -100,10 +100,10 @@ class LGN(AbstractFrontEnd):
                 "grey plane three times before it is normalised"
             )
         reach = max(_radius(s) for s in (self.centre_px, self.surround_px, self.colour_sigma_px))
-        if min(images.shape[-2:]) <= reach:
+        if min(images.shape[2:]) <= reach:
             raise ValueError(
                 f"the LGN's widest Gaussian reaches {reach} px and needs larger images, got "
-                f"{tuple(images.shape[-2:])}: use smaller sigmas"
+                f"{tuple(images.shape[2:])}: use smaller sigmas"
             )
         opponent = images.new_tensor(OPPONENT)
         planes = torch.einsum("ij,bjhw->bihw", opponent, images)
