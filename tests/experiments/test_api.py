@@ -59,7 +59,7 @@ def test_sequences_of_a_notebook_are_settings(
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no results\.csv in .*--report"):
+    with pytest.raises(FileNotFoundError, match=r"no results\.csv in .*neurosim report"):
         open_run(tmp_path)
 
 
