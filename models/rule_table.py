@@ -175,7 +175,8 @@ def rule_of(text: str) -> Rule:
     """What is known of the rule that a text names, whatever its settings.
 
     Raises:
-        ValueError: no such rule; MissingSourceError: it is a user's own, whose file is not there.
+        ValueError: no such rule.
+        MissingSourceError: it is a user's own, whose file is not there.
     """
     name = parse(text).name
     if not own.is_own(name):
