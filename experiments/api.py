@@ -93,9 +93,9 @@ class _Figures(Mapping[str, "Figure"]):
 
     def _known(self) -> Mapping[str, Callable[[Headline], Figure]]:
         from neurosim.experiments.figures.all_figures import figures_of
-        from neurosim.experiments.run.record import RunRecord
+        from neurosim.experiments.run.stored import StoredRun
 
-        return figures_of(RunRecord.read(self._run.path).settings.stimuli)
+        return figures_of(StoredRun.read(self._run.path).settings.stimuli)
 
 
 def _png(figure: Figure) -> bytes:

@@ -76,14 +76,15 @@ def export(
 
     target = SIMULATORS[simulator]
 
-    stored = StoredRun.read(run)
-    spiking = [cell for cell, path in stored.cells.items() if _spikes(path)]
-    seeds = [each for _, each in spiking]
+    stored = StoredRun.read(run).require_finished()
+    spiking = [job for job in stored.finished if _spikes(job.path)]
+    seeds = [job.seed for job in spiking]
     if not seeds or seed not in (None, *seeds):
         asked = "" if seed is None else f" of seed {seed}"
         there = f"it has seeds {', '.join(map(str, seeds))}" if seeds else "it has none"
         raise ValueError(f"no finished cell of a spiking rule{asked} in {run}: {there}")
-    rule, seed = spiking[0 if seed is None else seeds.index(seed)]
+    job = spiking[0 if seed is None else seeds.index(seed)]
+    rule, seed = job.rule, job.seed
     net = _network(stored, rule, seed, epoch)
     px = stored.settings.training_px if px is None else px
     note = ""

@@ -8,37 +8,28 @@ Writes scores.csv, decomposition.csv, layer_choice.csv and a figure; running it 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
-from neurosim.experiments.controls.command import ControlCommand, Result
-from neurosim.experiments.settings.config import POLICY_NAMES, READOUT_NAMES
-
-
-def _draw(result: Result, folder: Path) -> None:
-    from neurosim.experiments.controls.figure_controls import normalisation_cross
-
-    normalisation_cross(result, folder)
+from neurosim.experiments.controls.options import asked_for
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
 
 
-def _tell(result: Result) -> str:
-    from neurosim.experiments.controls.words import cross_in_words
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; returns the exit status."""
+    one_thread()
+    return exit_status(
+        partial(_command, argv), interrupted="scored networks are kept, run again to resume"
+    )
 
-    return cross_in_words(result)
 
+def _command(argv: Sequence[str] | None) -> None:
+    asked = asked_for(__doc__.split("\n")[0], argv)
+    from neurosim.experiments.controls.commands import CROSS
 
-COMMAND = ControlCommand(
-    name="normalisation_cross",
-    description=__doc__.split("\n")[0],
-    defaults={
-        "px": (),
-        "content": ("native",),
-        "normalisation": POLICY_NAMES,
-        "readouts": READOUT_NAMES,
-    },
-    draw=_draw,
-    tell=_tell,
-)
-main = COMMAND.main
+    print(CROSS.run(*asked))
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,41 +12,28 @@ running it again resumes.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
-from neurosim.experiments.controls.command import ControlCommand, Result
-
-#: The sizes of Leutenegger 2026 (arXiv 2608.12408) up to the largest that brain92's images fill.
-DEFAULT_PX = (32, 64, 96, 128, 160)
-
-
-def _draw(result: Result, folder: Path) -> None:
-    from neurosim.experiments.controls.figure_bands import spatial_frequencies
-    from neurosim.experiments.controls.figure_controls import resolution_sweep
-
-    resolution_sweep(result, folder)
-    spatial_frequencies(result, folder)
+from neurosim.experiments.controls.options import asked_for
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
 
 
-def _tell(result: Result) -> str:
-    from neurosim.experiments.controls.words import sweep_in_words
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; returns the exit status."""
+    one_thread()
+    return exit_status(
+        partial(_command, argv), interrupted="scored networks are kept, run again to resume"
+    )
 
-    return sweep_in_words(result)
 
+def _command(argv: Sequence[str] | None) -> None:
+    asked = asked_for(__doc__.split("\n")[0], argv)
+    from neurosim.experiments.controls.commands import SWEEP
 
-COMMAND = ControlCommand(
-    name="resolution_sweep",
-    description=__doc__.split("\n")[0],
-    defaults={
-        "px": DEFAULT_PX,
-        "content": ("native", "upsampled"),
-        "normalisation": ("running",),
-        "readouts": ("gap", "4x4"),
-    },
-    draw=_draw,
-    tell=_tell,
-)
-main = COMMAND.main
+    print(SWEEP.run(*asked))
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,7 +3,7 @@
     python experiments/training_dynamics.py                          # embedded demo, SIMULATED
     python experiments/training_dynamics.py --preset brain92 --data-dir DIR
 
-Writes one HDF5 file a cell, ``results.csv`` and the figures into the run folder, and prints a
+Writes one HDF5 file a job, ``results.csv`` and the figures into the run folder, and prints a
 summary. Running it again resumes.
 """
 
@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     one_thread()
     return exit_status(
         partial(_command, argv),
-        interrupted="finished cells and the last epoch of the others are kept, run again to resume",
+        interrupted="finished jobs and the last epoch of the others are kept, run again to resume",
     )
 
 
@@ -182,13 +182,13 @@ def report(path: Path, execution: Execution) -> None:
     from neurosim.experiments.comparison import HEADLINE_LAYER
     from neurosim.experiments.data.registry import load_stimuli
     from neurosim.experiments.report.files import write_report
-    from neurosim.experiments.report.run import ReportedRun
+    from neurosim.experiments.run.stored import StoredRun
 
-    found = ReportedRun.read(path)
+    found = StoredRun.read(path).require_checkpoint()
     stimuli = load_stimuli(found.settings.stimuli, execution.data_dir, download=execution.download)
     out = execution.out or path
     write_report(found, stimuli, out, layer=HEADLINE_LAYER)
-    print(f"{found.n_finished} of {len(found.cells)} cells finished; report: {out / 'report.html'}")
+    print(f"{found.n_finished} of {len(found.jobs)} jobs finished; report: {out / 'report.html'}")
 
 
 if __name__ == "__main__":

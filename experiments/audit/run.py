@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurosim.experiments.audit.questions import Check, Finding, audit, write_audit
-from neurosim.experiments.job.evaluate import SCORED_LAYERS
+from neurosim.experiments.data.loaded import data_of
+from neurosim.experiments.data.types import StimulusSet
+from neurosim.experiments.job.batches import normalise
+from neurosim.experiments.job.evaluate import SCORED_LAYERS, reference_table
+from neurosim.experiments.job.job import build_learner
+from neurosim.experiments.job.store import read_table
+from neurosim.experiments.results.table import merge
 from neurosim.experiments.run.stored import TRAINED, State, StoredRun
 from neurosim.models.rules.learner import Learner
 
@@ -27,17 +32,12 @@ def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
         FileNotFoundError, ValueError: no run, no finished cell.
         DataError: data are missing.
     """
-    from neurosim.experiments.engine.tasks import data_of
-    from neurosim.experiments.job.evaluate import reference_table
-    from neurosim.experiments.job.job import build_learner, read_table
-    from neurosim.experiments.results.table import merge
-
-    run = StoredRun.read(path)
+    run = StoredRun.read(path).require_finished()
     settings = run.settings
     images, stimuli = data_of(settings.training, settings.stimuli, data_dir)
     n_classes = len(images.class_names)
     table = merge(
-        [read_table(cell) for cell in run.cells.values()],
+        [read_table(job.path) for job in run.finished],
         reference_table(stimuli, settings.evaluation_px),
         simulated=stimuli.simulated,
     )
@@ -58,10 +58,8 @@ def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
     return findings
 
 
-def shown_stimuli(stimuli: Any, px: int) -> Tensor:
+def shown_stimuli(stimuli: StimulusSet, px: int) -> Tensor:
     """A few stimuli at one size, normalised, spread over the set."""
-    from neurosim.experiments.job.batches import normalise
-
     images = normalise(stimuli.at_px(px))
     step = max(1, len(images) // _N_SHOWN)
     return images[::step][:_N_SHOWN]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from neurosim.experiments.controls.command import Result
 from neurosim.experiments.controls.figure_controls import draw_luminance, panels, shown
-from neurosim.experiments.figures.style import FAINT, INK, RC, rule_style, save
+from neurosim.experiments.controls.result import Result
+from neurosim.experiments.figures.style import FAINT, INK, rule_style
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.job.stimulus_content import NATIVE, is_band
 from neurosim.experiments.run.stored import INITIALISED, TRAINED
@@ -20,15 +17,11 @@ from neurosim.experiments.run.stored import INITIALISED, TRAINED
 _ONLY, _NOTCH = "only-", "notch-"
 
 
-def spatial_frequencies(result: Result, folder: Path) -> None:
-    """Draw ``spatial_frequencies`` into ``folder``, if bands were shown."""
+def spatial_frequencies(result: Result) -> Figure | None:
+    """rho of each octave band, and without it; None where no bands were shown."""
     rows = shown(result)
-    if rows["content"].map(is_band).any():
-        with matplotlib.rc_context(RC):
-            save(_figure(result, rows), folder, "spatial_frequencies")
-
-
-def _figure(result: Result, rows: pd.DataFrame) -> Figure:
+    if not rows["content"].map(is_band).any():
+        return None
     px = int(rows["px"].max())
     policies = [p for p in rows["normalisation"].unique() if p != NO_NORMALISATION]
     policy = "running" if "running" in policies or not policies else policies[0]

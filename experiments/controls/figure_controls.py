@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,18 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from neurosim.experiments.controls.command import Result
+from neurosim.experiments.controls.result import Result
 from neurosim.experiments.figures.style import (
     BAND,
     BAND_TEXT,
     FAINT,
     INK,
-    RC,
     REFERENCE_DASHES,
     ZERO_POINT_MARKER,
     new_figure,
     rule_style,
-    save,
 )
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.results.choice import REFERENCE
@@ -45,19 +41,8 @@ _SHORT = {
 _LUMINANCE = f"{REFERENCE}luminance"
 
 
-def normalisation_cross(result: Result, folder: Path) -> None:
-    """Draw ``normalisation_cross`` into ``folder``: rho by policy, a panel a rule and ROI."""
-    with matplotlib.rc_context(RC):
-        save(_cross_figure(result), folder, "normalisation_cross")
-
-
-def resolution_sweep(result: Result, folder: Path) -> None:
-    """Draw ``resolution_sweep`` into ``folder``: rho by px and content, a panel a rule and ROI."""
-    with matplotlib.rc_context(RC):
-        save(_sweep_figure(result), folder, "resolution_sweep")
-
-
-def _cross_figure(result: Result) -> Figure:
+def normalisation_cross(result: Result) -> Figure:
+    """rho by policy, a panel a rule and ROI."""
     rows = shown(result)
     px = int(rows["px"].max())
     rows = rows[(rows["px"] == px) & (rows["content"] == "native")]
@@ -97,7 +82,8 @@ def _cross_figure(result: Result) -> Figure:
     return figure
 
 
-def _sweep_figure(result: Result) -> Figure:
+def resolution_sweep(result: Result) -> Figure:
+    """rho by px and content, a panel a rule and ROI."""
     rows = shown(result)
     policies = [p for p in _SHORT if p in set(rows["normalisation"]) and p != NO_NORMALISATION]
     policy = "running" if "running" in policies or not policies else policies[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from neurosim.experiments.controls.command import Result
+from neurosim.experiments.controls.result import Result
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.job.stimulus_content import is_band
 

@@ -1,4 +1,4 @@
-"""Running cells on the workers of a Dask cluster: one that is there, or one on a job queue."""
+"""Running tasks on the workers of a Dask cluster: one that is there, or one on a job queue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from neurosim.experiments.engine.execute import AbstractRunner, Listener, Losses, failure
 from neurosim.experiments.engine.job_queue import JobQueue
-from neurosim.experiments.engine.tasks import CellTask, run_task
+from neurosim.experiments.engine.tasks import AbstractTask, run_task
 from neurosim.experiments.job.events import Event
 from neurosim.experiments.settings.config import Execution
 from neurosim.experiments.system.failures import ClusterLostError
@@ -30,10 +30,10 @@ _MISSING = (
 
 @dataclass(frozen=True)
 class DaskWorkers(AbstractRunner):
-    """On Dask workers, each of which runs one cell at a time.
+    """On Dask workers, each of which runs one task at a time.
 
-    As many cells are handed out as there are workers, so that each worker that comes free takes
-    the longest cell left. A cell whose worker is lost goes on elsewhere from its last epoch, which
+    As many tasks are handed out as there are workers, so that each worker that comes free takes
+    the longest task left. A task whose worker is lost goes on elsewhere from its last epoch, which
     lies in the run folder: that has to be on a file system that all machines share.
 
     Args:
@@ -64,7 +64,7 @@ class DaskWorkers(AbstractRunner):
         queue = JobQueue.read(execution.dask_jobqueue)
         return cls(lambda: queue.cluster(execution.workers), str(execution.dask_jobqueue))
 
-    def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
+    def run(self, tasks: Sequence[AbstractTask], listen: Listener) -> None:
         from distributed import Client
 
         with self.connect() as address, Client(address, timeout=_REACH_S, set_as_default=False,
@@ -76,11 +76,11 @@ class _Run:
     """One run on one client."""
 
     def __init__(
-        self, client: Any, tasks: Sequence[CellTask], listen: Listener, where: str
+        self, client: Any, tasks: Sequence[AbstractTask], listen: Listener, where: str
     ) -> None:
         self.client, self.listen, self.where = client, listen, where
         self.waiting, self.losses = list(tasks), Losses()
-        self.running: dict[Any, CellTask] = {}
+        self.running: dict[Any, AbstractTask] = {}
         self.topic = f"neurosim-{uuid.uuid4().hex}"
         self._told: SimpleQueue[Event] = SimpleQueue()
         # Called on the thread of the client's event loop; the queue brings events to this one.
@@ -139,7 +139,7 @@ class _Run:
             elif error is not None:
                 self._tell(task, failure(error))
 
-    def _tell(self, task: CellTask, event: Event) -> None:
+    def _tell(self, task: AbstractTask, event: Event) -> None:
         self.listen({**event, "rule": task.label, "seed": task.seed})
 
     def _lost(self) -> None:
@@ -149,31 +149,31 @@ class _Run:
         )
 
 
-#: Held by the cell of a process: its threads and algorithms are the process's.
-_one_cell = threading.Lock()
+#: Held by the task of a process: its threads and algorithms are the process's.
+_one_task = threading.Lock()
 
 
 class UnwantedError(RuntimeError):
-    """Nobody waits for a cell any more: the run was ended, or its scheduler is gone."""
+    """Nobody waits for a task any more: the run was ended, or its scheduler is gone."""
 
 
-def _run_on_worker(task: CellTask, topic: str) -> None:
-    """One cell, on a Dask worker."""
+def _run_on_worker(task: AbstractTask, topic: str) -> None:
+    """One task, on a Dask worker."""
     from distributed import get_worker
 
     worker = get_worker()
     key = worker.get_current_task()
 
     def report(event: str, /, **values: Any) -> None:
-        # Dask cannot stop a thread: a cell has to ask, or it would keep its worker for hours.
+        # Dask cannot stop a thread: a task has to ask, or it would keep its worker for hours.
         asked = worker.state.tasks.get(key)
         if asked is None or asked.state == "cancelled" or worker.status.name != "running":
             raise UnwantedError(f"{task.name} is not waited for any more")
         told = {"event": event, **values, "rule": task.label, "seed": task.seed}
         worker.log_event(topic, told)
 
-    # A worker with several threads would run several cells: they take turns.
-    with _one_cell:
+    # A worker with several threads would run several tasks: they take turns.
+    with _one_task:
         run_task(task, report)
 
 
@@ -192,14 +192,14 @@ def _check_scheduler(address: str) -> None:
         ) from error
     if not workers:
         print(
-            f"the Dask scheduler at {address} has no worker yet: cells begin when one comes",
+            f"the Dask scheduler at {address} has no worker yet: tasks begin when one comes",
             file=sys.stderr,
             flush=True,
         )
     threads = max((worker["nthreads"] for worker in workers), default=1)
     if threads > 1:
         raise ValueError(
-            f"a worker of {address} has {threads} threads, and a cell needs a process of its own: "
+            f"a worker of {address} has {threads} threads, and a task needs a process of its own: "
             "start the workers with 'dask worker --nthreads 1 --nworkers N'"
         )
 

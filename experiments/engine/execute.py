@@ -1,4 +1,4 @@
-"""Running cells: one interface, and the ways to run them in and below this process.
+"""Running tasks: one interface, and the ways to run them in and below this process.
 
 Another machine's are in ``cluster``.
 """
@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from threading import Thread
 from typing import Any
 
-from neurosim.experiments.engine.tasks import CellTask, run_task
+from neurosim.experiments.engine.tasks import AbstractTask, run_task
 from neurosim.experiments.job.events import Event
 from neurosim.experiments.system.processes import process_context, program_kept_from_children
 from neurosim.experiments.system.reasons import reason
@@ -26,7 +26,7 @@ from neurosim.experiments.system.threads import one_thread
 
 Listener = Callable[[Event], None]
 
-#: A cell whose worker was lost so often without a new epoch is given up.
+#: A task whose worker was lost so often without a new epoch is given up.
 MAX_LOSSES = 4
 _MEMORY = (
     "the system ends what needs more memory than there is, so give fewer --workers or smaller "
@@ -43,14 +43,14 @@ _PATIENCE_S = 5.0
 
 
 class AbstractRunner(ABC):
-    """A way to run cells."""
+    """A way to run tasks."""
 
     @abstractmethod
-    def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
-        """Run all cells, in this order as far as there are hands.
+    def run(self, tasks: Sequence[AbstractTask], listen: Listener) -> None:
+        """Run all tasks, in this order as far as there are hands.
 
-        Every event of a cell goes to ``listen``, in this process: what cells report, and
-        ``begun``, ``failed`` (error, traceback) and ``lost`` (why), which runners add. A cell that
+        Every event of a task goes to ``listen``, in this process: what tasks report, and
+        ``begun``, ``failed`` (error, traceback) and ``lost`` (why), which runners add. A task that
         fails does not keep others from running.
         """
 
@@ -59,27 +59,27 @@ class AbstractRunner(ABC):
 class InProcess(AbstractRunner):
     """One after the other, in this process."""
 
-    def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
+    def run(self, tasks: Sequence[AbstractTask], listen: Listener) -> None:
         for task in tasks:
-            for_cell = _listener_of(task, listen)
-            for_cell({"event": "begun"})
+            for_task = _listener_of(task, listen)
+            for_task({"event": "begun"})
             try:
-                run_task(task, lambda event, /, **v: for_cell({"event": event, **v}))  # noqa: B023
+                run_task(task, lambda event, /, **v: for_task({"event": event, **v}))  # noqa: B023
             except Exception as error:
-                for_cell(failure(error))
+                for_task(failure(error))
 
 
 @dataclass(frozen=True)
 class LocalWorkers(AbstractRunner):
     """Side by side in ``n`` processes of this machine.
 
-    A worker that is lost (killed, out of memory) takes no other along: its cell goes on from its
+    A worker that is lost (killed, out of memory) takes no other along: its task goes on from its
     last epoch in a new one.
     """
 
     n: int
 
-    def run(self, tasks: Sequence[CellTask], listen: Listener) -> None:
+    def run(self, tasks: Sequence[AbstractTask], listen: Listener) -> None:
         waiting, losses = list(tasks), Losses()
         workers: list[_Worker] = []
         try:
@@ -97,12 +97,12 @@ class LocalWorkers(AbstractRunner):
                     worker = busy[connection]
                     task = worker.task
                     assert task is not None
-                    for_cell = _listener_of(task, listen)
+                    for_task = _listener_of(task, listen)
                     try:
                         event = worker.connection.recv()
                     except (EOFError, ConnectionResetError):
                         lost = losses.count(task, worker.end())
-                        for_cell(lost)
+                        for_task(lost)
                         if lost["event"] == "lost":
                             waiting.insert(0, task)
                         workers[workers.index(worker)] = _Worker()
@@ -111,7 +111,7 @@ class LocalWorkers(AbstractRunner):
                         worker.task = None
                         continue
                     losses.heard(task, event)
-                    for_cell(event)
+                    for_task(event)
         finally:
             for worker in workers:
                 worker.dismiss()
@@ -120,23 +120,23 @@ class LocalWorkers(AbstractRunner):
 
 
 class Losses:
-    """How often each cell's worker was lost since its last new epoch."""
+    """How often each task's worker was lost since its last new epoch."""
 
     def __init__(self) -> None:
         self._lost: dict[str, int] = {}
         self._epoch: dict[str, int] = {}
 
-    def heard(self, task: CellTask, event: Event) -> None:
+    def heard(self, task: AbstractTask, event: Event) -> None:
         """Begin anew with each new epoch.
 
-        One that came before is none: a cell that is lost in the evaluation after it trains it
+        One that came before is none: a task that is lost in the evaluation after it trains it
         again each time.
         """
         if event["event"] == "epoch" and event["epoch"] > self._epoch.get(task.name, 0):
             self._epoch[task.name] = event["epoch"]
             self._lost.pop(task.name, None)
 
-    def count(self, task: CellTask, why: str) -> Event:
+    def count(self, task: AbstractTask, why: str) -> Event:
         """The event of a loss: ``lost``, or ``failed`` where it was one too many."""
         self._lost[task.name] = self._lost.get(task.name, 0) + 1
         if self._lost[task.name] < MAX_LOSSES:
@@ -149,12 +149,12 @@ class Losses:
 
 
 def failure(error: BaseException) -> Event:
-    """The event of a cell that ended in an error."""
+    """The event of a task that ended in an error."""
     text = "".join(traceback.format_exception(error))
     return {"event": "failed", "error": reason(error), "traceback": text}
 
 
-def _listener_of(task: CellTask, listen: Listener) -> Listener:
+def _listener_of(task: AbstractTask, listen: Listener) -> Listener:
     return lambda event: listen({**event, "rule": task.label, "seed": task.seed})
 
 
@@ -176,9 +176,9 @@ class _Worker:
             self.process.start()
         # The worker alone holds its end, so that its death is the end of the file here.
         theirs.close()
-        self.task: CellTask | None = None
+        self.task: AbstractTask | None = None
 
-    def give(self, task: CellTask) -> None:
+    def give(self, task: AbstractTask) -> None:
         """Start a task."""
         self.task = task
         # One that is dead by now answers with the end of its pipe.
@@ -254,7 +254,7 @@ def _work(connection: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """End when the parent ends, however it does: an orphan would go on writing cells."""
+    """End when the parent ends, however it does: an orphan would go on writing tasks."""
     parent = parent_process()
     assert parent is not None
 

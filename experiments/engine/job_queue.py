@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.choices import Choices
+from neurosim.experiments.settings.options import read_file
 
 #: Job queues by the name in the file; the values are classes of dask-jobqueue.
 JOB_QUEUES: Choices[str] = Choices(
@@ -53,8 +54,6 @@ class JobQueue:
             ValueError: it names no known queue, an option that its class does not have or refuses,
                 or a queue whose commands this machine lacks.
         """
-        from neurosim.experiments.settings.options import read_file
-
         options = read_file(path)
         system = options.pop("queue_system", None)
         if not isinstance(system, str):
@@ -66,10 +65,10 @@ class JobQueue:
                 _ = known[name]
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-        # One process and one thread a job: a cell is one thread.
+        # One process and one thread a job: a task is one thread.
         for name in ("cores", "processes"):
             if options.setdefault(name, 1) != 1:
-                raise ValueError(f"{path}: {name} must be 1, as a job runs one cell on one core")
+                raise ValueError(f"{path}: {name} must be 1, as a job runs one task on one core")
         if options.get("memory") is None and _configured(kind, "memory") is None:
             raise ValueError(f"{path} must give the memory of a job, as in 'memory: 4GB'")
         _check_job(path, kind, options)

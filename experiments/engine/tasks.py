@@ -1,69 +1,123 @@
-"""One cell as a task that any process can run: in place, in a worker, on another machine."""
+"""Work that any process can do: in place, in a worker, on another machine.
+
+A *task* is one piece of the work of a folder. Whatever it is (a job of a comparison, the scores of
+one network, one encoder, one seed), runners do it alike: one process at a time, one numerical
+thread, by the code that asked for it, with its progress told as events.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import warnings
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
+
+import numba
+import torch
+from threadpoolctl import threadpool_limits
 
 from neurosim.experiments.job.events import Report
-from neurosim.experiments.run.folder import RunFolder, code_sha256
-from neurosim.experiments.settings.config import Comparison
+from neurosim.experiments.run.asked import AskedFolder
+from neurosim.experiments.system.code import code_sha256
 from neurosim.experiments.system.locks import locked
 
-if TYPE_CHECKING:
-    import torch
 
-    from neurosim.experiments.data.types import StimulusSet, TrainingImages
-    from neurosim.experiments.job.job import CellData
+class AbstractTask(ABC):
+    """What a process needs to do one piece of work; a frozen dataclass, as it is pickled.
 
-
-@dataclass(frozen=True)
-class CellTask:
-    """What a process needs to run one cell.
-
+    folder: where it is done. seed: with ``label``, what tells it apart in a log.
+    deterministic: hold torch to deterministic algorithms.
     code_sha256: of the code that asks; a process with other code refuses.
-    variant: tells cells of one rule and seed apart, where a folder holds several.
     """
 
-    settings: Comparison
-    rule: str
-    seed: int
     folder: Path
-    data_dir: Path | None
-    device: str = "cpu"
-    deterministic: bool = True
-    code_sha256: str = ""
-    variant: str = ""
+    seed: int
+    deterministic: bool
+    code_sha256: str
 
     @property
+    @abstractmethod
     def label(self) -> str:
-        """The rule, with its variant."""
-        return f"{self.rule} {self.variant}".strip()
+        """What it is of, without the seed."""
+
+    @property
+    @abstractmethod
+    def n_steps(self) -> int:
+        """How many steps its progress counts (epochs of training)."""
+
+    @property
+    def cost(self) -> float:
+        """What a step costs, relative to other tasks of the folder, until its time is known."""
+        return 1.0
+
+    @property
+    def name(self) -> str:
+        """The task as shown in progress and errors."""
+        return f"{self.label} seed {self.seed}"
 
     @property
     def stem(self) -> str:
         """What its files are called."""
-        return "-".join(filter(None, (self.rule, f"seed{self.seed}", self.variant)))
+        return f"{self.label}-seed{self.seed}"
 
-    @property
-    def name(self) -> str:
-        """The cell as shown in progress and errors."""
-        return f"{self.label} seed {self.seed}"
+    @abstractmethod
+    def perform(self, report: Report) -> None:
+        """Do it, going on from what its files hold; the last event is ``finished``."""
+
+
+class AbstractPart(AbstractTask):
+    """A task whose whole result is one file of its folder, written at its end.
+
+    kind: of the folder.
+    """
+
+    kind: ClassVar[type[AskedFolder]] = AskedFolder
+
+    @abstractmethod
+    def compute(self, report: Report) -> Mapping[str, Any]:
+        """The tree that the file holds."""
+
+    def perform(self, report: Report) -> None:
+        folder = self.kind(self.folder)
+        there = folder.holds(self.stem, lambda message: report("damaged", message=message))
+        if not there:
+            folder.keep(self.stem, self.compute(report))
+        report("finished", before=there)
+
+
+def run_task(task: AbstractTask, report: Report) -> None:
+    """One task, in this process; what its files hold already is not computed again.
+
+    Raises:
+        ValueError: this process runs other code, or does not see the folder.
+    """
+    if task.code_sha256 != code_sha256():
+        raise ValueError(
+            "a worker has other code than the process that started the run: install the same "
+            "neurosim on every machine"
+        )
+    if not task.folder.is_dir():
+        raise ValueError(
+            f"a worker sees no folder {task.folder}: put --out on a file system that all machines "
+            "share"
+        )
+    # Which process of which machine runs it is worth knowing when one of them is lost.
+    report("placed", pid=os.getpid(), host=socket.gethostname())
+    lock = AskedFolder(task.folder).lock(task.stem)
+    with (
+        locked(lock, wait=True, on_wait=lambda: report("waiting")),
+        numerics(task.deterministic, report),
+    ):
+        task.perform(report)
 
 
 @contextmanager
 def numerics(deterministic: bool, report: Report) -> Iterator[None]:
     """One thread and deterministic algorithms; what has no deterministic algorithm is reported."""
-    import numba
-    import torch
-    from threadpoolctl import threadpool_limits
-
     # The module answers attributes that a type checker does not see.
     memory: Any = torch.utils.deterministic
     before = (torch.get_num_threads(), numba.get_num_threads(),
@@ -86,96 +140,3 @@ def numerics(deterministic: bool, report: Report) -> Iterator[None]:
         memory.fill_uninitialized_memory = before[4]
     for message in dict.fromkeys(str(warning.message).split(".")[0] for warning in caught):
         report("not-deterministic", message=message)
-
-
-def run_task(task: CellTask, report: Report) -> None:
-    """One cell, in this process; what its files hold already is not computed again.
-
-    Raises:
-        ValueError: this process runs other code, or does not see the run folder.
-    """
-    folder = RunFolder(task.folder)
-    if task.code_sha256 and task.code_sha256 != code_sha256():
-        raise ValueError(
-            "a worker has other code than the process that started the run: install the same "
-            "neurosim on every machine"
-        )
-    if not folder.path.is_dir():
-        raise ValueError(
-            f"a worker sees no folder {task.folder}: put --out on a file system that all machines "
-            "share"
-        )
-    # Which process of which machine runs it is worth knowing when one of them is lost.
-    report("placed", pid=os.getpid(), host=socket.gethostname())
-    lock = folder.path / "locks" / f"{task.stem}.lock"
-    with (
-        locked(lock, wait=True, on_wait=lambda: report("waiting")),
-        numerics(task.deterministic, report),
-    ):
-        _run(task, folder, report)
-
-
-def prepared(task: CellTask) -> tuple[CellData, torch.device]:
-    """The data of a cell, on its device."""
-    import torch
-
-    from neurosim.experiments.job.job import CellData
-
-    images, stimuli = data_of(task.settings.training, task.settings.stimuli, task.data_dir)
-    device = torch.device(task.device)
-    return CellData.prepare(task.settings, task.seed, images, stimuli, device), device
-
-
-def _run(task: CellTask, folder: RunFolder, report: Report) -> None:
-    from neurosim.experiments.job.job import Cell
-    from neurosim.experiments.job.store import CellStore, cell_identity
-
-    images, stimuli = data_of(task.settings.training, task.settings.stimuli, task.data_dir)
-    identity = cell_identity(task.settings, task.rule, task.seed, images, stimuli)
-    store = CellStore(
-        folder.path / "cells" / f"{task.stem}.h5",
-        folder.path / "resume" / f"{task.stem}.h5",
-        identity,
-        lambda message: report("damaged", message=message),
-    )
-    if store.is_finished():
-        report("finished", before=True)
-        return
-    data, device = prepared(task)
-    Cell(task.settings, task.rule, task.seed, data, store, device, report).run()
-    report("finished", before=False)
-
-
-#: The data sets of the last run in this process, by their names and place.
-_DATA: dict[tuple[str, str, Path | None], tuple[TrainingImages, StimulusSet]] = {}
-
-
-def data_of(
-    training: str, stimuli: str, data_dir: Path | None
-) -> tuple[TrainingImages, StimulusSet]:
-    """The data sets, read once per process.
-
-    Raises:
-        DataError: a data set is missing or broken.
-    """
-    from neurosim.experiments.data.registry import load_stimuli, load_training_images
-
-    key = _key(training, stimuli, data_dir)
-    if key not in _DATA:
-        images = load_training_images(training, data_dir, progress=False)
-        keep_data(
-            training, stimuli, data_dir, (images, load_stimuli(stimuli, data_dir, progress=False))
-        )
-    return _DATA[key]
-
-
-def keep_data(
-    training: str, stimuli: str, data_dir: Path | None, data: tuple[TrainingImages, StimulusSet]
-) -> None:
-    """What ``data_of`` answers from now on, in place of what it held."""
-    _DATA.clear()
-    _DATA[_key(training, stimuli, data_dir)] = data
-
-
-def _key(training: str, stimuli: str, data_dir: Path | None) -> tuple[str, str, Path | None]:
-    return training, stimuli, data_dir and Path(data_dir).expanduser().absolute()

@@ -263,6 +263,10 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
+#: The endings of a figure's files.
+KINDS = ("png", "pdf", "svg")
+
+
 def save(figure: Figure, folder: Path, name: str, *, dpi: int = DPI) -> None:
     """Write PNG, PDF and SVG, each whole or not at all; no dates inside, so equal tables give
     equal bytes."""

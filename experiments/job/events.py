@@ -1,6 +1,6 @@
-"""What happens in a run, as events: told by cells, written to a log, shown while it runs.
+"""What happens in a run, as events: told by tasks, written to a log, shown while it runs.
 
-An event is a flat mapping with ``event`` (its kind) and, of a cell, ``rule`` and ``seed``. Only the
+An event is a flat mapping with ``event`` (its kind) and, of a task, ``rule`` and ``seed``. Only the
 process that was started by the user writes the log; workers send their events to it.
 """
 
@@ -17,12 +17,12 @@ Event = dict[str, Any]
 
 
 class Report(Protocol):
-    """Told of one event of a cell.
+    """Told of one event of a task.
 
     ``progress``: epoch (with its fraction), phase, and loss, accuracy, displacement while learning.
     ``epoch``: the same after a whole epoch, learning_s, statistics_only_s.
     ``checkpoint``: epoch, evaluation_s, n_evaluations, test_accuracy.
-    ``placed``: pid, host. ``waiting``: for another process that has the cell.
+    ``placed``: pid, host. ``waiting``: for another process that has the task.
     ``damaged``, ``not-deterministic``: message. ``finished``: before (whether it was already).
     """
 
@@ -32,7 +32,7 @@ class Report(Protocol):
 class Log:
     """A file of JSON lines that one process appends to.
 
-    A disk that is full must not end a run that could still keep its cells: what cannot be written
+    A disk that is full must not end a run that could still keep its tasks: what cannot be written
     is left out, and ``is_complete`` says so.
     """
 

@@ -1,4 +1,4 @@
-"""A board as a table that fits the terminal: one line a running cell, one line over all."""
+"""A board as a table that fits the terminal: one line a running job, one line over all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neurosim.experiments.progress.board import Board, CellState
+from neurosim.experiments.progress.board import Board, JobState
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,8 +30,8 @@ def _number(value: float | None, pattern: str = "{:.3f}") -> str:
     return "" if value is None else pattern.format(value)
 
 
-def _left(board: Board, cell: CellState) -> str:
-    left = board.seconds_left_of(cell)
+def _left(board: Board, job: JobState) -> str:
+    left = board.seconds_left_of(job)
     return "" if left is None else duration(left)
 
 
@@ -41,20 +41,20 @@ class _Column:
 
     name: str
     width: int
-    text: Callable[[Board, CellState], str]
+    text: Callable[[Board, JobState], str]
     is_word: bool = False
 
 
-_BAR_COLUMN = _Column("", _BAR, lambda board, cell: "", is_word=True)
-#: After the cell's name.
+_BAR_COLUMN = _Column("", _BAR, lambda board, job: "", is_word=True)
+#: After the job's name.
 _COLUMNS = (
-    _Column("epoch", 8, lambda _, cell: f"{cell.epoch:.1f}/{cell.n_epochs}"),
+    _Column("epoch", 8, lambda _, job: f"{job.epoch:.1f}/{job.n_epochs}"),
     _BAR_COLUMN,
-    _Column("loss", 6, lambda _, cell: _number(cell.loss)),
-    _Column("accuracy", 8, lambda _, cell: _number(cell.accuracy)),
-    _Column("test", 6, lambda _, cell: _number(cell.test_accuracy)),
-    _Column("moved", 7, lambda _, cell: _number(cell.displacement, "{:.1%}")),
-    _Column("phase", 10, lambda _, cell: _PHASES.get(cell.phase, cell.phase), is_word=True),
+    _Column("loss", 6, lambda _, job: _number(job.loss)),
+    _Column("accuracy", 8, lambda _, job: _number(job.accuracy)),
+    _Column("test", 6, lambda _, job: _number(job.test_accuracy)),
+    _Column("moved", 7, lambda _, job: _number(job.displacement, "{:.1%}")),
+    _Column("phase", 10, lambda _, job: _PHASES.get(job.phase, job.phase), is_word=True),
     _Column("left", 8, _left),
 )
 #: What is left out, one after the other, where the terminal is too narrow.
@@ -72,7 +72,7 @@ def columns_for(width: int, name_width: int) -> list[_Column]:
 
 
 def live_table(board: Board, width: int, height: int) -> RenderableType:
-    """The running cells, as many as fit, and a line over all."""
+    """The running jobs, as many as fit, and a line over all."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -81,7 +81,7 @@ def live_table(board: Board, width: int, height: int) -> RenderableType:
     if not running:
         return _summary(board, width)
     # "bp 42": every letter counts.
-    names = {id(cell): f"{cell.rule} {cell.seed}" for cell in board.cells.values()}
+    names = {id(job): f"{job.rule} {job.seed}" for job in board.jobs.values()}
     longest = max(map(len, (_NAME, *names.values())))
     columns = columns_for(width, longest)
     room = width - sum(column.width + _GAP for column in columns)
@@ -94,23 +94,23 @@ def live_table(board: Board, width: int, height: int) -> RenderableType:
         )  # fmt: skip
     # The heading, the line over all, and a line for what is left out.
     n_shown = len(running) if len(running) <= height - 3 else max(1, height - 4)
-    for cell in running[:n_shown]:
-        bar = ProgressBar(total=cell.n_epochs, completed=cell.epoch, width=_BAR)
+    for job in running[:n_shown]:
+        bar = ProgressBar(total=job.n_epochs, completed=job.epoch, width=_BAR)
         table.add_row(
-            names[id(cell)], *(bar if c is _BAR_COLUMN else c.text(board, cell) for c in columns)
+            names[id(job)], *(bar if c is _BAR_COLUMN else c.text(board, job) for c in columns)
         )
     more = len(running) - n_shown
     return Group(table, *([f"and {more} more"] if more else []), _summary(board, width))
 
 
 def _summary(board: Board, width: int) -> RenderableType:
-    """A bar over all, how many cells are done, and the time left."""
+    """A bar over all, how many jobs are done, and the time left."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     share, left = board.share_done(), board.seconds_left()
-    counts = [f"{len(board.in_state('finished'))} of {len(board.cells)} cells done"]
+    counts = [f"{len(board.in_state('finished'))} of {len(board.jobs)} jobs done"]
     counts += [
         f"{len(found)} {state}"
         for state in ("running", "failed")

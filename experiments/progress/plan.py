@@ -1,6 +1,6 @@
 """What a run will cost before it starts: time, disk and memory, measured on this machine.
 
-The model of a cell, with seconds measured for each rule on its own data and batches:
+The model of a job, with seconds measured for each rule on its own data and batches:
 
     training    epochs x batches x (learning + statistics-only seconds a batch)
     evaluation  for 1 + 2 (checkpoints - 1) evaluations, the sum over px and policies of
@@ -15,32 +15,39 @@ Where the run folder's log knows the seconds of a rule, they stand in for the me
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from neurosim.experiments.engine.tasks import CellTask, numerics
+from neurosim.experiments.engine.job_tasks import JobTask
+from neurosim.experiments.engine.tasks import numerics
+from neurosim.experiments.job.batches import epoch_batches
 from neurosim.experiments.job.events import read_log
+from neurosim.experiments.job.job import Cell
+from neurosim.experiments.job.store import CellStore
 from neurosim.experiments.progress.live_table import duration
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
 from neurosim.experiments.system.processes import process_context, program_kept_from_children
+from neurosim.rsa import alignment_table
+from neurosim.streams import generator
 
 #: Batches that are timed, after one that is not.
 _N_BATCHES = 2
 #: Stimuli that are shown to time the forward pass.
 _N_STIMULI = 16
-#: A row of a cell's table and of results.csv.
+#: A row of a job's table and of results.csv.
 _BYTES_A_ROW = 500
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one cell of a rule costs, from its beginning; seconds and bytes."""
+    """What one job of a rule costs, from its beginning; seconds and bytes."""
 
     training_s: float
     evaluation_s: float
@@ -58,24 +65,24 @@ class Cost:
 class Plan:
     """A run's cost.
 
-    cells: name -> seconds still to do; sources: rule -> where its seconds are from.
+    jobs: name -> seconds still to do; sources: rule -> where its seconds are from.
     """
 
     settings: Comparison
     n_workers: int
     costs: dict[str, Cost]
-    cells: dict[str, float]
+    jobs: dict[str, float]
     sources: dict[str, str]
     load: float
 
     @property
     def seconds(self) -> float:
-        """Time until the end: cells go to the first free worker, the longest first."""
-        return makespan(list(self.cells.values()), self.n_workers)
+        """Time until the end: jobs go to the first free worker, the longest first."""
+        return makespan(list(self.jobs.values()), self.n_workers)
 
     @property
     def disk_bytes(self) -> int:
-        """The most that lies there at once: results, and two states a running cell."""
+        """The most that lies there at once: results, and two states a running job."""
         results = sum(cost.results_bytes for cost in self.costs.values())
         states = sorted((cost.resume_bytes for cost in self.costs.values()), reverse=True)
         # A file is whole beside the old one before it takes its place.
@@ -89,13 +96,13 @@ class Plan:
         return self.n_workers * max(cost.memory_bytes for cost in self.costs.values())
 
     def __str__(self) -> str:
-        n_cells = len(self.settings.rules) * len(self.settings.seeds)
+        n_jobs = len(self.settings.rules) * len(self.settings.seeds)
         if not self.costs:
-            return f"nothing is left to do: all {n_cells} cells are finished"
+            return f"nothing is left to do: all {n_jobs} jobs are finished"
         lines = [
-            f"{n_cells} cells ({len(self.settings.rules)} rules x {len(self.settings.seeds)} "
+            f"{n_jobs} jobs ({len(self.settings.rules)} rules x {len(self.settings.seeds)} "
             f"seeds), {self.settings.epochs} epochs, {len(self.settings.checkpoints)} checkpoints",
-            f"{'rule':<16}{'a cell':>10}{'training':>10}{'evaluation':>12}{'memory':>10}"
+            f"{'rule':<16}{'a job':>10}{'training':>10}{'evaluation':>12}{'memory':>10}"
             f"{'disk':>10}",
         ]
         for rule, cost in self.costs.items():
@@ -103,9 +110,9 @@ class Plan:
             a, b, c = (duration(seconds) for seconds in times)
             sizes = (megabytes(cost.memory_bytes), megabytes(cost.results_bytes))
             lines.append(f"{rule:<16}{a:>10}{b:>10}{c:>12}{sizes[0]:>10}{sizes[1]:>10}")
-        done = sum(1 for seconds in self.cells.values() if seconds == 0)
+        done = sum(1 for seconds in self.jobs.values() if seconds == 0)
         lines.append(
-            f"to do: {len(self.cells) - done} cells, {duration(sum(self.cells.values()))} of one "
+            f"to do: {len(self.jobs) - done} jobs, {duration(sum(self.jobs.values()))} of one "
             f"core, {duration(self.seconds)} on {self.n_workers} worker(s); memory up to "
             f"{megabytes(self.memory_bytes)}, disk up to {megabytes(self.disk_bytes)}"
         )
@@ -135,11 +142,11 @@ def megabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
-def plan(tasks: Sequence[CellTask], epochs_left: Callable[[CellTask], int], n_workers: int) -> Plan:
-    """Measure one cell of each rule, as many side by side as workers will run; none where all are
+def measured_plan(tasks: Sequence[JobTask], n_workers: int) -> Plan:
+    """Measure one job of each rule, as many side by side as workers will run; none where all are
     finished."""
     settings, load = tasks[0].settings, os.getloadavg()[0]
-    if not any(epochs_left(task) for task in tasks):
+    if not any(task.epochs_left for task in tasks):
         return Plan(settings, n_workers, {}, dict.fromkeys((t.name for t in tasks), 0.0), {}, load)
     of_rule = {task.rule: task for task in reversed(tasks)}
     log = read_log(RunFolder(tasks[0].folder).log)
@@ -155,10 +162,10 @@ def plan(tasks: Sequence[CellTask], epochs_left: Callable[[CellTask], int], n_wo
         logged = _logged(log, rule, settings)
         costs[rule] = replace(found[rule], **logged)
         sources[rule] = "log" if logged else "measured"
-    cells = {
-        task.name: costs[task.rule].seconds * epochs_left(task) / settings.epochs for task in tasks
+    jobs = {
+        task.name: costs[task.rule].seconds * task.epochs_left / settings.epochs for task in tasks
     }
-    return Plan(settings, n_workers, costs, cells, sources, load)
+    return Plan(settings, n_workers, costs, jobs, sources, load)
 
 
 def _logged(log: Sequence[dict[str, Any]], rule: str, settings: Comparison) -> dict[str, Any]:
@@ -180,23 +187,15 @@ def n_evaluations(settings: Comparison) -> int:
     return 1 + 2 * (len(settings.checkpoints) - 1)
 
 
-def measure(task: CellTask) -> Cost:
-    """Build a cell of a rule, run a few batches and look at a few stimuli."""
+def measure(task: JobTask) -> Cost:
+    """Build a job of a rule, run a few batches and look at a few stimuli."""
     with numerics(task.deterministic, lambda event, /, **values: None):
         return _measure(task)
 
 
-def _measure(task: CellTask) -> Cost:
-    import resource
-
-    from neurosim.experiments.engine.tasks import prepared
-    from neurosim.experiments.job.batches import epoch_batches
-    from neurosim.experiments.job.job import Cell
-    from neurosim.experiments.job.store import CellStore
-    from neurosim.streams import generator
-
+def _measure(task: JobTask) -> Cost:
     settings = task.settings
-    data, device = prepared(task)
+    data, device = task.prepared()
     store = CellStore(task.folder / "none", task.folder / "none", "{}")
     cell = Cell(settings, task.rule, task.seed, data, store, device, lambda event, /, **v: None)
     noise = generator(task.seed, "plan")
@@ -228,8 +227,6 @@ def _measure(task: CellTask) -> Cost:
 
 def _evaluation(cell: Any, settings: Comparison) -> tuple[float, int]:
     """Seconds and table rows of one evaluation."""
-    from neurosim.rsa import alignment_table
-
     evaluation, learner = cell.data.evaluation, cell.tracks[0].learner
     policies = evaluation.policies if learner.normalised_layers() else evaluation.policies[:1]
     first, largest = min(evaluation.images), max(evaluation.images)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 from neurosim.experiments.job.events import Event
-from neurosim.experiments.progress.board import Board, CellState
+from neurosim.experiments.progress.board import Board, JobState
 from neurosim.experiments.progress.live_table import duration, live_table
 
 #: Redrawn so often a second at most.
@@ -45,7 +45,7 @@ def view_of(board: Board, stream: TextIO | None = None) -> Iterator[View]:
 
 
 class Lines:
-    """One line for each checkpoint, end and mishap of a cell.
+    """One line for each checkpoint, end and mishap of a job.
 
     above: prints a line above a table, which shows the checkpoints; None: lines stand alone.
     """
@@ -71,36 +71,32 @@ class Lines:
 def _line(board: Board, event: Event) -> str:
     kind = event["event"]
     if kind == "end" and event["status"] == "finished":
-        return "  all cells are finished; their results are put together now"
-    cell = board.cells.get((event.get("rule", ""), event.get("seed", -1)))
-    if cell is None:
+        return "  all jobs are finished; their results are put together now"
+    job = board.jobs.get((event.get("rule", ""), event.get("seed", -1)))
+    if job is None:
         return ""
     if kind == "checkpoint":
         test = event.get("test_accuracy")
         last = "" if test is None else f", test accuracy {test:.3f}"
-        return f"  {cell.name}: epoch {event['epoch']}/{cell.n_epochs}{_numbers(cell)}{last}"
+        return f"  {job.name}: epoch {event['epoch']}/{job.n_epochs}{_numbers(job)}{last}"
     if kind == "finished":
         how = "finished before" if event.get("before") else "done"
-        if cell.test_accuracy is not None:
-            how += f", test accuracy {cell.test_accuracy:.3f}"
+        if job.test_accuracy is not None:
+            how += f", test accuracy {job.test_accuracy:.3f}"
         left = board.seconds_left()
         rest = f", {duration(left)} left" if left else ""
-        return (
-            f"  {len(board.in_state('finished'))}/{len(board.cells)} cells: {cell.name} {how}{rest}"
-        )
+        return f"  {len(board.in_state('finished'))}/{len(board.jobs)} jobs: {job.name} {how}{rest}"
     if kind == "failed":
-        return f"  {cell.name} failed: {event['error']}"
+        return f"  {job.name} failed: {event['error']}"
     if kind == "lost":
-        return (
-            f"  {cell.name}: its worker was lost ({event['why']}); it goes on from its last epoch"
-        )
+        return f"  {job.name}: its worker was lost ({event['why']}); it goes on from its last epoch"
     if kind == "waiting":
-        return f"  {cell.name}: waiting, another process has it"
+        return f"  {job.name}: waiting, another process has it"
     if kind in ("damaged", "not-deterministic"):
-        return f"  {cell.name}: {event['message']}"
+        return f"  {job.name}: {event['message']}"
     return ""
 
 
-def _numbers(cell: CellState) -> str:
-    named = (("loss", cell.loss), ("accuracy", cell.accuracy), ("displacement", cell.displacement))
+def _numbers(job: JobState) -> str:
+    named = (("loss", job.loss), ("accuracy", job.accuracy), ("displacement", job.displacement))
     return "".join(f", {name} {value:.3f}" for name, value in named if value is not None)

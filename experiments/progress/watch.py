@@ -11,19 +11,19 @@ from typing import TextIO
 from neurosim.experiments.job.events import Event, parse
 from neurosim.experiments.progress.board import Board
 from neurosim.experiments.progress.views import view_of
-from neurosim.experiments.run.folder import RunFolder
+from neurosim.experiments.run.asked import AskedFolder
 
 #: Seconds between two looks at the log.
 _POLL_S = 0.5
 
 
 def watch(path: Path, stream: TextIO | None = None) -> int:
-    """Show a run until it ends; returns 0 if all its cells are finished, else 1.
+    """Show a run until it ends; returns 0 if all its jobs are finished, else 1.
 
     Raises:
         FileNotFoundError: the folder holds no run.
     """
-    folder = RunFolder(Path(path))
+    folder = AskedFolder(Path(path))
     if not folder.log.is_file():
         raise FileNotFoundError(f"no run in {path}: it has no {folder.log.name}")
     board = Board()
@@ -33,12 +33,12 @@ def watch(path: Path, stream: TextIO | None = None) -> int:
             view.show(event)
     if board.ended == "finished":
         return 0
-    how = {"": "was ended", "failed": "ended with failed cells"}.get(board.ended, board.ended)
+    how = {"": "was ended", "failed": "ended with failed jobs"}.get(board.ended, board.ended)
     print(f"{path} {how}: run again to resume", file=stream or sys.stderr)
     return 1
 
 
-def _follow(folder: RunFolder) -> Iterator[Event]:
+def _follow(folder: AskedFolder) -> Iterator[Event]:
     """The events of the last start, as they come, until it ends or its process is gone."""
     with folder.log.open("rb") as file:
         kept, ended, last = b"", False, True
@@ -49,7 +49,7 @@ def _follow(folder: RunFolder) -> Iterator[Event]:
             whole, newline, kept = kept.rpartition(b"\n")
             events = list(parse((whole + newline).decode(errors="replace")))
             if last and events:
-                # What earlier starts did is in the cells they left.
+                # What earlier starts did is in the files they left.
                 starts = [i for i, event in enumerate(events) if event["event"] == "start"]
                 events, last = events[starts[-1] if starts else 0 :], False
             for event in events:

@@ -9,8 +9,8 @@ import pandas as pd
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.figures.all_figures import draw_all, figures_of
 from neurosim.experiments.job.evaluate import reference_table
+from neurosim.experiments.job.store import read_table
 from neurosim.experiments.report.page import render
-from neurosim.experiments.report.run import ReportedRun
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.published_things import beside, is_things
 from neurosim.experiments.results.shown_numbers import number
@@ -24,6 +24,7 @@ from neurosim.experiments.results.table import (
 )
 from neurosim.experiments.run.derived import Derived
 from neurosim.experiments.run.folder import RunFolder
+from neurosim.experiments.run.stored import StoredRun
 from neurosim.experiments.settings.config import Comparison
 from neurosim.storage import write_text
 
@@ -35,30 +36,30 @@ _KINDS = ("png", "pdf", "svg")
 def write_results(
     folder: RunFolder, settings: Comparison, stimuli: StimulusSet, layer: str, derived: Derived
 ) -> str:
-    """Merge the cells, write those of table, figures and page that are not there yet; returns the
+    """Merge the jobs, write those of table, figures and page that are not there yet; returns the
     summary as text."""
-    run = ReportedRun.read(folder.path)
+    run = StoredRun.read(folder.path).require_checkpoint()
     if derived.missing([*_tables(run), *_figures(run), PAGE]):
         table = write_report(run, stimuli, folder.path, layer=layer, derived=derived)
         done = ""
     else:
         table = read_csv(folder.results)
-        done = "\nnothing was left to do: all cells are finished, and what follows is of them"
+        done = "\nnothing was left to do: all jobs are finished, and what follows is of them"
     return done + summary_text(table, settings, layer, folder)
 
 
-def _tables(run: ReportedRun) -> list[str]:
+def _tables(run: StoredRun) -> list[str]:
     return ["results.csv", "results.parquet"] + ["published.csv"] * is_things(run.settings.stimuli)
 
 
-def _figures(run: ReportedRun) -> list[str]:
+def _figures(run: StoredRun) -> list[str]:
     return [
         f"figures/{name}.{kind}" for name in figures_of(run.settings.stimuli) for kind in _KINDS
     ]
 
 
 def write_report(
-    run: ReportedRun,
+    run: StoredRun,
     stimuli: StimulusSet,
     out: Path,
     *,
@@ -68,7 +69,7 @@ def write_report(
     """Write ``results.csv``, ``results.parquet``, ``figures/`` and ``report.html`` of a run.
 
     Args:
-        run: finished or not; what its cells hold is reported.
+        run: finished or not; what its jobs hold is reported.
         stimuli: those the run was evaluated on.
         out: the folder to write into.
         derived: what is there already and is not made again; None: all is made.
@@ -79,14 +80,16 @@ def write_report(
     Raises:
         ValueError: the stimuli are not those of the run.
     """
-    there, given = run.record["data"]["stimuli"], stimuli.sha256
+    there, given = run.data["stimuli"], stimuli.sha256
     if there != given:
         raise ValueError(
             f"{run.path} was evaluated on stimuli with SHA-256 {there[:12]}..., the data at hand "
             f"have {given[:12]}...: give --data-dir the data of that run"
         )
     references = reference_table(stimuli, run.settings.evaluation_px)
-    table = merge(run.tables(), references, simulated=stimuli.simulated)
+    table = merge(
+        [read_table(job.path) for job in run.readable], references, simulated=stimuli.simulated
+    )
 
     def lacking(names: list[str]) -> list[str]:
         return names if derived is None else derived.missing(names)
@@ -113,7 +116,7 @@ def write_report(
 
 
 def write_page(
-    run: ReportedRun, table: pd.DataFrame, stimuli: StimulusSet, out: Path, *, layer: str
+    run: StoredRun, table: pd.DataFrame, stimuli: StimulusSet, out: Path, *, layer: str
 ) -> None:
     """Write ``report.html``, whole or not at all; the figures are those in ``out/figures``."""
     names = figures_of(run.settings.stimuli)

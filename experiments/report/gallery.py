@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
 from neurosim.experiments.job.job import build_learner
-from neurosim.experiments.report.run import CellState, ReportedRun
+from neurosim.experiments.run.stored import StoredJob, StoredRun
 from neurosim.models.network.readouts import READOUTS, UNITS
 from neurosim.models.rules.learner import Learner
 from neurosim.models.spiking.dynamics import SpikingNetwork, SpikingPoint
@@ -47,10 +47,10 @@ class Filters:
     change_scale: float
 
 
-def learner_of(run: ReportedRun, cell: CellState, weights: Mapping[str, Any]) -> Learner:
-    """The network of a cell with the weights of one checkpoint; others can be loaded into it."""
+def learner_of(run: StoredRun, job: StoredJob, weights: Mapping[str, Any]) -> Learner:
+    """The network of a job with the weights of one checkpoint; others can be loaded into it."""
     n_classes = len(np.asarray(weights["head.bias"]))
-    learner = build_learner(run.settings, cell.rule, cell.seed, n_classes)
+    learner = build_learner(run.settings, job.rule, job.seed, n_classes)
     learner.load(weights)
     return learner
 

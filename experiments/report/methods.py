@@ -61,7 +61,7 @@ def methods(
         facts: of every learner that ran, as it started.
         changed: rules whose evaluation changed their state, as the result table has it.
         measured: columns of the result table.
-        unfinished: how much of the run is there ("3 of 8 cells"); empty where all is.
+        unfinished: how much of the run is there ("3 of 8 jobs"); empty where all is.
     """
     profile = profile_of(settings)
     named = ", ".join(f"{name} {number}" for name, number in versions.items())

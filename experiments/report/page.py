@@ -33,11 +33,11 @@ from neurosim.experiments.report.pictures import (
     uri,
 )
 from neurosim.experiments.report.published import published_tables
-from neurosim.experiments.report.run import ReportedRun
 from neurosim.experiments.report.sources import sources_of
 from neurosim.experiments.report.tables import Field, tables
 from neurosim.experiments.report.verdicts import Verdict, cautions, in_short, verdicts
 from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.run.stored import StoredRun
 from neurosim.experiments.settings.options import to_yaml
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -49,7 +49,7 @@ _SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 def render(
-    run: ReportedRun, headline: Headline, stimuli: StimulusSet, figures: Mapping[str, str]
+    run: StoredRun, headline: Headline, stimuli: StimulusSet, figures: Mapping[str, str]
 ) -> str:
     """The page of a run.
 
@@ -78,7 +78,7 @@ def _figure(name: str, svg: str) -> dict[str, str]:
     return {"name": name, "uri": uri(svg.encode("utf-8"), "image/svg+xml"), "alt": alt}
 
 
-def _head(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+def _head(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     settings = run.settings
     n_seeds = len(settings.seeds)
     names = _in_words([rule_style(rule).label for rule in settings.rules])
@@ -90,10 +90,10 @@ def _head(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[st
         f"{_in_words(stimuli.brain.rois)} of {stimuli.brain.n_subjects} "
         f"subject{'s' * (stimuli.brain.n_subjects != 1)}.",
         "simulated": stimuli.simulated,
-        "one_seed": len({cell.seed for cell in run.readable}) < 2,
+        "one_seed": len({job.seed for job in run.readable}) < 2,
         "partial": run.is_partial,
         "n_finished": run.n_finished,
-        "n_cells": len(run.cells),
+        "n_jobs": len(run.jobs),
         "version": __version__,
         "made_on": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "gradient": gradient(),
@@ -104,7 +104,7 @@ def _in_words(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+def _verdicts(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     found = verdicts(headline)
     groups: dict[str, list[Verdict]] = {}
     for verdict in found:
@@ -116,9 +116,9 @@ def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
     told = cautions(
         headline,
         n_finished=run.n_finished,
-        n_cells=len(run.cells),
+        n_jobs=len(run.jobs),
         labels=run.settings.labels,
-        n_seeds=len({cell.seed for cell in run.readable}),
+        n_seeds=len({job.seed for job in run.readable}),
     )
     first = in_short(headline)[:_N_FIRST_SENTENCES]
     return {
@@ -131,7 +131,7 @@ def _verdicts(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
     }
 
 
-def _scores(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+def _scores(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     return {
         "tables": tables(headline) + published_tables(headline, run.settings.stimuli),
         "n_rows": f"{len(headline.table):,}",
@@ -141,7 +141,7 @@ def _scores(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[
     }
 
 
-def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+def _networks(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     """Filters, RDMs and spikes of one network a rule, and what each rule was."""
     rows, spikes = [], []
     patterns: dict[str, np.ndarray] = {}
@@ -151,11 +151,11 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
     )
     image = stimuli.at_px(headline.px)[0]
     for rule in run.settings.rules:
-        cell = run.furthest(rule)
-        if cell is None or cell.epoch is None:
+        job = run.furthest(rule)
+        if job is None or job.epoch is None:
             continue
-        label = f"{rule_style(rule).label}, seed {cell.seed}"
-        first, last = (run.weights(cell, epoch) for epoch in (0, cell.epoch))
+        label = f"{rule_style(rule).label}, seed {job.seed}"
+        first, last = (run.weights(job, epoch) for epoch in (0, job.epoch))
         shown = filters(first["Conv1.weight"], last["Conv1.weight"])
         scale = f"{shown.change_scale:,.3g}" if np.isfinite(shown.change_scale) else "none"
         rows.append(
@@ -163,7 +163,7 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
                 "title": label,
                 "tiles": [
                     {"name": "initialised", "uri": png_uri(shown.initial)},
-                    {"name": f"after epoch {cell.epoch}", "uri": png_uri(shown.trained)},
+                    {"name": f"after epoch {job.epoch}", "uri": png_uri(shown.trained)},
                     {
                         "name": f"change × {scale}" if scale != "none" else "no change",
                         "uri": png_uri(shown.change),
@@ -172,14 +172,14 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
             }
         )
         # Built once: the thresholds of a spiking network take a while to calibrate.
-        learner = learner_of(run, cell, first)
-        facts.append(LearnerFacts.of(rule, cell.seed, learner))
+        learner = learner_of(run, job, first)
+        facts.append(LearnerFacts.of(rule, job.seed, learner))
         where = (headline.px, headline.layer, readout)
-        for weights, state in ((first, "as initialised"), (last, f"epoch {cell.epoch}")):
+        for weights, state in ((first, "as initialised"), (last, f"epoch {job.epoch}")):
             learner.load(weights)
             # Rules of one network start alike: one matrix of it is enough.
             if weights is last or not patterns:
-                name = f"{label}, {state}" if weights is last else f"{state}, seed {cell.seed}"
+                name = f"{label}, {state}" if weights is last else f"{state}, seed {job.seed}"
                 patterns[name] = patterns_of(learner, stimuli, *where)
             found = rasters(learner, image)
             if found:
@@ -201,7 +201,7 @@ def _networks(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dic
             run.record.get("versions", {}),
             changed=_changed(headline),
             measured=headline.table.columns,
-            unfinished=f"{run.n_finished} of {len(run.cells)} cells" if run.is_partial else "",
+            unfinished=f"{run.n_finished} of {len(run.jobs)} jobs" if run.is_partial else "",
         ),
         "sources": sources_of(
             [found.rule for found in facts],
@@ -254,16 +254,16 @@ def _brain_facts(stimuli: StimulusSet) -> BrainFacts:
     )
 
 
-def _provenance(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
+def _provenance(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     settings, record = run.settings, run.record
-    cells = []
-    for cell in run.cells:
-        written = _written(cell.path) if cell.epoch is not None else ""
-        cells.append(
+    jobs = []
+    for job in run.jobs:
+        written = _written(job.path) if job.epoch is not None else ""
+        jobs.append(
             [
-                Field.name(cell.rule),
-                Field(str(cell.seed), cell.seed),
-                Field.name(cell.in_words),
+                Field.name(job.rule),
+                Field(str(job.seed), job.seed),
+                Field.name(job.in_words),
                 Field.name(written),
             ]
         )
@@ -271,7 +271,7 @@ def _provenance(run: ReportedRun, headline: Headline, stimuli: StimulusSet) -> d
         "config": to_yaml(settings),
         "provenance": list(_flat(record)),
         "cell_columns": ["rule", "seed", "state", "last written"],
-        "cells": cells,
+        "jobs": jobs,
     }
 
 

@@ -362,7 +362,7 @@ def _missing_controls(headline: Headline, movement: pd.DataFrame) -> list[str]:
 
 
 def cautions(
-    headline: Headline, *, n_finished: int, n_cells: int, labels: str, n_seeds: int
+    headline: Headline, *, n_finished: int, n_jobs: int, labels: str, n_seeds: int
 ) -> list[Verdict]:
     """What a reader must know before the rest."""
     told: Sequence[tuple[bool, str]] = (
@@ -372,8 +372,8 @@ def cautions(
             "about brains.",
         ),
         (
-            n_finished < n_cells,
-            f"Partial run: {n_finished} of {n_cells} cells are finished. Rules and seeds are "
+            n_finished < n_jobs,
+            f"Partial run: {n_finished} of {n_jobs} jobs are finished. Rules and seeds are "
             "reported as far as they are.",
         ),
         (labels != "true", f"Labels were {labels}: this run is an ablation of the rules."),

@@ -1,30 +1,32 @@
-"""What a run folder derives from its cells, and from which inputs each of these files was made.
+"""What a folder derives from its parts, and from which inputs each of these files was made.
 
-Table, audit, figures and report are functions of the cells, the record of the run and the code.
-``derived.json`` holds a digest of these inputs and the SHA-256 of every file that was made of them,
-so that a run that is started again makes what is missing, damaged or of other inputs, and no more.
+Tables, audit, figures, report and printed words are functions of the parts, the record and the
+code. ``derived.json`` holds a digest of these inputs and the SHA-256 of every file that was made of
+them, so that a command that is started again makes what is missing, damaged or of other inputs,
+and no more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from neurosim.experiments.run.folder import RunFolder, code_sha256
+from neurosim.experiments.run.asked import AskedFolder
+from neurosim.experiments.system.code import code_sha256
 from neurosim.storage import write_text
 
-NAME = "derived.json"
+NAME, WORDS = "derived.json", "summary.txt"
 
 
 @dataclass(frozen=True)
 class Derived:
     """The state of a folder.
 
-    inputs: digest of the cells, the record and the code. files: name -> SHA-256, of what was made
-    of these inputs. finished: names of the cell files that are finished.
+    inputs: digest of the parts, the record and the code. files: name -> SHA-256, of what was made
+    of these inputs. finished: names of the parts that are finished.
     """
 
     path: Path
@@ -33,9 +35,9 @@ class Derived:
     finished: list[str]
 
     @classmethod
-    def of(cls, folder: RunFolder) -> Derived:
+    def of(cls, folder: AskedFolder) -> Derived:
         """Look at a folder; a record that is damaged, or of other inputs, counts for nothing."""
-        inputs = _inputs(folder)
+        inputs = _digest(folder.inputs())
         try:
             kept = json.loads((folder.path / NAME).read_text(encoding="utf-8"))
             if kept["inputs"] == inputs:
@@ -57,9 +59,25 @@ class Derived:
         self.files.update({name: sha256 for name, sha256 in found.items() if sha256})
         self._write()
 
-    def finish(self, cells: Iterable[str]) -> None:
-        """Put on record that cells are finished."""
-        self.finished[:] = dict.fromkeys([*self.finished, *cells])
+    def make(self, names: Sequence[str], write: Callable[[], object]) -> None:
+        """Let ``write`` make some files together, where any of them is missing."""
+        if self.missing(names):
+            write()
+            self.made(names)
+
+    def words(self, write: Callable[[], tuple[str, list[str]]]) -> str:
+        """What a command says of these inputs, kept beside the files it is of: ``write`` makes all
+        of them, and returns the words and the files' names, where any is missing."""
+        kept = self.path / WORDS
+        if WORDS not in self.files or self.missing(self.files):
+            text, names = write()
+            write_text(kept, text)
+            self.made([*names, WORDS])
+        return kept.read_text(encoding="utf-8")
+
+    def finish(self, parts: Iterable[str]) -> None:
+        """Put on record that parts are finished."""
+        self.finished[:] = dict.fromkeys([*self.finished, *parts])
         self._write()
 
     def _write(self) -> None:
@@ -67,9 +85,9 @@ class Derived:
         write_text(self.path / NAME, json.dumps(kept, indent=2) + "\n")
 
 
-def _inputs(folder: RunFolder) -> str:
+def _digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256(code_sha256().encode())
-    for path in (folder.record, *sorted((folder.path / "cells").glob("*.h5"))):
+    for path in files:
         digest.update(f"\0{path.name}\0{_sha256(path)}".encode())
     return digest.hexdigest()
 

@@ -1,18 +1,19 @@
-"""A finished run as later evaluations need it: its settings, and the networks its cells hold."""
+"""The one reader of a run folder: what was asked, how far each job is, the networks they hold."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from neurosim.experiments.job.job import read_table
 from neurosim.experiments.job.revisions import revision_of
-from neurosim.experiments.run.record import RunRecord
+from neurosim.experiments.job.store import read_table
+from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
 from neurosim.storage import DamagedFileError, read_tree
 
@@ -23,7 +24,7 @@ WEIGHTS = (INITIALISED, STATISTICS_ONLY, TRAINED)
 
 @dataclass(frozen=True)
 class State:
-    """One network of one cell.
+    """One network of one job.
 
     weights: one of ``WEIGHTS``. epoch: after how many passes (0 for initialised).
     """
@@ -50,7 +51,7 @@ class State:
         if self.weights == STATISTICS_ONLY:
             moved = kept.get(f"statistics_only_{self.epoch}")
             if moved is None:
-                # Runs made before cells kept this state hold it for going on from the last epoch.
+                # Runs made before jobs kept this state hold it for going on from the last epoch.
                 tree = read_tree(self.path, only=("epoch", "tracks"))
                 if tree["epoch"] == self.epoch and "statistics_only" in tree.get("tracks", {}):
                     moved = tree["tracks"]["statistics_only"]["tensors"]
@@ -65,57 +66,171 @@ class State:
 
 
 @dataclass(frozen=True)
+class StoredJob:
+    """How far one job is.
+
+    epoch: its last checkpoint; None where nothing can be read. is_finished: that is the last one.
+    is_current: of today's revision of its rule. note: why nothing can be read; empty else.
+    """
+
+    rule: str
+    seed: int
+    path: Path
+    epoch: int | None = None
+    is_finished: bool = False
+    is_current: bool = True
+    note: str = ""
+
+    @classmethod
+    def read(cls, settings: Comparison, rule: str, seed: int, path: Path) -> StoredJob:
+        """Look at a job's file."""
+        if not path.is_file():
+            return cls(rule, seed, path, note="not begun")
+        try:
+            tree = read_tree(path, only=("epoch", "finished", "identity"))
+            revision = json.loads(tree.get("identity", "{}")).get("revision", 1)
+            return cls(rule, seed, path, int(tree["epoch"]), bool(tree["finished"]),
+                       revision == revision_of(settings, rule))  # fmt: skip
+        except (DamagedFileError, KeyError) as error:
+            return cls(rule, seed, path, note=f"cannot be read: {error}")
+
+    @property
+    def name(self) -> str:
+        """The job as named in sentences."""
+        # Networks of an earlier one would be shown images through another front end than they had.
+        old = self.is_finished and not self.is_current
+        return f"{self.rule} seed {self.seed}" + " (of an earlier revision)" * old
+
+    @property
+    def in_words(self) -> str:
+        """Its state."""
+        if self.epoch is None:
+            return self.note
+        return "finished" if self.is_finished else f"in flight, after epoch {self.epoch}"
+
+
+@dataclass(frozen=True)
 class StoredRun:
-    """What a run folder holds.
+    """What a run folder holds, finished or not.
 
     settings: of the run, with every rule and seed that was ever asked for.
-    cells: (rule, seed) -> file, finished ones of today's revision; unfinished: names of the others.
-    data: SHA-256 of training images and stimuli.
+    record: ``run.json`` as it stands.
     """
 
     path: Path
     settings: Comparison
-    cells: Mapping[tuple[str, int], Path]
-    unfinished: Sequence[str]
-    data: Mapping[str, str]
+    record: Mapping[str, Any]
 
     @classmethod
     def read(cls, path: Path) -> StoredRun:
-        """Read ``run.json`` and look at every cell.
+        """Read the ``run.json`` of a run folder.
 
         Raises:
             FileNotFoundError: no run there.
-            ValueError: none of its cells is finished, or
-                run.json is not what a run writes.
+            ValueError: a file, not a folder; or ``run.json`` is not what a run writes.
         """
-        record = RunRecord.read(path)
-        finished: dict[tuple[str, int], Path] = {}
-        unfinished = []
-        for (rule, seed), file in record.cells().items():
-            tree = read_tree(file, only=("finished", "identity")) if file.is_file() else {}
-            revision = json.loads(tree.get("identity", "{}")).get("revision", 1)
-            if tree.get("finished") and revision != revision_of(record.settings, rule):
-                # Its networks would be shown images through another front end than they had.
-                unfinished.append(f"{rule} seed {seed} (of an earlier revision)")
-            elif tree.get("finished"):
-                finished[rule, seed] = file
-            else:
-                unfinished.append(f"{rule} seed {seed}")
-        if not finished:
-            raise ValueError(
-                f"no cell of {path} is finished ({', '.join(unfinished)}): run the comparison to "
-                "its end first"
+        folder = RunFolder(Path(path))
+        if not folder.is_claimed:
+            raise FileNotFoundError(
+                f"no run in {path} (it has no {folder.record.name}): give the folder that "
+                "a comparison wrote"
             )
-        return cls(record.path, record.settings, finished, unfinished, record.data)
+        try:
+            record = json.loads(folder.record.read_text(encoding="utf-8"))
+            asked = {"rules": record["rules"], "seeds": [int(s) for s in record["seeds"]]}
+            settings = Comparison.from_dict({**record["settings"], **asked})
+            record["data"] = {name: str(sha256) for name, sha256 in record["data"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{folder.record} is not what this version writes ({_lack(error)}): restore it, or "
+                "run the comparison again into another folder"
+            ) from error
+        return cls(folder.path, settings, record)
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        """SHA-256 of the ``training`` images and the ``stimuli``."""
+        return self.record["data"]
+
+    @cached_property
+    def jobs(self) -> list[StoredJob]:
+        """Every job that was ever asked for, there or not, in the order of the settings."""
+        folder = RunFolder(self.path)
+        return [
+            StoredJob.read(self.settings, rule, seed, folder.cell(rule, seed))
+            for rule in self.settings.rules
+            for seed in self.settings.seeds
+        ]
+
+    @cached_property
+    def readable(self) -> list[StoredJob]:
+        """The jobs with a checkpoint."""
+        return [job for job in self.jobs if job.epoch is not None]
+
+    @cached_property
+    def finished(self) -> list[StoredJob]:
+        """The jobs with their last checkpoint, of today's revision."""
+        return [job for job in self.jobs if job.is_finished and job.is_current]
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Names of the others."""
+        return [job.name for job in self.jobs if job not in self.finished]
+
+    @property
+    def n_finished(self) -> int:
+        """Jobs with their last checkpoint."""
+        return sum(job.is_finished for job in self.jobs)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether any job asked for is not finished."""
+        return self.n_finished < len(self.jobs)
+
+    def require_checkpoint(self) -> StoredRun:
+        """This run, if any of its jobs has reached a checkpoint.
+
+        Raises:
+            ValueError: none has.
+        """
+        if not self.readable:
+            raise ValueError(
+                f"no job of {self.path} has reached a checkpoint: a report needs one; wait, or run "
+                "the comparison"
+            )
+        return self
+
+    def require_finished(self) -> StoredRun:
+        """This run, if any of its jobs is finished.
+
+        Raises:
+            ValueError: none is.
+        """
+        if not self.finished:
+            raise ValueError(
+                f"no job of {self.path} is finished ({', '.join(self.unfinished)}): run the "
+                "comparison to its end first"
+            )
+        return self
+
+    def weights(self, job: StoredJob, epoch: int) -> dict[str, Any]:
+        """Every tensor of a job after a checkpoint, as arrays."""
+        return State(job.rule, job.seed, TRAINED, epoch, job.path).tensors()
+
+    def furthest(self, rule: str) -> StoredJob | None:
+        """The job of a rule that is shown where one has to stand for all: the furthest, and of
+        those the first seed."""
+        of_rule = [job for job in self.readable if job.rule == rule]
+        return max(of_rule, key=lambda job: job.epoch or 0, default=None)
 
     def states(self, epochs: Sequence[int] | None = None) -> list[State]:
-        """The three zero points and ends of every cell, or of these trained epochs.
+        """The three zero points and ends of every finished job, or of these trained epochs.
 
         Args:
             epochs: checkpoints > 0; None: the last one.
 
         Raises:
-            ValueError: an epoch is no checkpoint of the run.
+            ValueError: an epoch is not a checkpoint of the run.
         """
         last = self.settings.epochs
         wanted = [last] if epochs is None else list(epochs)
@@ -127,8 +242,8 @@ class StoredRun:
                 f"{self.path} holds {', '.join(map(str, there))}"
             )
         return [
-            State(rule, seed, weights, epoch, path)
-            for (rule, seed), path in self.cells.items()
+            State(job.rule, job.seed, weights, epoch, job.path)
+            for job in self.finished
             for weights, epoch in [
                 (INITIALISED, 0),
                 (STATISTICS_ONLY, last),
@@ -142,6 +257,17 @@ class StoredRun:
             "rule", "seed", "epoch", "layer", "layer_rule", "displacement", "direction_change",
             "test_accuracy",
         ]  # fmt: skip
-        tables = [read_table(path) for path in self.cells.values()]
+        tables = [read_table(job.path) for job in self.finished]
         rows = [t[~t["statistics_only"].astype(bool)][columns].drop_duplicates() for t in tables]
         return pd.concat(rows, ignore_index=True)
+
+
+def _lack(error: Exception) -> str:
+    """What is wrong with a record, in words."""
+    if isinstance(error, json.JSONDecodeError):
+        return "it is not JSON"
+    if isinstance(error, KeyError):
+        return f"it has no entry {error.args[0]!r}"
+    if isinstance(error, ValueError):
+        return str(error)
+    return "its entries are other ones"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,11 @@ DT_MS = 5.0
 class SwapExecution:
     """Where it runs: no number of the result depends on it."""
 
+    workers: int = option(os.cpu_count() or 1, "processes side by side; by default all cores")
     data_dir: Path | None = option(None, "data; by default $NEUROSIM_DATA, else the user's cache")
     download: bool = option(False, "fetch missing data sets")
     out: Path = option(Path("runs/encoder_swap"), "run folder; running again resumes")
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")

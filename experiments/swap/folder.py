@@ -3,126 +3,155 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from neurosim.experiments.data.loaded import load_both
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
+from neurosim.experiments.engine.runners import runner_of
+from neurosim.experiments.figures.style import KINDS, save
 from neurosim.experiments.job.evaluate import reference_table
 from neurosim.experiments.job.revisions import SPIKING
-from neurosim.experiments.settings.config import ENCODER_NAMES
-from neurosim.experiments.settings.options import require_folder
-from neurosim.experiments.swap.config import EncoderSwap, with_defaults
-from neurosim.experiments.swap.part import SwapImages, pixel_baseline, table_of
-from neurosim.experiments.system.failures import require_same
-from neurosim.storage import (
-    DamagedFileError,
-    read_tree,
-    set_aside,
-    whole_or_nothing,
-    write_text,
-    write_tree,
-)
+from neurosim.experiments.progress.run import finished
+from neurosim.experiments.results.trees import table_of
+from neurosim.experiments.run.asked import AskedFolder
+from neurosim.experiments.settings.config import ENCODER_NAMES, Execution
+from neurosim.experiments.swap.config import DT_MS, EncoderSwap, SwapExecution, with_defaults
+from neurosim.experiments.swap.figures import FIGURES, SwapResults
+from neurosim.experiments.swap.part import SwapImages, SwapTask, pixel_baseline
+from neurosim.spiking.cells.registry import CELLS
+from neurosim.storage import whole_or_nothing
 
 TABLES = ("curve", "energy", "alignment")
 
 
-class SwapFolder:
-    """Paths below one folder, and the promise that it holds one run."""
+class SwapFolder(AskedFolder):
+    """Parts of one swap; encoders and seeds may be added, as parts do not depend on each other."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    record_name = "swap.json"
 
     def claim(self, settings: EncoderSwap, images: TrainingImages, stimuli: StimulusSet) -> None:
         """Write down what this run is, or check that it is what the folder already holds.
 
-        Encoders and seeds may be added: parts do not depend on each other.
-
         Raises:
             ValueError: the folder holds a run with other settings or data.
         """
-        asked = {
-            **settings.run_settings(),
-            "training_sha256": images.sha256,
-            "stimuli_sha256": stimuli.sha256,
-            "revision": f"{SPIKING.number}: {SPIKING.reason}",
-        }
-        require_folder(self.path)
-        record = self.path / "swap.json"
-        require_same(record, asked, with_defaults)
-        write_text(record, json.dumps(asked, indent=2) + "\n")
+        revision = f"{SPIKING.number}: {SPIKING.reason}"
+        self.record_asked(
+            {
+                "settings": {**settings.run_settings(), "revision": revision},
+                "data": {"training": images.sha256, "stimuli": stimuli.sha256},
+            }
+        )
 
-    def _part(self, encoder: str, seed: int) -> Path:
-        return self.path / "parts" / f"{encoder}-seed{seed}.h5"
+    def completed(self, record: dict[str, Any]) -> dict[str, Any]:
+        if "settings" not in record:
+            # Records of before hold all at one level.
+            flat = dict(record)
+            data = {name: flat.pop(f"{name}_sha256") for name in ("training", "stimuli")}
+            record = {"settings": flat, "data": data}
+        return {**record, "settings": with_defaults(record["settings"])}
 
-    def keep(self, encoder: str, seed: int, tree: dict[str, Any]) -> None:
-        """Store a finished part, whole or not at all."""
-        write_tree(self._part(encoder, seed), tree)
-
-    def finished(self) -> dict[tuple[str, int], dict[str, Any]]:
+    def contents(self) -> dict[tuple[str, int], dict[str, Any]]:
         """``(encoder, seed)`` -> content of every finished part, encoders in the order of their
         registry. A damaged part is set aside and said, so that it is computed again."""
         found = {}
-        for path in (self.path / "parts").glob("*-seed*.h5"):
+        for path in (self.path / self.parts).glob("*-seed*.h5"):
             encoder, _, seed = path.stem.rpartition("-seed")
             if encoder in ENCODER_NAMES and seed.isdecimal():
-                try:
-                    found[encoder, int(seed)] = read_tree(path)
-                except DamagedFileError:
-                    kept = set_aside(path)
-                    print(f"{path} is damaged: it is now {kept.name}", file=sys.stderr)
+                tree = self.read(path.stem, lambda message: print(message, file=sys.stderr))
+                if tree is not None:
+                    found[encoder, int(seed)] = tree
         return {part: found[part] for part in sorted(found, key=_place)}
 
-    def write_results(
-        self, settings: EncoderSwap, images: TrainingImages, stimuli: StimulusSet
-    ) -> str:
-        """Tables and figures of every part the folder holds, those of earlier commands too;
-        returns the printed summary.
 
-        What the tables hold is what the folder holds, whatever was asked for last: asking for one
-        encoder more leaves the others where they were.
-        """
-        from neurosim.experiments.figures.style import save
-        from neurosim.experiments.swap.figures import FIGURES, SwapResults
-
-        parts = self.finished()
-        first_seed: dict[str, int] = {}
-        for encoder, seed in parts:
-            first_seed.setdefault(encoder, seed)
-        asked = len(settings.encoders) * len(settings.seeds)
-        seeds = tuple(sorted({seed for _, seed in parts}))
-        settings = dataclasses.replace(settings, encoders=tuple(first_seed), seeds=seeds)
-        tables = {
-            name: pd.concat([table_of(tree[name]) for tree in parts.values()], ignore_index=True)
-            for name in TABLES
-        }
-        px = images.x_train.shape[1]
-        references = reference_table(stimuli, [px]).rename(columns={"rule": "encoder"})
-        tables["alignment"] = pd.concat([tables["alignment"], references], ignore_index=True)
-        for name, table in tables.items():
-            with whole_or_nothing(self.path / f"{name}.csv") as temporary:
-                table.to_csv(temporary, index=False, float_format="%.6g")
-        baselines = [
-            pixel_baseline(SwapImages.of(settings, seed, images)) for seed in settings.seeds
+def run(settings: EncoderSwap, execution: SwapExecution) -> str:
+    """Check everything, run the parts that are missing, write the results; returns the summary."""
+    images, stimuli = load_both(
+        settings.training, settings.stimuli, execution.data_dir, download=execution.download
+    )
+    _check(settings, images)
+    folder = SwapFolder(execution.out)
+    with folder.held():
+        folder.claim(settings, images, stimuli)
+        if stimuli.simulated or images.simulated:
+            print("SIMULATED data: images, subjects and ROIs are made by a program.")
+        tasks = [
+            SwapTask(settings, encoder, seed, folder.path.absolute(), execution.data_dir)
+            for seed in settings.seeds
+            for encoder in settings.encoders
         ]
-        rasters = {part[0]: parts[part]["raster"] for part in first_seed.items()}
-        results = SwapResults(
-            settings, tables["curve"], tables["energy"], tables["alignment"], rasters,
-            sum(baselines) / len(baselines), 1 / len(images.class_names),
-            images.simulated or stimuli.simulated, tuple(stimuli.brain.rois),
-        )  # fmt: skip
-        with whole_or_nothing(self.path / "summary.csv") as temporary:
-            results.summary_table().to_csv(temporary, index=False, float_format="%.6g")
-        for name, draw in FIGURES.items():
-            save(draw(results), self.path / "figures", name)
-        earlier = len(parts) - asked
-        also = f", {earlier} of {len(parts)} parts from earlier commands" if earlier else ""
-        if len(parts) < len(first_seed) * len(seeds):
-            also += "; not every encoder has every seed: means are over those it has"
-        return f"{results.summary()}\ntables and figures in {self.path}{also}"
+        there = folder.contents()
+        n_there = sum((task.encoder, task.seed) in there for task in tasks)
+        print(f"{len(tasks)} parts, {n_there} of them there, into {folder.path}")
+        runner = runner_of(Execution(workers=execution.workers))
+        derived = finished(folder, tasks, runner, execution.workers)
+        parts = there if n_there == len(tasks) else folder.contents()
+        text = derived.words(lambda: write_results(folder, parts, settings, images, stimuli))
+    first_seed = dict.fromkeys(encoder for encoder, _ in parts)
+    seeds = {seed for _, seed in parts}
+    earlier = len(parts) - len(tasks)
+    also = f", {earlier} of {len(parts)} parts from earlier commands" if earlier else ""
+    if len(parts) < len(first_seed) * len(seeds):
+        also += "; not every encoder has every seed: means are over those it has"
+    return f"{text}\ntables and figures in {folder.path}{also}"
+
+
+def write_results(
+    folder: SwapFolder,
+    parts: dict[tuple[str, int], dict[str, Any]],
+    settings: EncoderSwap,
+    images: TrainingImages,
+    stimuli: StimulusSet,
+) -> tuple[str, list[str]]:
+    """Tables and figures of every part the folder holds, those of earlier commands too; returns
+    the summary and the names of the files.
+
+    What the tables hold is what the folder holds, whatever was asked for last: asking for one
+    encoder more leaves the others where they were.
+    """
+    first_seed: dict[str, int] = {}
+    for encoder, seed in parts:
+        first_seed.setdefault(encoder, seed)
+    seeds = tuple(sorted({seed for _, seed in parts}))
+    settings = dataclasses.replace(settings, encoders=tuple(first_seed), seeds=seeds)
+    tables = {
+        name: pd.concat([table_of(tree[name]) for tree in parts.values()], ignore_index=True)
+        for name in TABLES
+    }
+    px = images.x_train.shape[1]
+    references = reference_table(stimuli, [px]).rename(columns={"rule": "encoder"})
+    tables["alignment"] = pd.concat([tables["alignment"], references], ignore_index=True)
+    baselines = [pixel_baseline(SwapImages.of(settings, seed, images)) for seed in seeds]
+    rasters = {part[0]: parts[part]["raster"] for part in first_seed.items()}
+    results = SwapResults(
+        settings, tables["curve"], tables["energy"], tables["alignment"], rasters,
+        sum(baselines) / len(baselines), 1 / len(images.class_names),
+        images.simulated or stimuli.simulated, tuple(stimuli.brain.rois),
+    )  # fmt: skip
+    tables["summary"] = results.summary_table()
+    for name, table in tables.items():
+        with whole_or_nothing(folder.path / f"{name}.csv") as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g")
+    for name, draw in FIGURES.items():
+        save(draw(results), folder.path / "figures", name)
+    return results.summary(), [
+        *(f"{name}.csv" for name in tables),
+        *(f"figures/{name}.{kind}" for name in FIGURES for kind in KINDS),
+    ]
+
+
+def _check(settings: EncoderSwap, images: TrainingImages) -> None:
+    """What only shows in a cell's or the data's own checks, before long work starts."""
+    CELLS[settings.cell](dt_ms=DT_MS)
+    for seed in settings.seeds:
+        images.subset(settings.n_train, settings.n_test, seed)
+    if images.x_train.shape[1] != images.x_train.shape[2] or images.x_train.shape[1] < 16:
+        raise ValueError(
+            f"training images must be square and at least 16 px, got {images.x_train.shape[1:3]}"
+        )
 
 
 def _place(part: tuple[str, int]) -> tuple[int, int]:

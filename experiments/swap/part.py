@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
+from neurosim.experiments.engine.tasks import AbstractPart
 from neurosim.experiments.job.batches import epoch_batches, normalise
+from neurosim.experiments.job.events import Report
+from neurosim.experiments.results.trees import tree_of
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
+from neurosim.experiments.system.code import code_sha256
 from neurosim.models.catalogue import readout_part
 from neurosim.models.network.layers import convolutional_network
 from neurosim.models.network.readouts import patterns
@@ -62,8 +69,43 @@ class SwapImages:
         return self.x_train.shape[-1]
 
 
+@lru_cache(maxsize=1)
+def _images_of(settings: EncoderSwap, seed: int, data_dir: Path | None) -> SwapImages:
+    images, _ = data_of(settings.training, settings.stimuli, data_dir)
+    return SwapImages.of(settings, seed, images)
+
+
+@dataclass(frozen=True)
+class SwapTask(AbstractPart):
+    """One encoder and one seed."""
+
+    settings: EncoderSwap
+    encoder: str
+    seed: int
+    folder: Path
+    data_dir: Path | None
+    deterministic: bool = True
+    code_sha256: str = field(default_factory=code_sha256)
+
+    @property
+    def label(self) -> str:
+        """The encoder."""
+        return self.encoder
+
+    @property
+    def n_steps(self) -> int:
+        """The epochs, and reading out."""
+        return self.settings.epochs + 1
+
+    def compute(self, report: Report) -> Mapping[str, Any]:
+        """See ``run_part``."""
+        data = _images_of(self.settings, self.seed, self.data_dir)
+        _, stimuli = data_of(self.settings.training, self.settings.stimuli, self.data_dir)
+        return run_part(self.settings, self.encoder, self.seed, data, stimuli, report)
+
+
 def trained_network(
-    settings: EncoderSwap, encoder: str, seed: int, data: SwapImages, told: Callable[[str], None]
+    settings: EncoderSwap, encoder: str, seed: int, data: SwapImages, report: Report
 ) -> SpikingNetwork:
     """The network of a seed under one encoder: calibrated with it, then trained by STDP."""
     shared = convolutional_network(
@@ -97,7 +139,7 @@ def trained_network(
         )  # fmt: skip
         for index, (x, y) in enumerate(batches):
             trainer.step(x, y, spikes)
-            told(f"epoch {epoch}/{settings.epochs}, batch {index + 1}/{n_batches}")
+            report("progress", epoch=epoch - 1 + (index + 1) / n_batches, phase="learning")
     return part.net
 
 
@@ -107,17 +149,17 @@ def run_part(
     seed: int,
     data: SwapImages,
     stimuli: StimulusSet,
-    told: Callable[[str], None],
+    report: Report,
 ) -> dict[str, Any]:
     """Everything that is measured of one encoder and seed: tables by column, and a raster."""
-    net = trained_network(settings, encoder, seed, data, told)
-    told("reading out")
+    net = trained_network(settings, encoder, seed, data, report)
+    report("progress", epoch=float(settings.epochs), phase="evaluation")
     train, test = (SpikingActivity.of(net, x) for x in (data.x_train, data.x_test))
     labels = {"encoder": encoder, "seed": seed}
     return {
-        "curve": columns(_curve(labels, train, test, data)),
-        "energy": columns(_energy(labels, net, train, test, data)),
-        "alignment": columns(_alignment(labels, net, stimuli, data.px)),
+        "curve": tree_of(_curve(labels, train, test, data)),
+        "energy": tree_of(_energy(labels, net, train, test, data)),
+        "alignment": tree_of(_alignment(labels, net, stimuli, data.px)),
         "raster": raster(net, data.x_test[:1]),
     }
 
@@ -197,13 +239,3 @@ def pixel_baseline(data: SwapImages) -> float:
     """Accuracy of the same probe on the images themselves, averaged over a 4 x 4 grid."""
     train, test = (patterns(x, READOUT) for x in (data.x_train, data.x_test))
     return RidgeProbe.fit(train, data.y_train, data.n_classes).accuracy(test, data.y_test)
-
-
-def columns(table: pd.DataFrame) -> dict[str, Any]:
-    """A table as a tree that can be stored, its columns in order."""
-    return {"order": list(table.columns), **{name: table[name].to_numpy() for name in table}}
-
-
-def table_of(tree: dict[str, Any]) -> pd.DataFrame:
-    """The inverse of ``columns`` after a round through a file."""
-    return pd.DataFrame({name: tree[name] for name in tree["order"]})

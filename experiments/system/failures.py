@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import signal
 import sys
@@ -12,15 +11,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from neurosim.choices import shown
 from neurosim.experiments.system.reasons import StoppedError, is_out_of_memory, reason
 
 
-class CellsFailedError(StoppedError):
-    """Some cells ended in an error; the others are finished and kept."""
+class TasksFailedError(StoppedError):
+    """Some tasks ended in an error; the others are finished and kept."""
 
 
 class InUseError(StoppedError):
@@ -87,43 +85,12 @@ def why_not_longer(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     )
 
 
-def require_same(
-    record: Path,
-    asked: Mapping[str, Any],
-    complete: Callable[[Any], Mapping[str, Any]] = dict,
-) -> None:
-    """Refuse a folder whose JSON record, if there is one, is of other settings.
-
-    Args:
-        complete: from what the record holds to all settings, defaults filled in.
-
-    Raises:
-        ValueError: the record is damaged, or holds what is named otherwise than asked.
-    """
-    if not record.is_file():
-        return
-    try:
-        there = complete(json.loads(record.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{record} is damaged: give another --out") from error
-    if other := differences(there, asked):
-        raise ValueError(
-            f"{record.parent} holds another run ({'; '.join(other)}): give another --out"
-        )
-
-
-def exit_status(
-    work: Callable[[], int | None],
-    *,
-    interrupted: str,
-    refused: tuple[type[Exception], ...] = (ValueError, OSError, InUseError),
-) -> int:
+def exit_status(work: Callable[[], int | None], *, interrupted: str) -> int:
     """Run a command; what stops it is one sentence on stderr, anything else a traceback.
 
     Args:
         work: the command; None counts as 0.
         interrupted: what Ctrl-C and SIGTERM leave behind, in words.
-        refused: what wrong input raises.
 
     Returns:
         What ``work`` returns; 2 for wrong input, 1 where work failed or memory ran out, 130 for
@@ -141,10 +108,10 @@ def exit_status(
     except BrokenPipeError as error:
         _give_up_stdout()
         return _told(error, 128 + signal.SIGPIPE)
-    except (CellsFailedError, ClusterLostError) as error:
+    except (TasksFailedError, ClusterLostError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except refused as error:
+    except (ValueError, OSError, InUseError) as error:
         return _told(error, 2)
     except (MemoryError, RuntimeError) as error:
         if not (is_out_of_memory(error) or isinstance(error, BrokenExecutor)):

@@ -137,9 +137,10 @@ def bare(task: Any) -> None:
 
 def overhead(settings: Comparison, execution: Execution, out: Path, rounds: int) -> list[dict]:
     """Seconds of each rule and round, as the engine runs a cell and bare."""
-    from neurosim.experiments.comparison import run_cells, tasks_of
     from neurosim.experiments.engine.execute import InProcess
+    from neurosim.experiments.engine.job_tasks import tasks_of
     from neurosim.experiments.engine.tasks import run_task
+    from neurosim.experiments.progress.run import run_tasks
     from neurosim.experiments.run.folder import RunFolder
 
     rows = []
@@ -156,7 +157,7 @@ def overhead(settings: Comparison, execution: Execution, out: Path, rounds: int)
 
             def engine(task: Any = task, folder: RunFolder = folder) -> None:
                 with open(os.devnull, "w") as nowhere:
-                    run_cells([task], InProcess(), folder, stream=nowhere)
+                    run_tasks([task], InProcess(), folder, stream=nowhere)
 
             sides = {"engine": engine, "bare": lambda task=task: bare(task)}
             # Who comes first changes: caches and clock frequency favour neither.

@@ -23,7 +23,8 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.engine import tasks
-from neurosim.experiments.engine.tasks import CellTask, run_task
+from neurosim.experiments.engine.job_tasks import JobTask
+from neurosim.experiments.engine.tasks import run_task
 from neurosim.experiments.job.store import read_table
 from neurosim.experiments.settings.config import Comparison
 
@@ -122,7 +123,7 @@ def cell(out: Path, rule: str, device: str) -> Any:
     """The table of one cell."""
     folder = out / device
     folder.mkdir(parents=True, exist_ok=True)
-    task = CellTask(SETTINGS, rule, 1, folder, None, device)
+    task = JobTask(SETTINGS, rule, 1, folder, None, device)
     run_task(task, lambda event, /, **values: None)
     return read_table(folder / "cells" / f"{task.stem}.h5").select_dtypes("number")
 

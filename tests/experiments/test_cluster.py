@@ -14,7 +14,7 @@ from dask_loopback import Loopback, at_most, kill, terminate_self
 from neurosim.experiments.engine.cluster import _check_scheduler
 from neurosim.experiments.engine.execute import Losses
 from neurosim.experiments.engine.job_queue import JobQueue
-from neurosim.experiments.engine.tasks import CellTask
+from neurosim.experiments.engine.job_tasks import JobTask
 from neurosim.experiments.job.events import read_log
 from neurosim.experiments.report import files as report
 from neurosim.experiments.settings.config import Comparison
@@ -134,7 +134,7 @@ def test_sigterm_frees_the_dask_workers(cluster, tmp_path, capsys):
     with at_most(LIMIT_S):
         with Midway(tmp_path, lambda events: terminate_self()):
             assert main([*SETTINGS, "--scheduler", address, "--out", str(tmp_path)]) == 143
-        assert "interrupted: finished cells and the last epoch of the others are kept, run again " \
+        assert "interrupted: finished jobs and the last epoch of the others are kept, run again " \
             "to resume" in capsys.readouterr().err  # fmt: skip
         while any(is_locked(lock) for lock in tmp_path.glob("locks/*-seed42.lock")):
             time.sleep(0.05)
@@ -215,7 +215,7 @@ def test_a_wrong_file_is_refused_before_any_work(tmp_path, capsys):
 def test_a_cell_lost_in_the_same_epoch_is_given_up():
     """Each time it trains epoch 1 again before the evaluation takes too much memory; an epoch
     that is new counts as progress."""
-    task = CellTask(Comparison(), "bp", 1, Path(), None)
+    task = JobTask(Comparison(), "bp", 1, Path(), None)
     losses = Losses()
     for epoch in (1, 1, 2, 2, 2):
         losses.heard(task, {"event": "epoch", "epoch": epoch})
@@ -228,4 +228,4 @@ def test_a_scheduler_without_workers_says_what_is_waited_for(capsys):
 
     with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty:
         _check_scheduler(empty.scheduler_address)
-    assert "has no worker yet: cells begin when one comes" in capsys.readouterr().err
+    assert "has no worker yet: tasks begin when one comes" in capsys.readouterr().err

@@ -10,16 +10,18 @@ from scipy import stats
 
 from neurosim.experiments.controls import figure_bands
 from neurosim.experiments.controls import run as control_run
-from neurosim.experiments.controls.command import GridOptions, Result, WorkOptions
+from neurosim.experiments.controls.commands import CROSS, SWEEP
+from neurosim.experiments.controls.options import GridOptions, WorkOptions
+from neurosim.experiments.controls.result import Result
 from neurosim.experiments.controls.state_scores import Scores, _table
 from neurosim.experiments.controls.tables import decomposition_table
+from neurosim.experiments.controls.tasks import ControlTask
 from neurosim.experiments.controls.words import sign_sentence
 from neurosim.experiments.data.registry import load_stimuli
 from neurosim.experiments.job.evaluate import reference_table
 from neurosim.experiments.job.stimulus_content import check_content, shown
-from neurosim.experiments.normalisation_cross import COMMAND as CROSS
 from neurosim.experiments.report import files as report
-from neurosim.experiments.resolution_sweep import COMMAND as SWEEP
+from neurosim.experiments.resolution_sweep import main as sweep_main
 from neurosim.experiments.run.stored import State, StoredRun
 from neurosim.experiments.training_dynamics import main
 from neurosim.rsa import BrainRDMs, compute_rdm
@@ -128,8 +130,13 @@ def test_running_scores_are_those_of_the_run(run, tmp_path):
 def test_networks_that_cells_share_are_scored_once_and_not_again(run, tmp_path, monkeypatch):
     """bp and untrained of a seed: one start, one statistics-only, and bp as trained."""
     done = []
-    plain = control_run.score_task
-    monkeypatch.setattr(control_run, "score_task", lambda t: (done.append(t.state), plain(t)))
+    plain = ControlTask.compute
+
+    def counted(task, report):
+        done.append(task.state)
+        return plain(task, report)
+
+    monkeypatch.setattr(ControlTask, "compute", counted)
     options = GridOptions(normalisation=("running",), readouts=("gap",), resamples=0, splits=0)
     CROSS.run(run, options, WorkOptions(workers=1, out=tmp_path))
     assert len(done) == 3
@@ -164,9 +171,9 @@ def test_the_weights_in_a_run_are_those_before_every_sweep(run, swept):
     ],
 )
 def test_bad_input_is_refused_before_any_work(run, arguments, told, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(control_run, "_work", lambda *a: pytest.fail("work was started"))
+    monkeypatch.setattr(control_run, "finished", lambda *a: pytest.fail("work was started"))
     given = [str(run) if a == "RUN" else a for a in arguments]
-    assert SWEEP.main([*given, "--out", str(tmp_path / "out")]) == 2
+    assert sweep_main([*given, "--out", str(tmp_path / "out")]) == 2
     assert told in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -262,10 +269,8 @@ def test_a_sign_counts_only_where_the_interval_leaves_out_zero():
     assert sign_sentence("bp", rows[:1], "px", "size").endswith("above initialised at every size.")
 
 
-def test_the_figure_of_spatial_frequencies_draws_bands_from_coarse_to_fine(tmp_path, monkeypatch):
+def test_the_figure_of_spatial_frequencies_draws_bands_from_coarse_to_fine():
     """Bands alone and all but them at the largest size; without bands there is no such figure."""
-    drawn = []
-    monkeypatch.setattr(figure_bands, "save", lambda figure, folder, name: drawn.append(figure))
     contents = ("native", "only-16-32", "only-8-16", "only-dc", "notch-16-32", "notch-8-16",
                 "notch-dc")  # fmt: skip
     rows = pd.DataFrame(
@@ -276,16 +281,15 @@ def test_the_figure_of_spatial_frequencies_draws_bands_from_coarse_to_fine(tmp_p
     )  # fmt: skip
     luminance = rows[:1].assign(rule="reference:luminance")
     result = Result({"scores": pd.concat([rows, luminance])}, "FC1", 32, False)
-    figure_bands.spatial_frequencies(result, tmp_path)
-    (figure,) = drawn
+    figure = figure_bands.spatial_frequencies(result)
+    assert figure is not None
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["dc", "8-16", "16-32"]
     lines = {line.get_gid(): line.get_ydata() for line in axes.lines}
     np.testing.assert_allclose(lines["bp:initialised:only-"], [0.03, 0.02, 0.01])
     np.testing.assert_allclose(lines["bp:trained:notch-"], [5.06, 5.05, 5.04])
     bare = result.tables["scores"][result.tables["scores"]["content"] == "native"]
-    figure_bands.spatial_frequencies(Result({"scores": bare}, "FC1", 32, False), tmp_path)
-    assert len(drawn) == 1
+    assert figure_bands.spatial_frequencies(Result({"scores": bare}, "FC1", 32, False)) is None
 
 
 def test_partial_alignments_are_those_of_each_subject():

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from neurosim.experiments import comparison
-from neurosim.experiments.audit import run as audit_run
+from neurosim.experiments.data import loaded
 from neurosim.experiments.data import registry as data
-from neurosim.experiments.engine import tasks
 from neurosim.experiments.job import evaluate
 from neurosim.experiments.job import job as cells
 from neurosim.experiments.job.profiles import profile_of
 from neurosim.experiments.progress import plan
+from neurosim.experiments.progress import run as progress_run
 from neurosim.experiments.report import files as report
 from neurosim.experiments.run.derived import NAME, Derived
 from neurosim.experiments.run.folder import RunFolder
@@ -34,8 +34,8 @@ RUN = [
 
 #: What is counted: name -> where it is looked up.
 COUNTED = {
-    "cells": (comparison, "run_cells"),
-    "audit": (audit_run, "audit_run"),
+    "jobs": (progress_run, "run_tasks"),
+    "audit": (comparison, "audit_run"),
     "figures": (report, "draw_all"),
     "page": (report, "write_page"),
     "table": (report, "write_csv"),
@@ -129,7 +129,7 @@ def test_a_damaged_cell_is_seen_and_computed_again(run, monkeypatch):
     cell = run / "cells" / "bp-seed1.h5"
     whole = cell.read_bytes()
     cell.write_bytes(whole[:-100])
-    assert "cells" in done_by(run, monkeypatch)
+    assert "jobs" in done_by(run, monkeypatch)
     assert cell.read_bytes() == whole
 
 
@@ -159,9 +159,9 @@ def test_a_run_reads_its_data_and_makes_its_references_once(tmp_path, monkeypatc
     count(data, "load_stimuli", "stimuli")
     count(evaluate, "low_level_rdms", "references")
     count(cells, "build_learner", "learners")
-    tasks._DATA.clear()
+    loaded._DATA.clear()
     evaluate._reference_table.cache_clear()
-    monkeypatch.setattr(audit_run, "audit_run", lambda *_: None)
+    monkeypatch.setattr(comparison, "audit_run", lambda *_: None)
     monkeypatch.setattr(report, "write_page", lambda *_, **__: None)
     assert main([*RUN, "--out", str(tmp_path / "run")]) == 0
     assert counts == {"images": 1, "stimuli": 1, "references": 1, "learners": 2}
@@ -189,4 +189,4 @@ def test_a_plan_of_a_finished_run_measures_nothing(run, monkeypatch, capsys):
     """What would be run again is nothing, so that nothing is to be timed."""
     monkeypatch.setattr(plan, "measure", lambda *_: pytest.fail("a rule was measured"))
     assert main([*RUN, "--out", str(run), "--plan"]) == 0
-    assert capsys.readouterr().out == "nothing is left to do: all 2 cells are finished\n"
+    assert capsys.readouterr().out == "nothing is left to do: all 2 jobs are finished\n"

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 
 from neurosim.experiments import encoder_swap
-from neurosim.experiments.swap import figures as swap_figures
+from neurosim.experiments.swap import folder as swap_folder
 from neurosim.experiments.swap import part as swap_part
 from neurosim.experiments.swap.config import EncoderSwap
 
 SMALL = (
     "--encoders", "latency", "population", "--n-train", "24", "--n-test", "10", "--batch-size",
-    "12", "--channels", "4", "6", "8", "--duration-ms", "30",
+    "12", "--channels", "4", "6", "8", "--duration-ms", "30", "--workers", "1",
 )  # fmt: skip
 
 
@@ -78,10 +78,12 @@ def test_a_folder_of_before_goes_on(finished, monkeypatch):
     """Its record lacks the settings added since: their defaults keep its numbers."""
     record = finished / "swap.json"
     written = record.read_text()
-    old = {k: v for k, v in json.loads(written).items() if k not in ("timing", "weight_dependence")}
+    now = json.loads(written)
+    old = {**now["settings"], **{f"{name}_sha256": sha for name, sha in now["data"].items()}}
+    del old["timing"], old["weight_dependence"]
     record.write_text(json.dumps(old))
     monkeypatch.setattr(swap_part, "run_part", lambda *_: pytest.fail("computed a part anew"))
-    monkeypatch.setattr(swap_figures, "FIGURES", {})
+    monkeypatch.setattr(swap_folder, "FIGURES", {})
     assert encoder_swap.main(command("--out", str(finished))) == 0
     assert record.read_text() == written
 
@@ -90,14 +92,14 @@ def test_running_again_computes_nothing_and_gives_the_same_tables(finished, monk
     """Finished parts are kept; the tables' bytes do not change."""
     before = {path.name: path.read_bytes() for path in finished.glob("*.csv")}
     monkeypatch.setattr(swap_part, "run_part", lambda *_: pytest.fail("computed a part anew"))
-    monkeypatch.setattr(swap_figures, "FIGURES", {})
+    monkeypatch.setattr(swap_folder, "FIGURES", {})
     assert encoder_swap.main(command("--out", str(finished))) == 0
     assert {path.name: path.read_bytes() for path in finished.glob("*.csv")} == before
 
 
 def test_a_part_does_not_depend_on_the_others(finished, tmp_path, monkeypatch):
     """One encoder alone has the numbers it had beside the other; time alone may differ."""
-    monkeypatch.setattr(swap_figures, "FIGURES", {})
+    monkeypatch.setattr(swap_folder, "FIGURES", {})
     out = tmp_path / "alone"
     assert encoder_swap.main([*command("--out", str(out)), "--encoders", "population"]) == 0
     for name in ("curve", "alignment"):
@@ -110,7 +112,7 @@ def test_the_tables_hold_what_the_folder_holds(finished, monkeypatch, capsys):
     """Asking for one encoder alone leaves the other in the tables, and says so."""
     before = {path.name: path.read_bytes() for path in finished.glob("*.csv")}
     monkeypatch.setattr(swap_part, "run_part", lambda *_: pytest.fail("computed a part anew"))
-    monkeypatch.setattr(swap_figures, "FIGURES", {})
+    monkeypatch.setattr(swap_folder, "FIGURES", {})
     assert encoder_swap.main([*command("--out", str(finished)), "--encoders", "population"]) == 0
     assert {path.name: path.read_bytes() for path in finished.glob("*.csv")} == before
     out = capsys.readouterr().out

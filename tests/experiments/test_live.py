@@ -24,7 +24,8 @@ from neurosim.experiments.progress.watch import watch
 from neurosim.experiments.run.folder import RunFolder
 
 CELLS = [("pc-supervised", 123), ("bp", 123), ("bp", 42), ("untrained", 42)]
-START = {"event": "start", "cells": CELLS, "n_epochs": 4, "n_workers": 2}
+START = {"event": "start", "cells": CELLS, "n_epochs": 4, "n_workers": 2,
+         "costs": {"pc-supervised": 6.0, "bp": 1.6, "untrained": 0.8}}  # fmt: skip
 
 
 def _begun(rule: str, seed: int, at: float = 0.0) -> list[dict]:
@@ -130,7 +131,7 @@ def test_where_there_is_no_terminal_lines_are_plain() -> None:
         "  bp seed 42: epoch 0/4, test accuracy 0.100",
         "  bp seed 42: epoch 4/4, loss 1.250, accuracy 0.500, displacement 0.034, "
         "test accuracy 0.750",
-        "  1/4 cells: bp seed 42 done, test accuracy 0.750, 25:00 left",
+        "  1/4 jobs: bp seed 42 done, test accuracy 0.750, 25:00 left",
     ]
 
 
@@ -215,15 +216,15 @@ def test_another_terminal_follows_a_run_and_ends_with_it(folder: RunFolder) -> N
         with _terminal(80, *watched) as (shown, process):
             lines = _until(shown, r"^bp 42 +1\.5/4 .* statistics +4:10$")
             assert re.match(r"rule, seed +epoch .* left$", lines[0])
-            assert "0 of 4 cells done, 1 running" in lines[-1]
+            assert "0 of 4 jobs done, 1 running" in lines[-1]
             progress = {"event": "progress", "epoch": 2.5, "phase": "learning", "loss": 0.875}
             _write(folder, {**progress, "rule": "bp", "seed": 42, "time": 250})
             _until(shown, r"^bp 42 +2\.5/4 +0\.875 .* learning +2:30$")
             _write(folder, *_finished("bp", 42, 400))
-            lines = _until(shown, r"1 of 4 cells done")
-            assert lines[0] == "  1/4 cells: bp seed 42 done, test accuracy 0.750, 25:00 left"
+            lines = _until(shown, r"1 of 4 jobs done")
+            assert lines[0] == "  1/4 jobs: bp seed 42 done, test accuracy 0.750, 25:00 left"
             for rule, seed in CELLS:
                 _write(folder, *_finished(rule, seed, 400))
             _write(folder, {"event": "end", "status": "finished"})
             assert process.wait(60) == 0
-            assert "all cells are finished" in shown()[-1], "the table is gone"
+            assert "all jobs are finished" in shown()[-1], "the table is gone"

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from neurosim.experiments.data.registry import load_stimuli, load_training_images
-from neurosim.experiments.engine.tasks import CellTask, run_task
+from neurosim.experiments.engine.job_tasks import JobTask
+from neurosim.experiments.engine.tasks import run_task
 from neurosim.experiments.job.batches import CIFAR_MEAN, CIFAR_SD, BlackBorder, FlipAndCrop
 from neurosim.experiments.job.evaluate import ChangedStateError, Evaluation, reference_table
 from neurosim.experiments.job.job import read_table
@@ -152,7 +153,7 @@ def results(folder: Path, rules: tuple[str, ...], **profile: object) -> pd.DataF
     run, tables = RunFolder(folder), []
     run.claim(settings, load_training_images("demo"), load_stimuli("demo"))
     for rule in rules:
-        run_task(CellTask(settings, rule, 3, folder, None), lambda *_, **__: None)
+        run_task(JobTask(settings, rule, 3, folder, None), lambda *_, **__: None)
         tables.append(read_table(run.cell(rule, 3)))
     return merge(tables, reference_table(load_stimuli("demo"), (32,)), simulated=True)
 

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from neurosim.experiments import published_numbers
-from neurosim.experiments.published_numbers import LAYERS, compared, main
+from neurosim.experiments.published import numbers
+from neurosim.experiments.published.numbers import LAYERS, PUBLISHED, compared
+from neurosim.experiments.published_numbers import main
 
 SMALL = ["--training", "demo", "--n-train", "128", "--rules", "pc"]
 
@@ -15,23 +16,24 @@ def test_an_interrupted_training_ends_the_same(tmp_path, monkeypatch, capsys):
     options = [*SMALL, "--epochs", "2"]
     assert main([*options, "--out", str(whole)]) == 0
 
-    from neurosim import storage
-
-    write = storage.write_tree
+    write = numbers.write_tree
 
     def stop_after(path, tree):
         write(path, tree)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage, "write_tree", stop_after)
+    monkeypatch.setattr(numbers, "write_tree", stop_after)
     assert main([*options, "--out", str(parted)]) == 130
-    monkeypatch.setattr(storage, "write_tree", write)
+    monkeypatch.setattr(numbers, "write_tree", write)
     assert main([*options, "--out", str(parted)]) == 0
     tables = [pd.read_csv(folder / "published_numbers.csv") for folder in (whole, parted)]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
     capsys.readouterr()
     assert main([*SMALL, "--epochs", "3", "--out", str(whole)]) == 2
-    assert "is of another training: give another --out" in capsys.readouterr().err
+    assert (
+        "other settings (checkpoints: [0, 2] there, [0, 3] asked; epochs: 2"
+        in capsys.readouterr().err
+    )
 
 
 def test_an_unknown_switch_lists_the_known_ones(capsys, tmp_path):
@@ -56,4 +58,4 @@ def test_agreement_is_15_percent_or_the_bound(rule, moved, accuracy, agrees):
 
 
 def test_every_rule_has_published_numbers():
-    assert set(published_numbers.PUBLISHED) == {"bp", "fa", "pc", "stdp"}
+    assert set(PUBLISHED) == {"bp", "fa", "pc", "stdp"}

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from neurosim.experiments.published_switches import main, trained_without, variants
+from neurosim.experiments.published.switches import trained_without, variants
+from neurosim.experiments.published_switches import main
 from neurosim.experiments.settings.config import SWITCH_NAMES
 
 

@@ -15,13 +15,14 @@ import pytest
 import torch
 
 from neurosim.experiments import compare
-from neurosim.experiments.comparison import run_cells, tasks_of
-from neurosim.experiments.engine import execute, tasks
+from neurosim.experiments.engine import execute
 from neurosim.experiments.engine.execute import MAX_LOSSES, Losses, failure
+from neurosim.experiments.engine.job_tasks import JobTask, tasks_of
+from neurosim.experiments.progress.run import run_tasks
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import PRESETS, Comparison, Execution
 from neurosim.experiments.settings.options import LARGEST, in_options, in_python, names
-from neurosim.experiments.system.failures import CellsFailedError, exit_status
+from neurosim.experiments.system.failures import TasksFailedError, exit_status
 from neurosim.experiments.system.processes import program_kept_from_children
 from neurosim.experiments.system.reasons import REMEDIES, StoppedError, is_out_of_memory, reason
 from neurosim.storage import whole_or_nothing, write_text
@@ -115,7 +116,7 @@ def test_a_sentence_of_our_own_stays_as_it_is(kind, capsys):
 )
 def test_a_worker_that_is_lost_again_and_again_says_how_it_ended(why, told):
     """Memory is named only where the system killed it: a worker that left by itself did not."""
-    task = tasks.CellTask(Comparison(), "bp", 1, Path("x"), None)
+    task = JobTask(Comparison(), "bp", 1, Path("x"), None)
     losses = Losses()
     events = [losses.count(task, why) for _ in range(MAX_LOSSES)]
     assert [event["event"] for event in events] == ["lost"] * (MAX_LOSSES - 1) + ["failed"]
@@ -130,8 +131,8 @@ def test_a_failed_cell_tells_its_reason_and_where_the_traceback_is(tmp_path, mon
     monkeypatch.setattr(execute, "run_task", broken)
     settings = Comparison(rules=("bp",), seeds=(1,))
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(CellsFailedError) as error:
-        run_cells(tasks_of(settings, Execution(), folder), execute.InProcess(), folder)
+    with pytest.raises(TasksFailedError) as error:
+        run_tasks(tasks_of(settings, Execution(), folder), execute.InProcess(), folder)
     assert "KeyError: 'Conv1' (in broken, test_reasons.py line" in str(error.value)
     assert str(folder.log) in str(error.value)
     assert "Traceback" in folder.log.read_text()

@@ -71,7 +71,7 @@ def test_the_page_says_what_was_run_and_on_what(finished: Path, page: str) -> No
         assert word in page
     assert "64 images of demo" in page, "the methods state this run's settings"
     assert "One seed" in page
-    assert "3 cells, all finished" in page
+    assert "3 jobs, all finished" in page
     assert len(page) < 6_000_000
 
 
@@ -136,10 +136,10 @@ def test_a_partial_run_is_reported_as_such(finished: Path, tmp_path: Path) -> No
     assert main(["--report", str(part), "--out", str(tmp_path / "elsewhere")]) == 0
     assert sorted(part.rglob("*")) == before, "a run in flight is only read"
     page = (tmp_path / "elsewhere" / "report.html").read_text(encoding="utf-8")
-    assert "1 of 3 cells finished" in page
+    assert "1 of 3 jobs finished" in page
     assert "not begun" in page
     assert "cannot be read" in page
-    assert "The run is not finished (1 of 3 cells): what follows" in page
+    assert "The run is not finished (1 of 3 jobs): what follows" in page
     assert "The run is not finished" not in (finished / "report.html").read_text(encoding="utf-8")
 
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_reported_is_said(
     record = json.loads((finished / "run.json").read_text(encoding="utf-8"))
     (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
     assert main(["--report", str(tmp_path)]) == 2
-    assert "no cell of" in capsys.readouterr().err
+    assert "no job of" in capsys.readouterr().err
     (tmp_path / "run.json").write_text('{"rules": ["bp"]}', encoding="utf-8")
     for command in (["--report"], ["--stimuli", "demo", "--audit"]):
         assert main([*command, str(tmp_path)]) == 2

@@ -50,7 +50,7 @@ def folder(tmp_path: Path, data) -> RunFolder:
     del record["revisions"]
     run.record.write_text(json.dumps(record))
     for rule in SETTINGS.rules:
-        tree = {"identity": identity(SETTINGS, rule, data, old=True), "finished": True}
+        tree = {"identity": identity(SETTINGS, rule, data, old=True), "finished": True, "epoch": 1}
         write_tree(run.cell(rule, 3), tree)
     return run
 
@@ -88,7 +88,9 @@ def test_a_cell_is_taken_up_in_its_own_revision_only(rule, tmp_path, data):
     """A cell of before is finished where its rule has not changed, and refused where it has."""
     settings = replace(SETTINGS, rules=(rule,))
     file = tmp_path / "cell.h5"
-    write_tree(file, {"identity": identity(settings, rule, data, old=True), "finished": True})
+    write_tree(
+        file, {"identity": identity(settings, rule, data, old=True), "finished": True, "epoch": 1}
+    )
     store = CellStore(file, tmp_path / "none.h5", identity(settings, rule, data, old=False))
     if rule in REVISIONS:
         with pytest.raises(ValueError, match=f"{rule} of an earlier revision"):
@@ -108,7 +110,7 @@ def test_another_difference_is_named_as_ever(tmp_path, data):
 def test_controls_leave_older_networks_out(folder):
     """Their weights were learned behind another front end."""
     run = StoredRun.read(folder.path)
-    assert list(run.cells) == [("bp", 3)]
+    assert [job.rule for job in run.finished] == ["bp"]
     assert run.unfinished == ["stdp seed 3 (of an earlier revision)"]
 
 
@@ -117,10 +119,10 @@ def test_a_run_is_read_whose_settings_are_of_a_rule_that_is_not_finished(tmp_pat
     settings = replace(SETTINGS, encoder="poisson")
     run = RunFolder(tmp_path / "run")
     run.claim(settings, *data)
-    tree = {"identity": identity(settings, "bp", data, old=False), "finished": True}
+    tree = {"identity": identity(settings, "bp", data, old=False), "finished": True, "epoch": 1}
     write_tree(run.cell("bp", 3), tree)
     stored = StoredRun.read(run.path)
-    assert list(stored.cells) == [("bp", 3)]
+    assert [job.rule for job in stored.finished] == ["bp"]
     assert stored.settings == settings
 
 

@@ -238,7 +238,7 @@ def test_an_ended_run_takes_its_workers_along_at_once(number, status, tmp_path):
     _, message = process.communicate(timeout=20)
     assert process.returncode == status
     assert message.endswith(
-        b"interrupted: finished cells and the last epoch of the others are kept, run again to "
+        b"interrupted: finished jobs and the last epoch of the others are kept, run again to "
         b"resume\n"
     )
     assert b"Traceback" not in message
@@ -269,7 +269,7 @@ def test_one_failing_cell_does_not_take_the_others_along(tmp_path, monkeypatch, 
     monkeypatch.setattr(cells.Cell, "run", failing)
     assert run(tmp_path) == 1
     message = capsys.readouterr().err
-    assert "1 of 2 cells failed" in message
+    assert "1 of 2 jobs failed" in message
     assert "bp seed 42: ArithmeticError: a weight change is not finite (in failing" in message
     assert read_tree(tmp_path / "cells" / "untrained-seed42.h5", only=("finished",))["finished"]
 
@@ -351,7 +351,7 @@ def test_a_run_folder_says_what_made_it(finished):
     ],
 )
 def test_bad_input_is_refused_before_any_work(arguments, told, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(comparison, "run_cells", lambda *a: pytest.fail("work was started"))
+    monkeypatch.setattr(comparison, "finished", lambda *a: pytest.fail("work was started"))
     assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
     message = capsys.readouterr().err
     assert message.startswith("error: ")

@@ -14,6 +14,8 @@ import torch
 from neurosim.experiments import unsupervised_digits
 from neurosim.experiments.data import digits
 from neurosim.experiments.data.types import MissingDataError
+from neurosim.experiments.lab import digits as lab
+from neurosim.experiments.lab.digits_settings import Settings
 from neurosim.storage import read_tree
 
 
@@ -21,9 +23,9 @@ from neurosim.storage import read_tree
 def run(tmp_path_factory):
     """One pass over 600 digits, 200 held out: folder and what was printed."""
     out = tmp_path_factory.mktemp("digits")
-    settings = unsupervised_digits.Settings(
+    settings = Settings(
         # As many spikes as by default, in half the ticks.
-        seeds=(0,), epochs=1, n_train=600, duration_ms=50.0, max_rate_hz=256.0, out=out
+        seeds=(0,), epochs=1, n_train=600, duration_ms=50.0, max_rate_hz=256.0, out=out, workers=1
     )  # fmt: skip
     real = digits.load
 
@@ -33,7 +35,7 @@ def run(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(digits, "load", fewer)
-        return out, unsupervised_digits.run(settings)
+        return out, lab.run(settings)
 
 
 def test_one_pass_without_labels_beats_the_untrained_network(run):
@@ -74,7 +76,7 @@ def test_the_results_of_other_settings_are_not_written_over(run, capsys):
     before = (out / "results.csv").read_bytes()
     assert unsupervised_digits.main(["--seeds", "0", "--n-cells", "5", "--out", str(out)]) == 2
     error = capsys.readouterr().err
-    assert "holds another run" in error
+    assert "holds a run with other settings" in error
     assert "n_cells: 100 there, 5 asked" in error
     assert (out / "results.csv").read_bytes() == before
 
@@ -111,7 +113,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_training(
     tmp_path, monkeypatch, capsys
 ):
     """A file in its place, and one that the system refuses: no digit is shown before."""
-    monkeypatch.setattr(unsupervised_digits, "evaluate", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(lab, "evaluate", lambda *_: pytest.fail("work began"))
     monkeypatch.setattr(digits, "load", lambda *_: None)
     small = ["--seeds", "0", "--n-cells", "2", "--out"]
     (tmp_path / "file").write_text("mine")

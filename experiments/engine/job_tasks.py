@@ -1,0 +1,107 @@
+"""The jobs of a comparison as tasks: a rule and a seed each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from neurosim.experiments.data.loaded import data_of
+from neurosim.experiments.engine.tasks import AbstractTask
+from neurosim.experiments.job.events import Report
+from neurosim.experiments.job.job import Cell, CellData
+from neurosim.experiments.job.store import CellStore, cell_identity
+from neurosim.experiments.run.folder import RunFolder
+from neurosim.experiments.settings.config import Comparison, Execution
+from neurosim.experiments.system.code import code_sha256
+from neurosim.storage import DamagedFileError, read_tree
+
+#: What a job costs per epoch, relative to others, until its own time is known.
+RELATIVE_COST = {
+    "untrained": 0.8, "frozen-conv": 1.0, "bp": 1.6, "fa": 1.6, "dfa": 1.6, "sign-symmetric": 1.6,
+    "kolen-pollack": 1.8, "pc-supervised": 6.0, "pc": 9.0, "stdp": 5.0, "frozen-stdp": 3.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class JobTask(AbstractTask):
+    """One job of a comparison.
+
+    variant: tells jobs of one rule and seed apart, where a folder holds several.
+    """
+
+    settings: Comparison
+    rule: str
+    seed: int
+    folder: Path
+    data_dir: Path | None
+    device: str = "cpu"
+    deterministic: bool = True
+    code_sha256: str = field(default_factory=code_sha256)
+    variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """The rule, with its variant."""
+        return f"{self.rule} {self.variant}".strip()
+
+    @property
+    def stem(self) -> str:
+        """What its files are called."""
+        return "-".join(filter(None, (self.rule, f"seed{self.seed}", self.variant)))
+
+    @property
+    def n_steps(self) -> int:
+        """Epochs."""
+        return self.settings.epochs
+
+    @property
+    def cost(self) -> float:
+        """Of an epoch, by the rule."""
+        return RELATIVE_COST.get(self.rule, 2.0)
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs that its files lack."""
+        folder = RunFolder(self.folder)
+        for path in (folder.resume(self.stem), folder.part(self.stem)):
+            try:
+                return self.settings.epochs - int(read_tree(path, only=("epoch",))["epoch"])
+            except (FileNotFoundError, DamagedFileError, KeyError):
+                continue
+        return self.settings.epochs
+
+    def prepared(self) -> tuple[CellData, torch.device]:
+        """Its data, on its device."""
+        device = torch.device(self.device)
+        images, stimuli = data_of(self.settings.training, self.settings.stimuli, self.data_dir)
+        return CellData.prepare(self.settings, self.seed, images, stimuli, device), device
+
+    def perform(self, report: Report) -> None:
+        images, stimuli = data_of(self.settings.training, self.settings.stimuli, self.data_dir)
+        folder = RunFolder(self.folder)
+        store = CellStore(
+            folder.part(self.stem),
+            folder.resume(self.stem),
+            cell_identity(self.settings, self.rule, self.seed, images, stimuli),
+            lambda message: report("damaged", message=message),
+        )
+        before = store.is_finished()
+        if not before:
+            data, device = self.prepared()
+            Cell(self.settings, self.rule, self.seed, data, store, device, report).run()
+        report("finished", before=before)
+
+
+def tasks_of(settings: Comparison, execution: Execution, folder: RunFolder) -> list[JobTask]:
+    """A task per job, those that take longest first, so that none is left alone at the end."""
+    # Workers may stand in another folder.
+    data_dir = execution.data_dir and Path(execution.data_dir).expanduser().absolute()
+    tasks = [
+        JobTask(settings, rule, seed, folder.path.absolute(), data_dir,
+                execution.device, execution.deterministic)
+        for rule in settings.rules
+        for seed in settings.seeds
+    ]  # fmt: skip
+    return sorted(tasks, key=lambda task: -task.epochs_left * task.cost)
