@@ -21,12 +21,11 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.settings.options import Parser, require_folder
-from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.failures import command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -236,11 +235,6 @@ def _table(file: Path, needed: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Summarise the folders given; returns the exit status."""
-    return exit_status(partial(_command, argv), interrupted="nothing is half written")
-
-
 def _command(argv: Sequence[str] | None) -> None:
     parser = Parser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help=_FOLDER_HELP)
@@ -257,6 +251,8 @@ def _command(argv: Sequence[str] | None) -> None:
         for file in summarise(found, arguments.out, arguments.layer, arguments.px):
             print(f"{file} ({file.stat().st_size / 1000:,.0f} kB)")
 
+
+main = command(_command, interrupted="nothing is half written")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from neurosim.experiments.settings.options import Layer, Parser, add_options, build
 from neurosim.experiments.swap.config import EncoderSwap, SwapExecution
-from neurosim.experiments.system.failures import exit_status
-from neurosim.experiments.system.threads import one_thread
+from neurosim.experiments.system.failures import command
 
 
 def parser() -> Parser:
@@ -28,14 +26,6 @@ def parser() -> Parser:
     return p
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run; returns the exit status."""
-    one_thread()
-    return exit_status(
-        partial(_command, argv), interrupted="finished parts are kept, run again to resume"
-    )
-
-
 def _command(argv: Sequence[str] | None) -> None:
     layer = Layer.from_command_line(parser().parse_args(argv), EncoderSwap, SwapExecution)
     settings = build(EncoderSwap, EncoderSwap(), layer)
@@ -44,6 +34,8 @@ def _command(argv: Sequence[str] | None) -> None:
 
     print(run(settings, execution))
 
+
+main = command(_command, interrupted="finished parts are kept, run again to resume")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,13 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neurosim.experiments.settings.options import Parser
-from neurosim.experiments.system.failures import exit_status
-from neurosim.experiments.system.threads import one_thread
+from neurosim.experiments.system.failures import command
 
 if TYPE_CHECKING:
     from neurosim.models.spiking.dynamics import SpikingNetwork
@@ -40,12 +38,6 @@ def parser() -> Parser:
         "the trained weights anew without it",
     )
     return p
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Export; returns the exit status."""
-    one_thread()
-    return exit_status(partial(_command, argv), interrupted="nothing was written")
 
 
 def _command(argv: Sequence[str] | None) -> None:
@@ -132,6 +124,8 @@ def _network(stored, rule: str, seed: int, epoch: int | None) -> SpikingNetwork:
     learner.load(tensors)
     return learner.parts[0].net
 
+
+main = command(_command, interrupted="nothing was written")
 
 if __name__ == "__main__":
     sys.exit(main())

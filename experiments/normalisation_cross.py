@@ -9,19 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from neurosim.experiments.controls.options import asked_for
-from neurosim.experiments.system.failures import exit_status
-from neurosim.experiments.system.threads import one_thread
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run it; returns the exit status."""
-    one_thread()
-    return exit_status(
-        partial(_command, argv), interrupted="scored networks are kept, run again to resume"
-    )
+from neurosim.experiments.system.failures import command
 
 
 def _command(argv: Sequence[str] | None) -> None:
@@ -30,6 +20,8 @@ def _command(argv: Sequence[str] | None) -> None:
 
     print(CROSS.run(*asked))
 
+
+main = command(_command, interrupted="scored networks are kept, run again to resume")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,13 +12,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from neurosim.experiments.settings.config import DEFAULT_RULES, PRESETS, Execution
 from neurosim.experiments.settings.options import Parser
-from neurosim.experiments.system.failures import exit_status
-from neurosim.experiments.system.threads import one_thread
+from neurosim.experiments.system.failures import command
 
 
 def parser() -> Parser:
@@ -34,12 +32,6 @@ def parser() -> Parser:
     p.add_argument("--data-dir", type=Path, help="default: $NEUROSIM_DATA, else the user's cache")
     p.add_argument("--out", type=Path, default=Path("runs/switches"), help="default: %(default)s")
     return p
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run, read and write ``switches.csv``; returns the exit status."""
-    one_thread()
-    return exit_status(partial(_command, argv), interrupted="run again to resume")
 
 
 def _command(argv: Sequence[str] | None) -> None:
@@ -63,6 +55,8 @@ def _command(argv: Sequence[str] | None) -> None:
 
     print(run(settings, execution, arguments.out))
 
+
+main = command(_command, interrupted="run again to resume")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,7 +13,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,7 @@ from neurosim.experiments.settings.options import (
     require_folder,
     require_seeds,
 )
-from neurosim.experiments.system.failures import exit_status
-from neurosim.experiments.system.threads import one_thread
+from neurosim.experiments.system.failures import command
 
 DEFAULT_VARIANTS = ("all-pairs", "nearest-pair", "triplet-full", "triplet-nearest-full")
 #: Of 20 s: 40 trains of 1 Hz then hold 8 spikes.
@@ -70,12 +68,6 @@ class Settings:
         require_seeds("seed", (self.seed,))
         if self.n_trains < 1:
             raise ValueError(f"n_trains must be 1 or more, got {self.n_trains}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the laboratory; returns the exit status."""
-    one_thread()
-    return exit_status(partial(_command, argv), interrupted="finished figures are kept")
 
 
 def _command(argv: Sequence[str] | None) -> int:
@@ -237,6 +229,8 @@ _DRAW = {
     "rates": draw_rates,
     "weights": draw_weights,
 }
+
+main = command(_command, interrupted="finished figures are kept")
 
 if __name__ == "__main__":
     sys.exit(main())

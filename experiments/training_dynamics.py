@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from neurosim.experiments.settings.config import (
@@ -31,8 +30,7 @@ from neurosim.experiments.settings.options import (
     to_toml,
     to_yaml,
 )
-from neurosim.experiments.system.failures import exit_status
-from neurosim.experiments.system.threads import one_thread
+from neurosim.experiments.system.failures import command
 
 SHOWN_FORMATS = ("yaml", "toml")
 
@@ -132,15 +130,6 @@ class Command:
         return text(Start(self.preset), self.settings, self.execution)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the comparison; returns the exit status."""
-    one_thread()
-    return exit_status(
-        partial(_command, argv),
-        interrupted="finished jobs and the last epoch of the others are kept, run again to resume",
-    )
-
-
 def _command(argv: Sequence[str] | None) -> int:
     command = Command.of(argv)
     if command.shown:
@@ -190,6 +179,11 @@ def report(path: Path, execution: Execution) -> None:
     write_report(found, stimuli, out, layer=HEADLINE_LAYER)
     print(f"{found.n_finished} of {len(found.jobs)} jobs finished; report: {out / 'report.html'}")
 
+
+main = command(
+    _command,
+    interrupted="finished jobs and the last epoch of the others are kept, run again to resume",
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,20 +12,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from neurosim.experiments.lab.digits_settings import Settings
 from neurosim.experiments.settings.options import Layer, Parser, add_options, build
-from neurosim.experiments.system.failures import exit_status
-from neurosim.experiments.system.threads import one_thread
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the experiment; returns the exit status."""
-    one_thread()
-    return exit_status(
-        partial(_command, argv), interrupted="finished seeds are kept, run again to resume"
-    )
+from neurosim.experiments.system.failures import command
 
 
 def _command(argv: Sequence[str] | None) -> None:
@@ -39,6 +29,8 @@ def _command(argv: Sequence[str] | None) -> None:
 
     print(run(settings))
 
+
+main = command(_command, interrupted="finished seeds are kept, run again to resume")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from neurosim.experiments.results.trees import table_of, tree_of
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.run.stored import State, StoredRun
 from neurosim.experiments.settings.config import SPIKING_RULES, Comparison
-from neurosim.experiments.system.code import code_sha256
 
 #: Changes when scores are computed otherwise, so that files of before are not taken up.
 _FORMAT = "neurosim-controls-3"
@@ -54,21 +53,16 @@ class ControlTask(AbstractPart):
 
     settings: Comparison
     state: State
-    seed: int
     grid: Grid
-    folder: Path
-    data_dir: Path | None
     key: str
-    deterministic: bool = True
-    code_sha256: str = field(default_factory=code_sha256)
 
     @classmethod
     def of(
         cls, run: StoredRun, state: State, grid: Grid, folder: Path, data_dir: Path | None
     ) -> ControlTask:
         """The task of a state."""
-        return cls(run.settings, state, state.seed, grid, folder.absolute(), data_dir,
-                   key(run, state, grid))  # fmt: skip
+        return cls(run.settings, state, grid, key(run, state, grid), seed=state.seed,
+                   folder=folder, data_dir=data_dir)  # fmt: skip
 
     @property
     def stem(self) -> str:
@@ -79,11 +73,6 @@ class ControlTask(AbstractPart):
     def label(self) -> str:
         """The network, without its seed."""
         return f"{self.state.rule} {self.state.weights} {self.state.epoch}"
-
-    @property
-    def n_steps(self) -> int:
-        """It is scored in one piece."""
-        return 1
 
     @property
     def cost(self) -> float:

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.io import loadmat
 
 from neurosim.experiments.data.downloads import RemoteFile, fetch, present
 from neurosim.experiments.data.files import (
@@ -28,10 +28,8 @@ from neurosim.experiments.data.files import (
     write_npz,
 )
 from neurosim.experiments.data.types import StimulusSet
+from neurosim.rsa import BrainRDMs
 from neurosim.rsa.formats.numpy_files import open_npz
-
-if TYPE_CHECKING:
-    from neurosim.rsa import BrainRDMs
 
 FILE = "brain92.npz"
 REBUILD = "delete it and run again with --download, which builds it anew from its sources"
@@ -120,8 +118,6 @@ def convert(folder: Path) -> dict[str, np.ndarray]:
 
     Nothing is scaled or reordered: RDMs lose their lower triangle and become float32.
     """
-    from scipy.io import loadmat
-
     objects = loadmat(folder / STIMULI_MAT.name)["stimuli_92objs"][0]
     sessions = loadmat(folder / HIT_MAT.name)["RDMs"][0]["RDM"]  # (4 subjects, 2 sessions)
     arrays = {
@@ -180,8 +176,6 @@ def _brain(
     arrays: Mapping[str, np.ndarray], category: Sequence[str], rois: Sequence[str]
 ) -> BrainRDMs:
     """The subjects who have at least one of the ROIs; a row of NaN where one lacks a ROI."""
-    from neurosim.rsa import BrainRDMs
-
     parts = {roi: ROIS[roi].rdms(arrays) for roi in rois}
     subjects = list(dict.fromkeys(name for part in parts.values() for name in part))
     rdms = np.full((len(subjects), len(rois), N_PAIRS), np.nan, np.float32)

@@ -15,14 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neurosim.experiments.data.demo_images import CLASSES
-
-if TYPE_CHECKING:
-    from neurosim.rsa import BrainRDMs
+from neurosim.rsa import BrainRDMs, compute_rdm
 
 N_CELLS = 4  # of the layouts, along each edge
 N_ORIENTATIONS = 4
@@ -98,8 +95,6 @@ def model_features(model: Model, images: np.ndarray, labels: np.ndarray) -> np.n
 
 def generating_rdms(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """The condensed RDM (n_pairs,) of each generating model, by its name in GENERATED_BY."""
-    from neurosim.rsa import compute_rdm
-
     return {
         GENERATED_BY[roi.name]: compute_rdm(
             model_features(roi.model, images, labels)
@@ -116,8 +111,6 @@ def simulate_brain(
     rng: np.random.Generator,
 ) -> BrainRDMs:
     """RDMs of `n_subjects` simulated subjects in every ROI of ROIS."""
-    from neurosim.rsa import BrainRDMs, compute_rdm
-
     rdms = []
     for roi in ROIS:
         features = model_features(roi.model, images, labels)

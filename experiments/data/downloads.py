@@ -16,6 +16,8 @@ from pathlib import Path
 from time import sleep
 from typing import IO
 
+from tqdm import tqdm
+
 from neurosim.experiments.data.files import unwritable, whole_file
 from neurosim.experiments.data.types import BrokenDataError, DownloadError
 
@@ -102,8 +104,6 @@ class _Transient(Exception):
 
 def _stream(remote: RemoteFile, url: str, file: IO[bytes], timeout_s: float, bar: bool) -> None:
     """Write what `url` gives to `file`, and check it."""
-    from tqdm import tqdm
-
     digest = hashlib.new(remote.algorithm)
     n_bytes = 0
     with _open(url, timeout_s) as response:

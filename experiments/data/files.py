@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from neurosim.experiments.data.types import BrokenDataError, MissingDataError, UnwritableError
 from neurosim.rsa.formats.numpy_files import NumpyFileError, StoredArray, open_npz
+from neurosim.storage import whole_or_nothing
 
 ENVIRONMENT = "NEUROSIM_DATA"
 
@@ -22,8 +24,6 @@ def data_directory(data_dir: Path | str | None = None) -> Path:
     chosen = data_dir or os.environ.get(ENVIRONMENT)
     if chosen:
         return Path(chosen).expanduser()
-    from platformdirs import user_cache_path
-
     return user_cache_path("neurosim", appauthor=False)
 
 
@@ -141,8 +141,6 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     Raises UnwritableError if the folder is not writable or full; errors of the block, a lost
     connection for one, pass through as they are.
     """
-    from neurosim.storage import whole_or_nothing  # here: a --help does not wait for h5py
-
     with ExitStack() as stack:
         try:
             temporary = stack.enter_context(whole_or_nothing(path))

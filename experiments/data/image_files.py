@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import final, overload
 
 import numpy as np
+from PIL import Image
 
 from neurosim.experiments.data.types import BrokenDataError
 
@@ -33,8 +34,6 @@ class ImageFiles(Sequence[np.ndarray]):
         """Raises BrokenDataError, which names the file."""
         if isinstance(index, slice):
             return ImageFiles(self.paths[index])
-        from PIL import Image
-
         path = self.paths[index]
         try:
             with Image.open(path) as image:

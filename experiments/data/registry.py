@@ -9,11 +9,16 @@ Nothing is downloaded unless `download=True` is given. See docs/data.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from neurosim.experiments.data.brain92 import load_brain92
+from neurosim.experiments.data.cifar10 import load_cifar10, load_cifar10_part
+from neurosim.experiments.data.demo_data import demo_stimuli, demo_training_images
 from neurosim.experiments.data.files import Access, data_directory
+from neurosim.experiments.data.things import load_things
 from neurosim.experiments.data.types import (
     BrokenDataError,
     DataError,
@@ -85,65 +90,19 @@ def _find(what: str, name: str, known: Mapping[str, Loader]) -> Loader:
     return known[name]
 
 
-# The loaders import when called: a --help waits for none of them.
-
-
-def _demo_images(access: Access) -> TrainingImages:
-    from neurosim.experiments.data.demo_data import demo_training_images
-
-    return demo_training_images()
-
-
-def _cifar10(access: Access) -> TrainingImages:
-    from neurosim.experiments.data.cifar10 import load_cifar10
-
-    return load_cifar10(access)
-
-
-def _cifar10_12k(access: Access) -> TrainingImages:
-    from neurosim.experiments.data.cifar10 import load_cifar10_part
-
-    return load_cifar10_part("cifar10-12k", access)
-
-
-def _cifar10_mini(access: Access) -> TrainingImages:
-    from neurosim.experiments.data.cifar10 import load_cifar10_part
-
-    return load_cifar10_part("cifar10-mini", access)
-
-
-def _demo_stimuli(access: Access, rois: Sequence[str] | None) -> StimulusSet:
-    from neurosim.experiments.data.demo_data import demo_stimuli
-
-    return demo_stimuli(rois)
-
-
-def _brain92(access: Access, rois: Sequence[str] | None) -> StimulusSet:
-    from neurosim.experiments.data.brain92 import load_brain92
-
-    return load_brain92(access, rois)
-
-
-def _things(access: Access, rois: Sequence[str] | None) -> StimulusSet:
-    from neurosim.experiments.data.things import load_things
-
-    return load_things(access, rois, name="things", choice="first-exemplar")
-
-
-def _things_test(access: Access, rois: Sequence[str] | None) -> StimulusSet:
-    from neurosim.experiments.data.things import load_things
-
-    return load_things(access, rois, name="things-test", choice="test-images")
-
-
 TRAINING_SETS: Mapping[str, TrainingLoader] = MappingProxyType(
     {
-        "demo": _demo_images,
-        "cifar10": _cifar10,
-        "cifar10-12k": _cifar10_12k,
-        "cifar10-mini": _cifar10_mini,
+        "demo": lambda access: demo_training_images(),
+        "cifar10": load_cifar10,
+        "cifar10-12k": partial(load_cifar10_part, "cifar10-12k"),
+        "cifar10-mini": partial(load_cifar10_part, "cifar10-mini"),
     }
 )
 STIMULUS_SETS: Mapping[str, StimulusLoader] = MappingProxyType(
-    {"demo": _demo_stimuli, "brain92": _brain92, "things": _things, "things-test": _things_test}
+    {
+        "demo": lambda access, rois: demo_stimuli(rois),
+        "brain92": load_brain92,
+        "things": partial(load_things, name="things", choice="first-exemplar"),
+        "things-test": partial(load_things, name="things-test", choice="test-images"),
+    }
 )

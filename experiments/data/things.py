@@ -16,14 +16,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from neurosim.experiments.data.files import ENVIRONMENT, Access, unwritable
 from neurosim.experiments.data.image_files import ImageFiles
 from neurosim.experiments.data.types import BrokenDataError, MissingDataError, StimulusSet
-
-if TYPE_CHECKING:
-    from neurosim.rsa import BrainRDMs
+from neurosim.rsa import BrainRDMs
+from neurosim.rsa.brain.brain_files import BrainFileError
+from neurosim.rsa.brain.things import image_paths, load_things_fmri
+from neurosim.rsa.brain.things_files import (
+    ThingsFileError,
+    check_no_subject_lacks_responses,
+    files_below,
+    find_subjects,
+)
 
 FOLDER, IMAGES = "things", "object_images"
 _GET_BETAS = (
@@ -60,14 +65,6 @@ def load_things(
 
 
 def _build(kept: Path, folder: Path, choice: str, name: str, progress: bool) -> None:
-    from neurosim.rsa.brain.things import load_things_fmri
-    from neurosim.rsa.brain.things_files import (
-        ThingsFileError,
-        check_no_subject_lacks_responses,
-        files_below,
-        find_subjects,
-    )
-
     lacking = [] if (folder / IMAGES).is_dir() else [_GET_IMAGES]
     try:
         find_subjects(folder)
@@ -94,9 +91,6 @@ def _build(kept: Path, folder: Path, choice: str, name: str, progress: bool) -> 
 
 
 def _read(kept: Path) -> BrainRDMs:
-    from neurosim.rsa import BrainRDMs
-    from neurosim.rsa.brain.brain_files import BrainFileError
-
     try:
         return BrainRDMs.load(kept)
     except BrainFileError as error:
@@ -104,8 +98,6 @@ def _read(kept: Path) -> BrainRDMs:
 
 
 def _images(folder: Path, stimuli: Sequence[str], name: str) -> list[Path]:
-    from neurosim.rsa.brain.things import image_paths
-
     if not (folder / IMAGES).is_dir():
         raise _missing(name, folder, [_GET_IMAGES])
     try:

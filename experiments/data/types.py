@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 if TYPE_CHECKING:
     from neurosim.experiments.data.image_files import ImageFiles
@@ -210,8 +211,6 @@ def resize(images: np.ndarray, px: int) -> np.ndarray:
 
 
 def _interpolate(images: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    import torch  # here, so that a --help or a table of RDMs does not wait for it
-
     channels_first = torch.from_numpy(images).permute(0, 3, 1, 2)
     resized = torch.nn.functional.interpolate(
         channels_first, size=size_px, mode="bilinear", antialias=True, align_corners=False

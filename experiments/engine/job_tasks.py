@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 
@@ -14,7 +13,6 @@ from neurosim.experiments.job.job import Cell, CellData
 from neurosim.experiments.job.store import CellStore, cell_identity
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison, Execution
-from neurosim.experiments.system.code import code_sha256
 from neurosim.storage import DamagedFileError, read_tree
 
 #: What a job costs per epoch, relative to others, until its own time is known.
@@ -33,12 +31,7 @@ class JobTask(AbstractTask):
 
     settings: Comparison
     rule: str
-    seed: int
-    folder: Path
-    data_dir: Path | None
     device: str = "cpu"
-    deterministic: bool = True
-    code_sha256: str = field(default_factory=code_sha256)
     variant: str = ""
 
     @property
@@ -96,11 +89,9 @@ class JobTask(AbstractTask):
 
 def tasks_of(settings: Comparison, execution: Execution, folder: RunFolder) -> list[JobTask]:
     """A task per job, those that take longest first, so that none is left alone at the end."""
-    # Workers may stand in another folder.
-    data_dir = execution.data_dir and Path(execution.data_dir).expanduser().absolute()
     tasks = [
-        JobTask(settings, rule, seed, folder.path.absolute(), data_dir,
-                execution.device, execution.deterministic)
+        JobTask(settings, rule, execution.device, seed=seed, folder=folder.path,
+                data_dir=execution.data_dir, deterministic=execution.deterministic)
         for rule in settings.rules
         for seed in settings.seeds
     ]  # fmt: skip

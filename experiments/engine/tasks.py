@@ -13,6 +13,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,18 +27,26 @@ from neurosim.experiments.system.code import code_sha256
 from neurosim.experiments.system.locks import locked
 
 
+@dataclass(frozen=True, kw_only=True)
 class AbstractTask(ABC):
-    """What a process needs to do one piece of work; a frozen dataclass, as it is pickled.
+    """What a process needs to do one piece of work; it is pickled.
 
-    folder: where it is done. seed: with ``label``, what tells it apart in a log.
-    deterministic: hold torch to deterministic algorithms.
+    seed: with ``label``, what tells it apart in a log. folder: where it is done.
+    data_dir: of the data sets. deterministic: hold torch to deterministic algorithms.
     code_sha256: of the code that asks; a process with other code refuses.
     """
 
-    folder: Path
     seed: int
-    deterministic: bool
-    code_sha256: str
+    folder: Path
+    data_dir: Path | None = None
+    deterministic: bool = True
+    code_sha256: str = field(default_factory=code_sha256)
+
+    def __post_init__(self) -> None:
+        # Workers may stand in another folder.
+        for name in ("folder", "data_dir"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(path).expanduser().absolute())
 
     @property
     @abstractmethod
@@ -45,9 +54,9 @@ class AbstractTask(ABC):
         """What it is of, without the seed."""
 
     @property
-    @abstractmethod
     def n_steps(self) -> int:
         """How many steps its progress counts (epochs of training)."""
+        return 1
 
     @property
     def cost(self) -> float:

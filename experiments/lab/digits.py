@@ -6,8 +6,7 @@ After Diehl & Cook 2015 (10.3389/fncom.2015.00099), on the real digits that scik
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import matplotlib
@@ -27,7 +26,6 @@ from neurosim.experiments.results.table import write_csv
 from neurosim.experiments.results.trees import table_of, tree_of
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import Execution
-from neurosim.experiments.system.code import code_sha256
 from neurosim.models.spiking.competitive import (
     ClassOfCell,
     Competition,
@@ -64,10 +62,6 @@ class DigitsTask(AbstractPart):
     """One seed: its network read out, trained and read out again."""
 
     settings: Settings
-    seed: int
-    folder: Path
-    deterministic: bool = True
-    code_sha256: str = field(default_factory=code_sha256)
 
     @property
     def label(self) -> str:
@@ -110,8 +104,7 @@ def run(settings: Settings) -> str:
     with folder.held():
         # Before the work, so that a folder that cannot be written to is refused at once.
         folder.record_asked({"settings": asked})
-        out = folder.path.absolute()
-        tasks = [DigitsTask(settings, seed, out) for seed in settings.seeds]
+        tasks = [DigitsTask(settings, seed=seed, folder=folder.path) for seed in settings.seeds]
         runner = runner_of(Execution(workers=settings.workers))
         derived = finished(folder, tasks, runner, settings.workers)
         return derived.words(lambda: _write(folder, tasks, settings))

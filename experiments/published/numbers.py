@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,6 @@ from neurosim.experiments.progress.run import finished
 from neurosim.experiments.published.targets import BOUNDED, LAYERS, PUBLISHED
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import Comparison, Execution
-from neurosim.experiments.system.code import code_sha256
 from neurosim.storage import read_tree, write_text, write_tree
 from neurosim.streams import generator
 from neurosim.training import Trainer, movement
@@ -42,11 +41,6 @@ class TrainingTask(AbstractTask):
 
     settings: Comparison
     rule: str
-    seed: int
-    folder: Path
-    data_dir: Path | None
-    deterministic: bool = True
-    code_sha256: str = field(default_factory=code_sha256)
 
     @property
     def label(self) -> str:
@@ -124,7 +118,7 @@ def run(settings: Comparison, execution: Execution, out: Path) -> str:
             }
         )
         tasks = [
-            TrainingTask(settings, rule, seed, out.absolute(), execution.data_dir)
+            TrainingTask(settings, rule, seed=seed, folder=out, data_dir=execution.data_dir)
             for rule in settings.rules
         ]
         finished(folder, tasks, runner_of(execution), execution.workers)

@@ -96,7 +96,8 @@ def _task(
     of_job = replace(settings, without=left_off, rules=(rule,))
     # Readable for the few switches that one rule has.
     name = f"without-{'+'.join(left_off) or 'none'}"
-    return JobTask(of_job, rule, seed, out.absolute(), execution.data_dir, variant=name)
+    return JobTask(of_job, rule, variant=name, seed=seed, folder=out,
+                   data_dir=execution.data_dir)  # fmt: skip
 
 
 def table_of(

@@ -79,7 +79,7 @@ def run(settings: EncoderSwap, execution: SwapExecution) -> str:
         if stimuli.simulated or images.simulated:
             print("SIMULATED data: images, subjects and ROIs are made by a program.")
         tasks = [
-            SwapTask(settings, encoder, seed, folder.path.absolute(), execution.data_dir)
+            SwapTask(settings, encoder, seed=seed, folder=folder.path, data_dir=execution.data_dir)
             for seed in settings.seeds
             for encoder in settings.encoders
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from neurosim.experiments.job.batches import epoch_batches, normalise
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.results.trees import tree_of
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
-from neurosim.experiments.system.code import code_sha256
 from neurosim.models.catalogue import readout_part
 from neurosim.models.network.layers import convolutional_network
 from neurosim.models.network.readouts import patterns
@@ -81,11 +80,6 @@ class SwapTask(AbstractPart):
 
     settings: EncoderSwap
     encoder: str
-    seed: int
-    folder: Path
-    data_dir: Path | None
-    deterministic: bool = True
-    code_sha256: str = field(default_factory=code_sha256)
 
     @property
     def label(self) -> str:

@@ -8,13 +8,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from neurosim.choices import shown
 from neurosim.experiments.system.reasons import StoppedError, is_out_of_memory, reason
+from neurosim.experiments.system.threads import one_thread
 
 
 class TasksFailedError(StoppedError):
@@ -83,6 +85,22 @@ def why_not_longer(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
         f"; the {asked.get('schedule')} learning rate of every epoch depends on how many there "
         "are, so epochs of the shorter training are not those of the longer one"
     )
+
+
+def command(
+    work: Callable[[Sequence[str] | None], int | None], *, interrupted: str
+) -> Callable[..., int]:
+    """The ``main`` of a command: its arguments (None: those of the process) -> its exit status.
+
+    Args:
+        work, interrupted: as in ``exit_status``; ``work`` is given the arguments.
+    """
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        one_thread()
+        return exit_status(partial(work, argv), interrupted=interrupted)
+
+    return main
 
 
 def exit_status(work: Callable[[], int | None], *, interrupted: str) -> int:

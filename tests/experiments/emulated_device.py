@@ -123,7 +123,7 @@ def cell(out: Path, rule: str, device: str) -> Any:
     """The table of one cell."""
     folder = out / device
     folder.mkdir(parents=True, exist_ok=True)
-    task = JobTask(SETTINGS, rule, 1, folder, None, device)
+    task = JobTask(SETTINGS, rule, device, seed=1, folder=folder)
     run_task(task, lambda event, /, **values: None)
     return read_table(folder / "cells" / f"{task.stem}.h5").select_dtypes("number")
 

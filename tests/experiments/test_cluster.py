@@ -215,7 +215,7 @@ def test_a_wrong_file_is_refused_before_any_work(tmp_path, capsys):
 def test_a_cell_lost_in_the_same_epoch_is_given_up():
     """Each time it trains epoch 1 again before the evaluation takes too much memory; an epoch
     that is new counts as progress."""
-    task = JobTask(Comparison(), "bp", 1, Path(), None)
+    task = JobTask(Comparison(), "bp", seed=1, folder=Path())
     losses = Losses()
     for epoch in (1, 1, 2, 2, 2):
         losses.heard(task, {"event": "epoch", "epoch": epoch})

@@ -153,7 +153,7 @@ def results(folder: Path, rules: tuple[str, ...], **profile: object) -> pd.DataF
     run, tables = RunFolder(folder), []
     run.claim(settings, load_training_images("demo"), load_stimuli("demo"))
     for rule in rules:
-        run_task(JobTask(settings, rule, 3, folder, None), lambda *_, **__: None)
+        run_task(JobTask(settings, rule, seed=3, folder=folder), lambda *_, **__: None)
         tables.append(read_table(run.cell(rule, 3)))
     return merge(tables, reference_table(load_stimuli("demo"), (32,)), simulated=True)
 

@@ -116,7 +116,7 @@ def test_a_sentence_of_our_own_stays_as_it_is(kind, capsys):
 )
 def test_a_worker_that_is_lost_again_and_again_says_how_it_ended(why, told):
     """Memory is named only where the system killed it: a worker that left by itself did not."""
-    task = JobTask(Comparison(), "bp", 1, Path("x"), None)
+    task = JobTask(Comparison(), "bp", seed=1, folder=Path("x"))
     losses = Losses()
     events = [losses.count(task, why) for _ in range(MAX_LOSSES)]
     assert [event["event"] for event in events] == ["lost"] * (MAX_LOSSES - 1) + ["failed"]
