@@ -15,7 +15,7 @@ from neurosim.experiments.audit.types import (
     worst,
 )
 from neurosim.experiments.results.seed_intervals import interval
-from neurosim.experiments.results.shown_numbers import number
+from neurosim.experiments.results.words import between, number
 
 #: A score of which low-level features leave less than this share is mostly theirs.
 _LEAST_LEFT = 0.5
@@ -54,8 +54,7 @@ def low_level(audited: Audited) -> Finding:
             top = max(of_roi, key=lambda v: v["rho"])
             lines.append(
                 f"{roi}: the best, {top['rule']} at {number(top['rho'])}, is "
-                f"{top['rho'] / bounds[0]:.0%} of the lower noise bound ({number(bounds[0])} to "
-                f"{number(bounds[1])})."
+                f"{top['rho'] / bounds[0]:.0%} of the lower noise bound ({between(*bounds)})."
             )
     heads = {
         PASS: "Yes: every rule scores above every low-level reference.",

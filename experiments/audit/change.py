@@ -23,8 +23,8 @@ from neurosim.experiments.results.seed_intervals import (
     share_of_statistics,
     told_apart,
 )
-from neurosim.experiments.results.shown_numbers import signed
 from neurosim.experiments.results.table import EVALUATED_BATCH
+from neurosim.experiments.results.words import signed
 
 #: A normalisation part of this share of a change is named in the warning.
 _MOST_SHARE = 0.5

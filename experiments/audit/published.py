@@ -12,7 +12,7 @@ from neurosim.experiments.audit.types import (
     Finding,
 )
 from neurosim.experiments.results.published_things import VALID, beside
-from neurosim.experiments.results.shown_numbers import signed
+from neurosim.experiments.results.words import signed
 
 
 def beside_published(audited: Audited) -> Finding:

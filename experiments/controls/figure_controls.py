@@ -25,7 +25,7 @@ from neurosim.experiments.figures.style import (
 )
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.results.choice import REFERENCE
-from neurosim.experiments.results.shown_numbers import number
+from neurosim.experiments.results.words import between, seeds
 from neurosim.experiments.run.stored import INITIALISED, STATISTICS_ONLY, TRAINED
 
 #: Where a figure has more rules than these in a row, it grows too wide to read.
@@ -160,7 +160,7 @@ def panels(
     rules = rules[:_MAX_RULES]
     bounds = rows.drop_duplicates("roi").set_index("roi")[["noise_lower", "noise_upper"]]
     noise = ", ".join(
-        f"{roi} {number(lower)} to {number(upper)}"
+        f"{roi} {between(lower, upper)}"
         for roi, (lower, upper) in bounds.iterrows()
         if np.isfinite(lower)
     )
@@ -246,7 +246,11 @@ def draw_luminance(axes: Axes, result: Result, roi: str, sizes: Sequence[int]) -
 def _in_words(rows: pd.DataFrame, result: Result, what: str) -> str:
     readout = rows["readout"].iloc[0]
     n = rows.groupby("rule")["seed"].nunique()
-    seeds = f"{n.min()} to {n.max()}" if n.min() < n.max() else f"{n.max()}"
     return "  ·  ".join(
-        [f"{result.layer} ({readout})", what, "Spearman ρ, subject_mean", f"n = {seeds} seed(s)"]
+        [
+            f"{result.layer} ({readout})",
+            what,
+            "Spearman ρ, subject_mean",
+            f"n = {seeds(n.min(), n.max())}",
+        ]
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from neurosim.experiments.controls.words import learns, sign_sentence
 from neurosim.experiments.figures.style import rule_style
 from neurosim.experiments.job.stimulus_content import is_band
-from neurosim.experiments.results.shown_numbers import number, signed
+from neurosim.experiments.results.words import interval, number, signed
 
 _LEVELS = ("initialised", "statistics-only", "trained")
 _PARTS = ("normalisation_part", "learning_part", "change")
@@ -46,7 +46,7 @@ def page(
     for roi in models["roi"].unique():
         of_roi, at = models[models["roi"] == roi], f"{layer}, {px} px"
         bounds = of_roi[["noise_lower", "noise_upper"]].iloc[0]
-        lines += ["", f"## {roi}", "", f"Noise bounds {_range(*bounds)}."]
+        lines += ["", f"## {roi}", "", f"Noise bounds {interval(*bounds)}."]
         lines += _references(scores[scores["roi"] == roi])
         if parts is not None:
             here = _first_readout(parts[(parts["roi"] == roi) & (parts["layer"] == layer)])
@@ -122,7 +122,7 @@ def _parts(rows: pd.DataFrame) -> list[str]:
                 str(row["n_seeds"]),
                 *(number(row[level.replace("-", "_")]) for level in _LEVELS),
                 *(
-                    f"{signed(row[part])} {_range(row[f'{part}_lower'], row[f'{part}_upper'])}"
+                    f"{signed(row[part])} {interval(row[f'{part}_lower'], row[f'{part}_upper'])}"
                     for part in _PARTS
                 ),
                 f"{row['learning_part_seeds_up']} of {row['n_seeds']}",
@@ -203,10 +203,6 @@ def _first_readout(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _names(row: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
     return [rule_style(str(row[k])).label if k == "rule" else str(row[k]) for k in keys]
-
-
-def _range(lower: float, upper: float) -> str:
-    return f"[{number(float(lower))}, {number(float(upper))}]"
 
 
 def _markdown(names: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:

@@ -7,6 +7,7 @@ import pandas as pd
 from neurosim.experiments.controls.result import Result
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.job.stimulus_content import is_band
+from neurosim.experiments.results.words import interval, number
 
 #: Its trained state is its statistics-only one.
 _LEVELS = ("initialised", "statistics_only", "trained")
@@ -104,10 +105,10 @@ def _simulated(result: Result) -> str:
 def _printed(rows: pd.DataFrame, keys: list[str]) -> str:
     shown = rows[keys].copy()
     for name in (*_LEVELS, *_PARTS):
-        shown[name.replace("_", " ")] = rows[name].map("{:.3f}".format)
+        shown[name.replace("_", " ")] = rows[name].map(number)
         if name in _PARTS:
             shown[name.replace("_", " ")] += [
-                f" [{low:.3f}, {high:.3f}]"
+                f" {interval(low, high)}"
                 for low, high in zip(rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)
             ]
     return shown.to_string(index=False)

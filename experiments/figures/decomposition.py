@@ -22,8 +22,8 @@ from neurosim.experiments.figures.style import (
     what_rules_mean,
 )
 from neurosim.experiments.results.choice import Headline, extent
-from neurosim.experiments.results.shown_numbers import p_value, signed
 from neurosim.experiments.results.table import SeedTest, learning_tests
+from neurosim.experiments.results.words import p_value, signed
 
 _NORMALISATION = "#c9c2b4"
 

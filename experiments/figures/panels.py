@@ -23,8 +23,8 @@ from neurosim.experiments.figures.style import (
     rule_style,
 )
 from neurosim.experiments.results.choice import Headline, View, extent
-from neurosim.experiments.results.shown_numbers import number, p_value
 from neurosim.experiments.results.table import STAR_LEVELS, SeedTest, adjusted
+from neurosim.experiments.results.words import between, number, p_value
 
 #: A bound or reference this many data ranges away is drawn apart, so that the data stay readable.
 _NEAR = 0.45
@@ -167,7 +167,7 @@ def reference_handles(values: Mapping[str, float]) -> list[Line2D]:
 
 def noise_note(views: Sequence[View]) -> str:
     """The noise bounds of these regions, in words."""
-    found = [f"{v.roi} {number(v.bounds[0])} to {number(v.bounds[1])}" for v in views if v.bounds]
+    found = [f"{v.roi} {between(*v.bounds)}" for v in views if v.bounds]
     missing = [v.roi for v in views if not v.bounds]
     parts = [f"Noise bounds: {', '.join(found)}"] if found else []
     return "; ".join([*parts, *(f"{roi} has none" for roi in missing)])
@@ -191,7 +191,7 @@ def band(axes: Axes, view: View, *, label: bool = False) -> None:
     axes.axhspan(*view.bounds, color=BAND, lw=0, zorder=0, gid="band")
     if label:
         top = min(view.bounds[1], axes.get_ylim()[1])
-        bounds = f"noise bounds {number(view.bounds[0])} to {number(view.bounds[1])}"
+        bounds = f"noise bounds {between(*view.bounds)}"
         axes.text(0.99, top, bounds, transform=axes.get_yaxis_transform(), ha="right",
                   va="top", fontsize=7.5, color=BAND_TEXT)  # fmt: skip
 

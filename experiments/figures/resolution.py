@@ -30,7 +30,7 @@ from neurosim.experiments.figures.style import (
     what_rules_mean,
 )
 from neurosim.experiments.results.choice import Headline, View
-from neurosim.experiments.results.shown_numbers import number
+from neurosim.experiments.results.words import between
 
 #: Column -> one score a seed of a rule in a view: what is known of the network at that point.
 STATES: Mapping[str, Callable[[View, str, int], pd.Series]] = {
@@ -89,7 +89,7 @@ def resolution(headline: Headline) -> Figure:
             axes.set_xticklabels([str(px) for px in sizes])
         grid[row][0].set_ylabel(f"{roi}\nSpearman ρ")
         bounds = of_roi[sizes[0]].bounds
-        noise = f"{number(bounds[0])} to {number(bounds[1])}" if bounds else "none"
+        noise = between(*bounds) if bounds else "none"
         grid[row][-1].annotate(
             f"noise bounds\n{noise}", (1, 0.5), (5, 0), xycoords="axes fraction",
             textcoords="offset points", va="center", fontsize=7.5, color=BAND_TEXT,

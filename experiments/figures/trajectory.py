@@ -44,7 +44,7 @@ from neurosim.experiments.figures.style import (
     what_rules_mean,
 )
 from neurosim.experiments.results.choice import Headline, View, extent
-from neurosim.experiments.results.shown_numbers import number
+from neurosim.experiments.results.words import between
 
 
 @styled
@@ -142,7 +142,7 @@ def all_regions(headline: Headline) -> Figure:
             if row == 0:
                 axes.set_title(_column_title(headline, layer), fontsize=8.5, pad=5)
         bounds = views[roi, headline.layers[0]].bounds
-        noise = f"{number(bounds[0])} to {number(bounds[1])}" if bounds else "none"
+        noise = between(*bounds) if bounds else "none"
         grid[row][0].set_ylabel(f"{roi}\nSpearman ρ")
         grid[row][-1].annotate(
             f"noise bounds\n{noise}", (1, 0.5), (5, 0), xycoords="axes fraction",

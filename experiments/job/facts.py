@@ -7,11 +7,12 @@ learning move; an object without words of its own is shown as ``Name(field=value
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import singledispatch
 from typing import Any
 
+from neurosim.experiments.results.words import counted
 from neurosim.models.network.layers import Layer
 from neurosim.models.rules.learner import Learner
 from neurosim.models.spiking.dynamics import SpikingLayer
@@ -153,7 +154,7 @@ def _synapse(synapse: Any) -> str:
 
 def _norm(norm: Any) -> str:
     groups = getattr(norm, "n_groups", None)
-    return type(norm).__name__ + (f" of {groups} group{'s' * (groups != 1)}" if groups else "")
+    return type(norm).__name__ + (f" of {counted(groups, 'group')}" if groups else "")
 
 
 def _digest(layer: Any) -> str:
@@ -192,9 +193,3 @@ def _value(value: Any) -> str:
 def span(names: Sequence[str]) -> str:
     """``Conv1``, or ``Conv1 to head``."""
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-
-
-def listed(values: Iterable[object]) -> str:
-    """``a, b and c``."""
-    texts = [str(value) for value in values]
-    return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))

@@ -47,7 +47,7 @@ PUBLISHED_CHI2 = {
     ("nearest", "full"): 0.232,
     ("nearest", "minimal"): 0.348,
 }
-GOLDEN_FILE = Path(__file__).resolve().parent.parent / "tests" / "frozen" / "brian2_golden.json"
+GOLDEN_FILE = Path(__file__).resolve().parents[2] / "tests" / "frozen" / "brian2_golden.json"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from neurosim.experiments.lab.digits_settings import Settings
 from neurosim.experiments.progress.run import finished
 from neurosim.experiments.results.table import write_csv
 from neurosim.experiments.results.trees import table_of, tree_of
+from neurosim.experiments.results.words import counted
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import Execution
 from neurosim.models.spiking.competitive import (
@@ -124,7 +125,7 @@ def _write(
     mean = table.groupby(["network", "read_by"], sort=False)["accuracy"].agg(["mean", "min", "max"])
     text = (100 * mean).round(1).to_string()
     return (
-        f"accuracy on held-out digits, %, {len(tasks)} seed(s); chance is 10\n{text}",
+        f"accuracy on held-out digits, %, {counted(len(tasks), 'seed')}; chance is 10\n{text}",
         ["results.csv", "weights.h5", *(f"receptive_fields.{kind}" for kind in KINDS)],
     )
 

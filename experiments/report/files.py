@@ -13,7 +13,6 @@ from neurosim.experiments.job.store import read_table
 from neurosim.experiments.report.page import render
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.published_things import beside, is_things
-from neurosim.experiments.results.shown_numbers import number
 from neurosim.experiments.results.table import (
     describe,
     merge,
@@ -22,6 +21,7 @@ from neurosim.experiments.results.table import (
     write_csv,
     write_parquet,
 )
+from neurosim.experiments.results.words import between, counted, number
 from neurosim.experiments.run.derived import Derived
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.run.stored import StoredRun
@@ -168,9 +168,9 @@ def _roi_text(
         [
             "",
             f"{simulated}{roi}, {layer}, {px} px, normalisation {policy}, subject_mean Spearman; "
-            f"mean of {n_seeds} seed(s), epoch {table['epoch'].max()}",
+            f"mean of {counted(n_seeds, 'seed')}, epoch {table['epoch'].max()}",
             lines.to_string(index=False, float_format=number, na_rep="-"),
-            f"noise bounds {number(bounds['noise_lower'])} to {number(bounds['noise_upper'])}; "
+            f"noise bounds {between(bounds['noise_lower'], bounds['noise_upper'])}; "
             f"reference models: {accounts}",
             "",
         ]

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
-from neurosim.experiments.job.facts import LearnerFacts, in_words, listed
+from neurosim.experiments.job.facts import LearnerFacts, in_words
 from neurosim.experiments.job.job import MEASURED_EVERY
 from neurosim.experiments.job.profiles import Profile, profile_of
+from neurosim.experiments.results.words import counted, listed
 from neurosim.experiments.settings.config import Comparison
 
 _POLICIES = {
@@ -89,7 +90,7 @@ def _training(settings: Comparison, profile: Profile, facts: Sequence[LearnerFac
         f"Networks were {'trained on' if learned else 'shown'} {n_train} images of "
         f"{settings.training} drawn at random for each seed ({augmented}), in batches of "
         f"{settings.batch_size} (the last partial batch "
-        f"dropped), for {settings.epochs} epoch{'s' * (settings.epochs != 1)}, and tested on "
+        f"dropped), for {counted(settings.epochs, 'epoch')}, and tested on "
         f"{n_test} held-out images. Labels of training images were {settings.labels}. "
         f"{_schedules(facts)}Learning rules: {listed(f.rule for f in facts)}; seeds "
         f"{listed(settings.seeds)}. All rules of a seed see the same images in the same order "
@@ -198,11 +199,11 @@ def _scores(settings: Comparison, brain: BrainFacts, measured: Collection[str]) 
         "Representational dissimilarity is 1 - Pearson correlation between patterns; a score is "
         "the Spearman correlation between the upper triangles of two such matrices, in two "
         "conventions: subject_mean (a score for each subject, then their mean) and mean_rdm (the "
-        f"score with the subject-averaged matrix). Brain data: {n_subjects} "
-        f"subject{'s' * (n_subjects != 1)}, {listed(brain.rois)} ({brain.source}). {bounds} "
+        f"score with the subject-averaged matrix). Brain data: "
+        f"{counted(n_subjects, 'subject')}, {listed(brain.rois)} ({brain.source}). {bounds} "
         "Low-level reference models were scored alike. Changes were tested over seeds by an exact "
         "paired sign-flip test, two-sided, Benjamini-Hochberg over the tested rules; no p can "
-        f"fall below 2 / 2^n = {2 / 2 ** max(n, 1):.4g} with {n} seed{'s' * (n != 1)}.{sampled}"
+        f"fall below 2 / 2^n = {2 / 2 ** max(n, 1):.4g} with {counted(n, 'seed')}.{sampled}"
     )
 
 

@@ -37,6 +37,7 @@ from neurosim.experiments.report.sources import sources_of
 from neurosim.experiments.report.tables import Field, tables
 from neurosim.experiments.report.verdicts import Verdict, cautions, in_short, verdicts
 from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.results.words import counted, listed
 from neurosim.experiments.run.stored import StoredRun
 from neurosim.experiments.settings.options import to_yaml
 
@@ -81,14 +82,12 @@ def _figure(name: str, svg: str) -> dict[str, str]:
 def _head(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     settings = run.settings
     n_seeds = len(settings.seeds)
-    names = _in_words([rule_style(rule).label for rule in settings.rules])
+    names = listed([rule_style(rule).label for rule in settings.rules])
     return {
-        "title": f"{settings.stimuli}: {len(settings.rules)} "
-        f"rule{'s' * (len(settings.rules) != 1)}, {n_seeds} seed{'s' * (n_seeds != 1)}, "
-        f"{settings.epochs} epoch{'s' * (settings.epochs != 1)}",
+        "title": f"{settings.stimuli}: {counted(len(settings.rules), 'rule')}, "
+        f"{counted(n_seeds, 'seed')}, {counted(settings.epochs, 'epoch')}",
         "lead": f"{names}: one network on {settings.training}, held against "
-        f"{_in_words(stimuli.brain.rois)} of {stimuli.brain.n_subjects} "
-        f"subject{'s' * (stimuli.brain.n_subjects != 1)}.",
+        f"{listed(stimuli.brain.rois)} of {counted(stimuli.brain.n_subjects, 'subject')}.",
         "simulated": stimuli.simulated,
         "one_seed": len({job.seed for job in run.readable}) < 2,
         "partial": run.is_partial,
@@ -98,10 +97,6 @@ def _head(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str,
         "made_on": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "gradient": gradient(),
     }
-
-
-def _in_words(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _verdicts(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from neurosim.experiments.figures.style import rule_style
 from neurosim.experiments.report.tables import Column, Field, Table
 from neurosim.experiments.results.choice import REFERENCE, Headline
 from neurosim.experiments.results.published_things import VALID, beside, is_things
-from neurosim.experiments.results.shown_numbers import number, signed
+from neurosim.experiments.results.words import number, signed
 
 _WORDS = ("source", "quantity", "rule", "region", "layer", "normalisation", "convention", "status")
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from neurosim.experiments.figures.style import rule_style
 from neurosim.experiments.results.choice import REFERENCE, Headline
-from neurosim.experiments.results.shown_numbers import number, p_value, signed
 from neurosim.experiments.results.table import summary
+from neurosim.experiments.results.words import listed, number, p_value, signed
 
 #: Column of the result table -> heading and what shows it; what only some rules measure.
 _MEASURED = {
@@ -157,20 +157,15 @@ def _movement(headline: Headline) -> Table:
         "direction change (1 − cos)", "counts as", *(_MEASURED[name][0] for name in measured),
     ]  # fmt: skip
     columns = [Column(n, n in ("rule", "layer", "learns by", "counts as")) for n in names]
-    sampled = _listed([_MEASURED[name][0] for name in measured])
+    sampled = listed(_MEASURED[name][0] for name in measured)
     return Table(
         "How far each layer moved",
         columns,
         lines,
         "Displacement: Frobenius norm of the change over that of the initial weights. "
-        + f"{sampled}: mean over every tenth batch of the epoch before the checkpoint, not over "
-        "all of them." * bool(measured),
+        + f"{sampled[:1].upper()}{sampled[1:]}: mean over every tenth batch of the epoch before "
+        "the checkpoint, not over all of them." * bool(measured),
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    text = ", ".join(names)
-    return text[:1].upper() + text[1:]
 
 
 def _still(n_still: int, n: int) -> str:

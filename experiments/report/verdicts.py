@@ -12,13 +12,13 @@ from neurosim.experiments.figures.style import rule_style
 from neurosim.experiments.job.facts import STATISTICS, THRESHOLDS
 from neurosim.experiments.results.choice import REFERENCE, Headline, View
 from neurosim.experiments.results.seed_intervals import NEGLIGIBLE, share_of_statistics
-from neurosim.experiments.results.shown_numbers import number, p_value, signed
 from neurosim.experiments.results.table import (
     MIN_DISPLACEMENT,
     adapts,
     decompose,
     learning_tests,
 )
+from neurosim.experiments.results.words import between, listed, number, p_value, signed
 
 
 @dataclass(frozen=True)
@@ -68,21 +68,14 @@ def in_short(headline: Headline) -> list[str]:
                 against.append(label)
             else:
                 unsure.append(label)
-        sentence = f"{roi}, {view.layer}, {headline.px} px: "
-        if shares:
-            sentence += (
-                f"the share of the change that happens without any learning is {', '.join(shares)}"
-            )
-        if against:
-            sentence += "; " * bool(shares) + (
-                f"for {', '.join(against)} statistics and learning pull against each other"
-            )
-        if unsure:
-            sentence += "; " * bool(shares or against) + (
-                f"for {', '.join(unsure)} these seeds do not tell how much of it is statistics"
-            )
-        if not (shares or against or unsure):
-            sentence += "no rule changed its score to speak of"
+        groups = (
+            (shares, "the share of the change that happens without any learning is {}"),
+            (against, "for {} statistics and learning pull against each other"),
+            (unsure, "for {} these seeds do not tell how much of it is statistics"),
+        )
+        what = "; ".join(said.format(", ".join(rules)) for rules, said in groups if rules)
+        where = f"{roi}, {view.layer}, {headline.px} px"
+        sentence = f"{where}: {what or 'no rule changed its score to speak of'}"
         bounds = [v.text.partition(": ")[2] for v in against_bounds(headline, view)]
         told.append(
             ". ".join([sentence, *(b[:1].upper() + b[1:] for b in bounds)]).rstrip(".") + "."
@@ -240,7 +233,7 @@ def against_bounds(headline: Headline, view: View) -> list[Verdict]:
     return [
         Verdict(
             "bounds",
-            f"{view.roi}: {told} ({number(lower)} to {number(upper)}); the highest, "
+            f"{view.roi}: {told} ({between(lower, upper)}); the highest, "
             f"{rule_style(best).label}, scores {number(ends[best])}"
             + (f", {ends[best] / lower:.0%} of the lower one." if ends[best] > 0 < lower else "."),
         )
@@ -308,7 +301,7 @@ def readouts(headline: Headline) -> list[Verdict]:
     if other.empty:
         return []
     names = ", ".join(rule_style(rule).label for rule in other["rule"].unique())
-    by = " and ".join(rule_style(rule).label for rule in other["layer_rule"].unique())
+    by = listed(rule_style(rule).label for rule in other["layer_rule"].unique())
     all_rows = _movement(headline)
     own = all_rows[
         all_rows["rule"].isin(other["rule"]) & (all_rows["layer_rule"] == all_rows["rule"])
@@ -335,7 +328,7 @@ def accuracy(headline: Headline) -> list[Verdict]:
     told = ", ".join(f"{rule_style(str(r)).label} {number(float(v))}" for r, v in means.items())
     missing = _missing_controls(headline, movement)
     control = (
-        f" The control of untrained layers under a trained readout ({' and '.join(missing)}) is "
+        f" The control of untrained layers under a trained readout ({listed(missing)}) is "
         "not in this run, so no accuracy here shows that the layers below learned: add it to the "
         "rules."
         if missing

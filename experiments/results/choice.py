@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from neurosim.experiments.results.table import ANY_POLICY, decompose, held_rules, selection
+from neurosim.experiments.results.words import seeds
 
 REFERENCE = "reference:"
 #: The columns that a ``View`` keeps.
@@ -140,10 +141,7 @@ class Headline:
     def seeds_in_words(self) -> str:
         """n = ... seeds; a range where rules differ."""
         counts = self.models.groupby("rule")["seed"].nunique()
-        low, high = int(counts.min()), int(counts.max())
-        if low < high:
-            return f"n = {low} to {high} seeds"
-        return f"n = {high} seed" + "s" * (high != 1)
+        return f"n = {seeds(int(counts.min()), int(counts.max()))}"
 
     def in_words(self, *, layer: bool = True, px: Sequence[int] = ()) -> str:
         """The choice, for a figure's second line; ``px`` names the sizes of a sweep."""

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neurosim.experiments.figures.style import BAND, DPI, FAINT, INK, RC, WIDTH_IN, panel_title
+from neurosim.experiments.results.words import counted
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
 
 #: Colour by what a code uses: counts, times, digits, changes, populations; one hue a family.
@@ -86,7 +87,7 @@ class SwapResults:
         n_seeds = len(self.settings.seeds)
         best = f"rho of Conv3 with {self.rois[0]}"
         lines = [
-            f"Means over {n_seeds} seed(s); accuracy of a linear probe on Conv3 (pixels: "
+            f"Means over {counted(n_seeds, 'seed')}; accuracy of a linear probe on Conv3 (pixels: "
             f"{self.pixels:.3f}, chance: {self.chance:.3f}); spikes and events an image.",
             f"{'encoder':<18}{'accuracy':>9}{'input':>8}{'spikes':>8}{'events':>11}"
             f"{'ms/image':>10}  {best}",
@@ -126,8 +127,8 @@ def _new_figure(results: SwapResults, title: str, body_in: float, note: str) -> 
     under = "" if s.weight_dependence == "additive" else f", {s.weight_dependence}"
     said = (
         f"{s.training} images, {s.stimuli} stimuli, {s.cell} cells, "
-        f"{'-'.join(map(str, s.channels))} maps, {s.epochs} epoch(s) of STDP ({s.timing}{under}) "
-        f"on {s.n_train} images, {len(s.seeds)} seed(s)"
+        f"{'-'.join(map(str, s.channels))} maps, {counted(s.epochs, 'epoch')} of STDP "
+        f"({s.timing}{under}) on {s.n_train} images, {counted(len(s.seeds), 'seed')}"
     )
     figure.text(0.012, 1 - 0.33 / height, said, va="top", fontsize=8.5, color="#555555")
     if results.simulated:

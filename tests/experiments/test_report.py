@@ -22,8 +22,8 @@ from neurosim.experiments.report.gallery import filters, ranked
 from neurosim.experiments.report.tables import tables
 from neurosim.experiments.report.verdicts import in_short, verdicts
 from neurosim.experiments.results.choice import Headline
-from neurosim.experiments.results.shown_numbers import number, signed
 from neurosim.experiments.results.table import FIRST_COLUMNS, decompose, read_csv, selection
+from neurosim.experiments.results.words import number, signed
 from neurosim.experiments.training_dynamics import main
 
 RUN = [
