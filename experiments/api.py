@@ -18,21 +18,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from neurosim.choices import nearest, shown
+import pandas as pd
+from matplotlib.figure import Figure
+
+from neurosim.choices import Choices, nearest, shown
+from neurosim.experiments.comparison import HEADLINE_LAYER, run
+from neurosim.experiments.figures.all_figures import figures_of
+from neurosim.experiments.report.verdicts import verdicts
+from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.results.table import read_csv
+from neurosim.experiments.run.stored import StoredRun
 from neurosim.experiments.settings.config import PRESETS, Comparison, Execution, with_checkpoints
 from neurosim.experiments.settings.options import Layer, build, in_python, names
 from neurosim.experiments.system.threads import one_thread
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-    from neurosim.experiments.results.choice import Headline
-
-#: The layer that figures and verdicts are about, if no other is asked for.
-LAYER = "FC1"
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,11 @@ class Run:
     """
 
     path: Path
-    layer: str = LAYER
+    layer: str = HEADLINE_LAYER
 
     @cached_property
     def results(self) -> pd.DataFrame:
         """The tidy table, one row a score."""
-        from neurosim.experiments.results.table import read_csv
-
         return read_csv(self.path / "results.csv")
 
     @property
@@ -60,9 +58,6 @@ class Run:
     @cached_property
     def verdicts(self) -> list[str]:
         """What the numbers say, in plain sentences."""
-        from neurosim.experiments.report.verdicts import verdicts
-        from neurosim.experiments.results.choice import Headline
-
         return [v.text for v in verdicts(Headline.of(self.results, layer=self.layer))]
 
     @property
@@ -71,14 +66,11 @@ class Run:
         return self.path / "report.html"
 
 
-class _Figures(Mapping[str, "Figure"]):
+class _Figures(Mapping[str, Figure]):
     def __init__(self, run: Run) -> None:
         self._run = run
 
     def __getitem__(self, name: str) -> Figure:
-        from neurosim.choices import Choices
-        from neurosim.experiments.results.choice import Headline
-
         draw = Choices("figure", dict(self._known()))[name]
         figure = draw(Headline.of(self._run.results, layer=self._run.layer))
         # A notebook shows what has this method; figures made without pyplot have none.
@@ -92,9 +84,6 @@ class _Figures(Mapping[str, "Figure"]):
         return len(self._known())
 
     def _known(self) -> Mapping[str, Callable[[Headline], Figure]]:
-        from neurosim.experiments.figures.all_figures import figures_of
-        from neurosim.experiments.run.stored import StoredRun
-
         return figures_of(StoredRun.read(self._run.path).settings.stimuli)
 
 
@@ -155,8 +144,6 @@ def compare(
 
 
 def _run(preset: str, settings: Mapping[str, Any], where: Mapping[str, Any], folder: Path) -> None:
-    from neurosim.experiments.comparison import run
-
     start = PRESETS[preset]
     # A notebook's sequences: range(5), an array of seeds.
     plain = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in settings.items()}
@@ -168,7 +155,7 @@ def _run(preset: str, settings: Mapping[str, Any], where: Mapping[str, Any], fol
     run(chosen, execution, folder)
 
 
-def open_run(path: Path | str, *, layer: str = LAYER) -> Run:
+def open_run(path: Path | str, *, layer: str = HEADLINE_LAYER) -> Run:
     """A run that has its results.
 
     Raises:

@@ -1,4 +1,4 @@
 """Controls on a finished run: normalisation policies, sizes, spatial frequencies.
 
-May import, of its neighbours: data, engine, figures, job, progress, results, run, settings, system.
+May import, of its neighbours: data, engine, figures, job, progress, results, run, settings.
 """

@@ -24,8 +24,8 @@ from neurosim.experiments.job.batches import first_batches, normalise
 from neurosim.experiments.job.evaluate import Evaluation, low_level_rdms
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.job.job import build_learner
-from neurosim.experiments.job.profiles import profile_of
 from neurosim.experiments.job.stimulus_content import shown
+from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.results.trees import table_of, tree_of
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.run.stored import State, StoredRun

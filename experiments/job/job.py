@@ -24,9 +24,9 @@ from neurosim.experiments.job.batches import LABELS, epoch_batches, first_batche
 from neurosim.experiments.job.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.job.facts import moved_without_learning
-from neurosim.experiments.job.profiles import profile_of
 from neurosim.experiments.job.store import CellStore
 from neurosim.experiments.job.store import read_table as read_table
+from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.settings.config import Comparison
 from neurosim.models.catalogue import CONTROL_OF
 from neurosim.models.rules.learner import Learner, SharedStart

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from neurosim.experiments.job.batches import AUGMENTATIONS, Augmentation
 from neurosim.experiments.job.extraction import AbstractExtraction, Pure
 from neurosim.experiments.job.readings import Reading
-from neurosim.experiments.settings.config import Comparison
 from neurosim.models.catalogue import CONTROL_OF, RULES, with_frozen_body
 from neurosim.models.rules.learner import Learner, LearnerBuilder, SharedStart
 
@@ -52,15 +51,3 @@ class Profile:
         built = self.builders[learns](self.start(start, learns))
         learner = self.finish(built.with_schedule(schedule))
         return learner if learns == rule else with_frozen_body(rule, learner)
-
-
-def profile_of(settings: Comparison) -> Profile:
-    """The profile that the settings name, without the switches that they leave off."""
-    profile = Profile()
-    switched_on = settings.switches()
-    if switched_on:
-        from neurosim.experiments.job.switches import SWITCHES
-
-        for name in switched_on:
-            profile = SWITCHES[name].on(profile)
-    return profile

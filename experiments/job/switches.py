@@ -14,7 +14,7 @@ from neurosim.experiments.job.batches import AUGMENTATIONS, Augmentation, BlackB
 from neurosim.experiments.job.extraction import Recorded
 from neurosim.experiments.job.profiles import Profile
 from neurosim.experiments.job.readings import AsInitialised, BestLayer
-from neurosim.experiments.settings.config import DEFAULT_RULES
+from neurosim.experiments.settings.config import DEFAULT_RULES, Comparison
 from neurosim.models.published import learners
 from neurosim.models.published.leak import LeakingLearner
 from neurosim.models.published.starts import OwnStart
@@ -176,3 +176,11 @@ SWITCHES: Choices[AbstractSwitch] = Choices(
         "best_layer_per_epoch": BestLayerPerEpoch(),
     },
 )
+
+
+def profile_of(settings: Comparison) -> Profile:
+    """The profile that the settings name, without the switches that they leave off."""
+    profile = Profile()
+    for name in settings.switches():
+        profile = SWITCHES[name].on(profile)
+    return profile

@@ -17,7 +17,7 @@ from neurosim.experiments.engine.tasks import AbstractTask
 from neurosim.experiments.job.batches import epoch_batches, normalise
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.job.job import build_learner
-from neurosim.experiments.job.profiles import profile_of
+from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.progress.run import finished
 from neurosim.experiments.published.targets import BOUNDED, LAYERS, PUBLISHED
 from neurosim.experiments.run.asked import AskedFolder

@@ -12,9 +12,8 @@ import pandas as pd
 from neurosim.experiments.data.loaded import load_both
 from neurosim.experiments.engine.job_tasks import JobTask
 from neurosim.experiments.engine.runners import runner_of
-from neurosim.experiments.job.profiles import profile_of
 from neurosim.experiments.job.store import read_table
-from neurosim.experiments.job.switches import SWITCHES
+from neurosim.experiments.job.switches import SWITCHES, profile_of
 from neurosim.experiments.progress.run import finished
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import SWITCH_NAMES, Comparison, Execution

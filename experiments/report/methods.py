@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.job.facts import LearnerFacts, in_words
 from neurosim.experiments.job.job import MEASURED_EVERY
-from neurosim.experiments.job.profiles import Profile, profile_of
+from neurosim.experiments.job.profiles import Profile
+from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.results.words import counted, listed
 from neurosim.experiments.settings.config import Comparison
 

@@ -102,7 +102,7 @@ def bare(task: Any) -> None:
     from neurosim.experiments.job.batches import epoch_batches
     from neurosim.experiments.job.evaluate import test_accuracy
     from neurosim.experiments.job.job import build_learner
-    from neurosim.experiments.job.profiles import profile_of
+    from neurosim.experiments.job.switches import profile_of
     from neurosim.streams import generator
     from neurosim.training import Trainer
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from neurosim.experiments import cli
+
 ROOT = Path(__file__).resolve().parents[2]
 #: Folder -> the packages of this project it may import from.
 ALLOWED = {
@@ -100,6 +102,39 @@ def test_arrows_run_one_way(parent):
         beside = {m.removeprefix(inside).split(".")[0] for m in modules if m.startswith(inside)}
         graph[name] = (beside & set(within)) - {name}
     list(graphlib.TopologicalSorter(graph).static_order())  # raises where there is a cycle
+
+
+def own_imports_within_functions(path: Path) -> list[str]:
+    """Modules of this project that a file imports inside of functions."""
+    functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    found = []
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(function) if isinstance(function, functions) else ():
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            found += [name for name in names if package_of(name)]
+    return found
+
+
+#: Command lines are to answer --help before anything heavy is imported: they alone are lazy.
+COMMANDS = {ROOT / "experiments" / f"{c.module.split('.')[-1]}.py" for c in cli.COMMANDS.values()}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in FILES if p.is_relative_to(ROOT / "experiments") and p not in COMMANDS],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_imports_of_the_project_stand_at_the_top(path):
+    """What a module depends on is seen in its first lines; a cycle would show there."""
+    assert own_imports_within_functions(path) == []
+
+
+def test_commands_are_files_of_experiments_and_some_are_lazy():
+    """Else the test above would look at nothing, or pass over what is no command."""
+    files = COMMANDS - {ROOT / "experiments" / "__main__.py"}  # rsa's own
+    assert all(path.is_file() for path in files)
+    assert any(own_imports_within_functions(path) for path in files)
 
 
 def test_folders_are_small_and_installed():

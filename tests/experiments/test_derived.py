@@ -15,7 +15,7 @@ from neurosim.experiments.data import loaded
 from neurosim.experiments.data import registry as data
 from neurosim.experiments.job import evaluate
 from neurosim.experiments.job import job as cells
-from neurosim.experiments.job.profiles import profile_of
+from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.progress import plan
 from neurosim.experiments.progress import run as progress_run
 from neurosim.experiments.report import files as report

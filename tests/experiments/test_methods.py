@@ -11,8 +11,7 @@ from result_tables import table
 
 from neurosim.experiments.job.batches import AUGMENTATIONS
 from neurosim.experiments.job.facts import NOTHING, STATISTICS, THRESHOLDS, LearnerFacts, in_words
-from neurosim.experiments.job.profiles import profile_of
-from neurosim.experiments.job.switches import SWITCHES
+from neurosim.experiments.job.switches import SWITCHES, profile_of
 from neurosim.experiments.report.methods import BrainFacts, methods
 from neurosim.experiments.report.verdicts import verdicts
 from neurosim.experiments.results.choice import Headline

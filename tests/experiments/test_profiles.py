@@ -14,7 +14,7 @@ from neurosim.experiments.engine.tasks import run_task
 from neurosim.experiments.job.batches import CIFAR_MEAN, CIFAR_SD, BlackBorder, FlipAndCrop
 from neurosim.experiments.job.evaluate import ChangedStateError, Evaluation, reference_table
 from neurosim.experiments.job.job import read_table
-from neurosim.experiments.job.profiles import Profile, profile_of
+from neurosim.experiments.job.profiles import Profile
 from neurosim.experiments.job.readings import (
     AsInitialised,
     BestLayer,
@@ -22,7 +22,7 @@ from neurosim.experiments.job.readings import (
     Reading,
     StatisticsOnly,
 )
-from neurosim.experiments.job.switches import SWITCHES
+from neurosim.experiments.job.switches import SWITCHES, profile_of
 from neurosim.experiments.results.table import merge
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import PROFILES, SWITCH_NAMES, Comparison
