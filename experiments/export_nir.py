@@ -113,16 +113,12 @@ def _spikes(path: Path) -> bool:
 
 
 def _network(stored, rule: str, seed: int, epoch: int | None) -> SpikingNetwork:
-    from neurosim.experiments.job.job import build_learner
     from neurosim.experiments.run.stored import INITIALISED, TRAINED
 
     wanted = INITIALISED if epoch == 0 else TRAINED
     states = stored.states(None if epoch in (None, 0) else [epoch])
     (state,) = [s for s in states if (s.rule, s.seed, s.weights) == (rule, seed, wanted)]
-    tensors = state.tensors()
-    learner = build_learner(stored.settings, rule, seed, len(tensors["head.weight"]))
-    learner.load(tensors)
-    return learner.parts[0].net
+    return state.learner(stored.settings).parts[0].net
 
 
 main = command(_command, interrupted="nothing was written")

@@ -138,7 +138,7 @@ def draw_window(settings: Settings, timings: dict[str, Any]) -> None:
     from neurosim.experiments.lab import protocols as stdp_protocols
 
     table = stdp_protocols.window_table(timings, np.arange(-100.0, 101.0, 5.0).tolist())
-    _write(settings, "window", table, stdp_figures.drawn(stdp_figures.window, table))
+    _write(settings, "window", table, stdp_figures.window(table))
 
 
 def draw_frequency(settings: Settings, timings: dict[str, Any]) -> None:
@@ -157,7 +157,7 @@ def draw_frequency(settings: Settings, timings: dict[str, Any]) -> None:
     table = frequency_table(shown, [0.1, *np.arange(2.5, 50.1, 2.5)])
     fits = {name: chi2(timing) for name, timing in shown.items()}
     table["chi2_per_point"] = table["timing"].map(fits)
-    _write(settings, "frequency", table, stdp_figures.drawn(stdp_figures.frequency, table, fits))
+    _write(settings, "frequency", table, stdp_figures.frequency(table, fits))
 
 
 def draw_rates(settings: Settings, timings: dict[str, Any]) -> None:
@@ -179,7 +179,7 @@ def draw_rates(settings: Settings, timings: dict[str, Any]) -> None:
         total=len(known) * len(CURVES) * len(rates_hz), desc="rates", unit="point", disable=None,
     )  # fmt: skip
     table = pd.DataFrame(rows)
-    _write(settings, "rates", table, stdp_figures.drawn(stdp_figures.rates, table, run))
+    _write(settings, "rates", table, stdp_figures.rates(table, run))
 
 
 def draw_weights(settings: Settings, timings: dict[str, Any]) -> None:
@@ -210,9 +210,7 @@ def draw_weights(settings: Settings, timings: dict[str, Any]) -> None:
         for name, ensemble in ENSEMBLES.items()
     }
     write_csv(settings.out / "weights_theory.csv", line)
-    _write(
-        settings, "weights", table, stdp_figures.drawn(stdp_figures.weights, table, line, seconds)
-    )
+    _write(settings, "weights", table, stdp_figures.weights(table, line, seconds))
 
 
 def _write(settings: Settings, name: str, table, figure) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,10 +13,9 @@ from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
 from neurosim.experiments.job.evaluate import SCORED_LAYERS, reference_table
-from neurosim.experiments.job.job import build_learner
 from neurosim.experiments.job.store import read_table
 from neurosim.experiments.results.table import merge
-from neurosim.experiments.run.stored import TRAINED, State, StoredRun
+from neurosim.experiments.run.stored import TRAINED, StoredRun
 from neurosim.models.rules.learner import Learner
 
 #: Stimuli that each network is shown, at the training size.
@@ -34,23 +33,19 @@ def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
     """
     run = StoredRun.read(path).require_finished()
     settings = run.settings
-    images, stimuli = data_of(settings.training, settings.stimuli, data_dir)
-    n_classes = len(images.class_names)
+    _, stimuli = data_of(settings.training, settings.stimuli, data_dir)
     table = merge(
         [read_table(job.path) for job in run.finished],
         reference_table(stimuli, settings.evaluation_px),
         simulated=stimuli.simulated,
     )
 
-    def networks() -> Iterator[tuple[State, Learner]]:
-        for state in run.states():
-            if state.weights == TRAINED:
-                learner = build_learner(settings, state.rule, state.seed, n_classes)
-                learner.load(state.tensors())
-                yield state, learner
-
     shown = shown_stimuli(stimuli, settings.training_px)
-    checks = [check(learner, shown, state.name) for state, learner in networks()]
+    checks = [
+        check(state.learner(settings), shown, state.name)
+        for state in run.states()
+        if state.weights == TRAINED
+    ]
     # What the table lacks passes nothing either.
     checks += [Check(name, doubt="not in this table") for name in run.unfinished]
     findings = audit(table, checks, layer=layer, stimuli=settings.stimuli, shown_here=True)

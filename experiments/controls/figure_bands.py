@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from neurosim.experiments.controls.figure_controls import draw_luminance, panels, shown
 from neurosim.experiments.controls.result import Result
-from neurosim.experiments.figures.style import FAINT, INK, rule_style
+from neurosim.experiments.figures.style import FAINT, INK, rule_style, styled
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.job.stimulus_content import NATIVE, is_band
 from neurosim.experiments.run.stored import INITIALISED, TRAINED
@@ -20,8 +20,11 @@ _ONLY, _NOTCH = "only-", "notch-"
 def spatial_frequencies(result: Result) -> Figure | None:
     """rho of each octave band, and without it; None where no bands were shown."""
     rows = shown(result)
-    if not rows["content"].map(is_band).any():
-        return None
+    return _figure(result, rows) if rows["content"].map(is_band).any() else None
+
+
+@styled
+def _figure(result: Result, rows: pd.DataFrame) -> Figure:
     px = int(rows["px"].max())
     policies = [p for p in rows["normalisation"].unique() if p != NO_NORMALISATION]
     policy = "running" if "running" in policies or not policies else policies[0]

@@ -22,6 +22,7 @@ from neurosim.experiments.figures.style import (
     ZERO_POINT_MARKER,
     new_figure,
     rule_style,
+    styled,
 )
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.results.choice import REFERENCE
@@ -41,6 +42,7 @@ _SHORT = {
 _LUMINANCE = f"{REFERENCE}luminance"
 
 
+@styled
 def normalisation_cross(result: Result) -> Figure:
     """rho by policy, a panel a rule and ROI."""
     rows = shown(result)
@@ -82,6 +84,7 @@ def normalisation_cross(result: Result) -> Figure:
     return figure
 
 
+@styled
 def resolution_sweep(result: Result) -> Figure:
     """rho by px and content, a panel a rule and ROI."""
     rows = shown(result)

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from neurosim.experiments.controls.options import GridOptions, WorkOptions
@@ -19,7 +18,7 @@ from neurosim.experiments.controls.tasks import ControlFolder, ControlTask, scor
 from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.engine.runners import runner_of
-from neurosim.experiments.figures.style import KINDS, RC, save
+from neurosim.experiments.figures.style import KINDS, save
 from neurosim.experiments.job.evaluate import SCORED_LAYERS, reference_table
 from neurosim.experiments.progress.run import finished
 from neurosim.experiments.results.table import write_csv
@@ -130,8 +129,7 @@ class Control:
         names = [f"{name}.csv" for name in tables]
         result = Result(tables, layer, run.settings.training_px, stimuli.simulated)
         for name, draw in self.draw.items():
-            with matplotlib.rc_context(RC):
-                figure = draw(result)
+            figure = draw(result)
             if figure is not None:
                 save(figure, out, name)
                 names += [f"{name}.{kind}" for kind in KINDS]

@@ -23,7 +23,6 @@ from neurosim.experiments.engine.tasks import AbstractPart
 from neurosim.experiments.job.batches import first_batches, normalise
 from neurosim.experiments.job.evaluate import Evaluation, low_level_rdms
 from neurosim.experiments.job.events import Report
-from neurosim.experiments.job.job import build_learner
 from neurosim.experiments.job.stimulus_content import shown
 from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.results.trees import table_of, tree_of
@@ -81,9 +80,7 @@ class ControlTask(AbstractPart):
 
     def compute(self, report: Report) -> Mapping[str, Any]:
         """The scores, as a tree."""
-        images, _ = data_of(self.settings.training, self.settings.stimuli, self.data_dir)
-        learner = build_learner(self.settings, self.state.rule, self.seed, len(images.class_names))
-        learner.load(self.state.tensors())
+        learner = self.state.learner(self.settings)
         scores = score(
             learner,
             _evaluation(self.settings, self.seed, self.grid, self.data_dir),

@@ -7,8 +7,9 @@ import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol
 
 import matplotlib
 import numpy as np
@@ -18,8 +19,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from neurosim.experiments.results.choice import Headline
 from neurosim.storage import whole_or_nothing, write_text
+
+P = ParamSpec("P")
 
 #: Settings of matplotlib under which figures are drawn and written. DejaVu Sans ships with it.
 RC: dict[Any, Any] = {
@@ -299,12 +301,12 @@ def _lay_out(figure: Figure) -> None:
         figure.set_layout_engine("none")
 
 
-def styled(draw: Callable[[Headline], Figure]) -> Callable[[Headline], Figure]:
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Run a drawing function under ``RC``, and leave the settings outside as they were."""
 
-    def within(headline: Headline) -> Figure:
+    @wraps(draw)
+    def within(*shown: P.args, **options: P.kwargs) -> Figure:
         with matplotlib.rc_context(RC):
-            return draw(headline)
+            return draw(*shown, **options)
 
-    within.__name__, within.__doc__ = draw.__name__, draw.__doc__
     return within

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from neurosim.experiments.figures.style import DPI, FAINT, INK, RC, WIDTH_IN, panel_title
+from neurosim.experiments.figures.style import DPI, FAINT, INK, WIDTH_IN, panel_title, styled
 from neurosim.experiments.lab.protocols import CURVES, SJOSTROM, PoissonRun
 
 #: Okabe & Ito's palette; dashes differ as well, for readers who see no colour.
@@ -26,6 +25,7 @@ def look(index: int) -> dict:
     }
 
 
+@styled
 def window(table: pd.DataFrame) -> Figure:
     """Change by one pair against its lag: dots from the kernel, line the closed form."""
     names = list(table["timing"].unique())
@@ -50,6 +50,7 @@ def window(table: pd.DataFrame) -> Figure:
     return figure
 
 
+@styled
 def frequency(table: pd.DataFrame, chi2: Mapping[str, float]) -> Figure:
     """Change by 60 pairings against their rate, with the data of Sjostrom et al. 2001."""
     figure = _figure(4.3)
@@ -95,6 +96,7 @@ def _beyond(changes: pd.Series) -> str:
     return f" (beyond the axis, to {' and '.join(told)})" if told else ""
 
 
+@styled
 def rates(table: pd.DataFrame, run: PoissonRun) -> Figure:
     """Mean change a second under Poisson spikes: points from the kernel, lines the closed form."""
     figure = _figure(3.9)
@@ -118,6 +120,7 @@ def rates(table: pd.DataFrame, run: PoissonRun) -> Figure:
     return figure
 
 
+@styled
 def weights(table: pd.DataFrame, theory: pd.DataFrame, seconds: Mapping[str, float]) -> Figure:
     """Weights after Poisson drive of so many seconds: bars from the kernel, line the stationary
     density."""
@@ -145,9 +148,3 @@ def _short(value: float) -> str:
 
 def _figure(height_in: float) -> Figure:
     return Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
-
-
-def drawn(draw: Callable[..., Figure], *tables) -> Figure:
-    """A figure under the style of all figures."""
-    with matplotlib.rc_context(RC):
-        return draw(*tables)

@@ -13,9 +13,8 @@ from scipy.stats import rankdata
 
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
-from neurosim.experiments.job.job import build_learner
-from neurosim.experiments.run.stored import StoredJob, StoredRun
-from neurosim.models.network.readouts import READOUTS, UNITS
+from neurosim.experiments.job.extraction import Pure
+from neurosim.models.network.readouts import patterns
 from neurosim.models.rules.learner import Learner
 from neurosim.models.spiking.dynamics import SpikingNetwork, SpikingPoint
 from neurosim.rsa import compute_rdm, reference_rdms, to_square
@@ -45,14 +44,6 @@ class Filters:
     trained: NDArray[np.uint8]
     change: NDArray[np.uint8]
     change_scale: float
-
-
-def learner_of(run: StoredRun, job: StoredJob, weights: Mapping[str, Any]) -> Learner:
-    """The network of a job with the weights of one checkpoint; others can be loaded into it."""
-    n_classes = len(np.asarray(weights["head.bias"]))
-    learner = build_learner(run.settings, job.rule, job.seed, n_classes)
-    learner.load(weights)
-    return learner
 
 
 def filters(initial: Any, trained: Any) -> Filters:
@@ -138,9 +129,8 @@ def patterns_of(
 ) -> NDArray[np.floating]:
     """A layer's patterns to every stimulus, with the statistics of training."""
     found = []
-    for x in normalise(stimuli.at_px(px)).split(max(1, (128 * 32 * 32) // px**2)):
-        activity = learner.represent(x)[layer]
-        found.append(activity.flatten(1) if readout == UNITS else READOUTS[readout](activity))
+    for x in normalise(stimuli.at_px(px)).split(Pure().batch_size(px)):
+        found.append(patterns(learner.represent(x)[layer], readout))
     return torch.cat(found).cpu().numpy()
 
 

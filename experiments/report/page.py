@@ -22,7 +22,7 @@ from neurosim.experiments.figures.style import rule_style
 from neurosim.experiments.job.facts import LearnerFacts, RuleFacts
 from neurosim.experiments.report.audit import audit_of
 from neurosim.experiments.report.explorer import explorer
-from neurosim.experiments.report.gallery import filters, geometry, learner_of, patterns_of, rasters
+from neurosim.experiments.report.gallery import filters, geometry, patterns_of, rasters
 from neurosim.experiments.report.methods import BrainFacts, methods
 from neurosim.experiments.report.pictures import (
     figure_uri,
@@ -38,7 +38,7 @@ from neurosim.experiments.report.tables import Field, tables
 from neurosim.experiments.report.verdicts import Verdict, cautions, in_short, verdicts
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.words import counted, listed
-from neurosim.experiments.run.stored import StoredRun
+from neurosim.experiments.run.stored import StoredRun, learner_of
 from neurosim.experiments.settings.options import to_yaml
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -167,7 +167,7 @@ def _networks(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[
             }
         )
         # Built once: the thresholds of a spiking network take a while to calibrate.
-        learner = learner_of(run, job, first)
+        learner = learner_of(run.settings, rule, job.seed, first)
         facts.append(LearnerFacts.of(rule, job.seed, learner))
         where = (headline.px, headline.layer, readout)
         for weights, state in ((first, "as initialised"), (last, f"epoch {job.epoch}")):

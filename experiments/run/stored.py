@@ -11,10 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from neurosim.experiments.job.job import build_learner
 from neurosim.experiments.job.revisions import revision_of
 from neurosim.experiments.job.store import read_table
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
+from neurosim.models.rules.learner import Learner
 from neurosim.storage import DamagedFileError, read_tree
 
 #: What a network's weights have been through.
@@ -63,6 +65,17 @@ class State:
             f"{self.path} holds no {self.weights} network of epoch {self.epoch}: "
             "run the comparison again into another folder"
         )
+
+    def learner(self, settings: Comparison) -> Learner:
+        """The network, ready to be shown something."""
+        return learner_of(settings, self.rule, self.seed, self.tensors())
+
+
+def learner_of(settings: Comparison, rule: str, seed: int, tensors: Mapping[str, Any]) -> Learner:
+    """The network of a job with these tensors; those of other checkpoints can be loaded into it."""
+    learner = build_learner(settings, rule, seed, len(tensors["head.bias"]))
+    learner.load(tensors)
+    return learner
 
 
 @dataclass(frozen=True)

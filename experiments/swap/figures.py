@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from neurosim.experiments.figures.style import BAND, DPI, FAINT, INK, RC, WIDTH_IN, panel_title
+from neurosim.experiments.figures.style import BAND, FAINT, INK, new_figure, panel_title, styled
 from neurosim.experiments.results.words import counted
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
 
@@ -116,41 +114,16 @@ def _look(encoder: str) -> tuple[str, str]:
 def _new_figure(results: SwapResults, title: str, body_in: float, note: str) -> Figure:
     """Title above, what was done below; axes go between them."""
     s = results.settings
-    wrapped = textwrap.wrap(note, 150)
-    header, footer = 0.62, 0.12 + 0.155 * len(wrapped)
-    height = header + body_in + footer
-    figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI)
-    figure.set_layout_engine(
-        "constrained", rect=(0.005, footer / height, 0.99, body_in / height), w_pad=0.06, h_pad=0.05
-    )
-    figure.text(0.012, 1 - 0.09 / height, title, va="top", fontsize=11, fontweight="bold")
     under = "" if s.weight_dependence == "additive" else f", {s.weight_dependence}"
     said = (
         f"{s.training} images, {s.stimuli} stimuli, {s.cell} cells, "
         f"{'-'.join(map(str, s.channels))} maps, {counted(s.epochs, 'epoch')} of STDP "
         f"({s.timing}{under}) on {s.n_train} images, {counted(len(s.seeds), 'seed')}"
     )
-    figure.text(0.012, 1 - 0.33 / height, said, va="top", fontsize=8.5, color="#555555")
-    if results.simulated:
-        box = {"boxstyle": "square,pad=0.3", "fc": "#b00020", "ec": "none"}
-        figure.text(0.985, 1 - 0.1 / height, "SIMULATED DATA", va="top", ha="right", fontsize=8.5,
-                    fontweight="bold", color="white", bbox=box)  # fmt: skip
-    for i, line in enumerate(wrapped):
-        y = (footer - 0.06 - 0.155 * i) / height
-        figure.text(0.012, y, line, va="top", fontsize=7.5, color="#555555")
-    return figure
+    return new_figure(results, title=title, subtitle=said, body_in=body_in, legend=[], notes=[note])
 
 
-def _styled(draw: Callable[[SwapResults], Figure]) -> Callable[[SwapResults], Figure]:
-    def within(results: SwapResults) -> Figure:
-        with matplotlib.rc_context(RC):
-            return draw(results)
-
-    within.__doc__ = draw.__doc__
-    return within
-
-
-@_styled
+@styled
 def rasters(results: SwapResults) -> Figure:
     """Input spikes of one image under every encoder."""
     encoders, columns = list(results.encoders), min(5, len(results.encoders))
@@ -190,7 +163,7 @@ def rasters(results: SwapResults) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def accuracy_and_cost(results: SwapResults) -> Figure:
     """Accuracy of the probe against time, and against synaptic events."""
     figure = _new_figure(
@@ -239,7 +212,7 @@ def accuracy_and_cost(results: SwapResults) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def alignment(results: SwapResults) -> Figure:
     """Alignment of each layer with each ROI, by encoder, beside noise bounds and luminance."""
     scores, rois = results.scores(), results.rois

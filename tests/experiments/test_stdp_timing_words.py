@@ -57,11 +57,11 @@ def test_figures_say_how_long_was_simulated(seconds):
         for curve in CURVES for hz in (1.0, 2.0)
     ]  # fmt: skip
     table = pd.DataFrame(rows)
-    figure = stdp_figures.drawn(stdp_figures.rates, table, PoissonRun(seconds=seconds))
+    figure = stdp_figures.rates(table, PoissonRun(seconds=seconds))
     assert f"{seconds:g} s simulated per point" in words(figure)
     found = pd.DataFrame({"ensemble": "hard bounds", "weight": [0.1, 0.9]})
     theory = found.assign(density=1.0)
-    figure = stdp_figures.drawn(stdp_figures.weights, found, theory, {"hard bounds": seconds})
+    figure = stdp_figures.weights(found, theory, {"hard bounds": seconds})
     assert f"hard bounds, {seconds:g} s" in words(figure)
 
 
@@ -70,7 +70,7 @@ def test_a_curve_that_the_axis_cuts_says_how_far_it_goes(largest, told):
     table = pd.DataFrame(
         {"timing": "mine", "lag_ms": [10.0, -10.0], "rho_hz": 10.0, "change": [largest, 0.0]}
     )
-    figure = stdp_figures.drawn(stdp_figures.frequency, table, {"mine": 1.0})
+    figure = stdp_figures.frequency(table, {"mine": 1.0})
     assert ("beyond" in words(figure)) == bool(told)
     assert told in words(figure)
 
