@@ -30,7 +30,7 @@ class SwitchFolder(AskedFolder):
 
     def completed(self, record: dict[str, Any]) -> dict[str, Any]:
         # Folders of before have all settings under "run".
-        return {"settings": _shared(record["run"]), **record}
+        return record if "settings" in record else {**record, "settings": _shared(record["run"])}
 
 
 def _shared(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -176,7 +176,8 @@ class AskedFolder:
         if not self.is_claimed:
             return None
         try:
-            return self.completed(json.loads(self.record.read_text(encoding="utf-8")))
+            record = self.completed({**json.loads(self.record.read_text(encoding="utf-8"))})
+            return {**record, **{name: dict(record.get(name, {})) for name in self.compared}}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self.damaged(error)
             return None
