@@ -119,7 +119,7 @@ def compare(
     Raises:
         TypeError: a setting that ``Comparison`` does not have; the nearest one is named.
         ValueError: a setting or data that cannot be used.
-        CellsFailedError: some cells failed.
+        TasksFailedError: some jobs failed.
     """
     known = names(Comparison)
     for name in settings:

@@ -24,7 +24,7 @@ def parser() -> Parser:
     """The command line."""
     p = Parser(description=__doc__.split("\n")[0])
     p.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
-    p.add_argument("--seed", type=int, help="of the cell; by default the run's first with stdp")
+    p.add_argument("--seed", type=int, help="of the job; by default the run's first with stdp")
     p.add_argument("--epoch", type=int, help="checkpoint; by default the last")
     p.add_argument("--px", type=int, help="side of the images; by default that of training")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the .nir file")
@@ -55,11 +55,11 @@ def export(
     simulator: str = "norse",
     without_competition: bool = False,
 ) -> str:
-    """Write the network of one stdp cell; returns what to tell the user.
+    """Write the network of one stdp job; returns what to tell the user.
 
     Raises:
         FileNotFoundError: no run there.
-        ValueError: no finished stdp cell of that seed, no such
+        ValueError: no finished stdp job of that seed, no such
             checkpoint, or what NIR cannot express.
     """
     from neurosim.experiments.run.stored import StoredRun
@@ -74,7 +74,7 @@ def export(
     if not seeds or seed not in (None, *seeds):
         asked = "" if seed is None else f" of seed {seed}"
         there = f"it has seeds {', '.join(map(str, seeds))}" if seeds else "it has none"
-        raise ValueError(f"no finished cell of a spiking rule{asked} in {run}: {there}")
+        raise ValueError(f"no finished job of a spiking rule{asked} in {run}: {there}")
     job = spiking[0 if seed is None else seeds.index(seed)]
     rule, seed = job.rule, job.seed
     net = _network(stored, rule, seed, epoch)
@@ -105,7 +105,7 @@ def export(
 
 
 def _spikes(path: Path) -> bool:
-    """Whether a cell's network has firing thresholds."""
+    """Whether a job's network has firing thresholds."""
     from neurosim.storage import read_tree
 
     start = read_tree(path, only=("weights",))["weights"]["epoch_0"]

@@ -25,10 +25,10 @@ _N_SHOWN = 12
 def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
     """Audit what a run folder holds and write ``audit.json`` into it.
 
-    The scores are those of its finished cells, whether or not ``results.csv`` is there.
+    The scores are those of its finished jobs, whether or not ``results.csv`` is there.
 
     Raises:
-        FileNotFoundError, ValueError: no run, no finished cell.
+        FileNotFoundError, ValueError: no run, no finished job.
         DataError: data are missing.
     """
     run = StoredRun.read(path).require_finished()

@@ -9,8 +9,8 @@ import torch
 from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.engine.tasks import AbstractTask
 from neurosim.experiments.job.events import Report
-from neurosim.experiments.job.job import Cell, CellData
-from neurosim.experiments.job.store import CellStore, cell_identity
+from neurosim.experiments.job.job import Job, JobData
+from neurosim.experiments.job.store import JobStore, job_identity
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison, Execution
 from neurosim.storage import DamagedFileError, read_tree
@@ -65,25 +65,25 @@ class JobTask(AbstractTask):
                 continue
         return self.settings.epochs
 
-    def prepared(self) -> tuple[CellData, torch.device]:
+    def prepared(self) -> tuple[JobData, torch.device]:
         """Its data, on its device."""
         device = torch.device(self.device)
         images, stimuli = data_of(self.settings.training, self.settings.stimuli, self.data_dir)
-        return CellData.prepare(self.settings, self.seed, images, stimuli, device), device
+        return JobData.prepare(self.settings, self.seed, images, stimuli, device), device
 
     def perform(self, report: Report) -> None:
         images, stimuli = data_of(self.settings.training, self.settings.stimuli, self.data_dir)
         folder = RunFolder(self.folder)
-        store = CellStore(
+        store = JobStore(
             folder.part(self.stem),
             folder.resume(self.stem),
-            cell_identity(self.settings, self.rule, self.seed, images, stimuli),
+            job_identity(self.settings, self.rule, self.seed, images, stimuli),
             lambda message: report("damaged", message=message),
         )
         before = store.is_finished()
         if not before:
             data, device = self.prepared()
-            Cell(self.settings, self.rule, self.seed, data, store, device, report).run()
+            Job(self.settings, self.rule, self.seed, data, store, device, report).run()
         report("finished", before=before)
 
 

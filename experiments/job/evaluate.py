@@ -43,7 +43,7 @@ KnownStatistics = dict[tuple[str, int], StatisticsOf]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Stimuli ready to be shown, the same for every cell and checkpoint.
+    """Stimuli ready to be shown, the same for every job and checkpoint.
 
     images: px -> normalised stimuli ``(n_stimuli, 3, px, px)``.
     calibration: the training images that policies read.

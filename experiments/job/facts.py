@@ -18,7 +18,7 @@ from neurosim.models.rules.learner import Learner
 from neurosim.models.spiking.dynamics import SpikingLayer
 from neurosim.synapses import Conv2d
 
-#: What passes at learning rate 0 move, as the table of a cell names it.
+#: What passes at learning rate 0 move, as the table of a job names it.
 STATISTICS, THRESHOLDS, NOTHING = "running statistics", "thresholds", "nothing"
 
 

@@ -1,6 +1,6 @@
-"""One cell of the comparison: a rule and a seed, trained and evaluated at every checkpoint.
+"""One job of the comparison: a rule and a seed, trained and evaluated at every checkpoint.
 
-A cell is a pure function of the settings, the rule and the seed; its files (``cell_store``) let
+A job is a pure function of the settings, the rule and the seed; its files (``store``) let
 it go on from its last epoch wherever it was ended.
 """
 
@@ -24,7 +24,7 @@ from neurosim.experiments.job.batches import LABELS, epoch_batches, first_batche
 from neurosim.experiments.job.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.job.facts import moved_without_learning
-from neurosim.experiments.job.store import CellStore
+from neurosim.experiments.job.store import JobStore
 from neurosim.experiments.job.store import read_table as read_table
 from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.settings.config import Comparison
@@ -41,7 +41,7 @@ _REPORTED_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
-class CellData:
+class JobData:
     """Images of one seed, normalised once, and the evaluation."""
 
     x_train: Tensor
@@ -59,7 +59,7 @@ class CellData:
         images: TrainingImages,
         stimuli: StimulusSet,
         device: torch.device,
-    ) -> CellData:
+    ) -> JobData:
         """Draw the subset of a seed and put everything on the device."""
         subset = images.subset(settings.n_train, settings.n_test, seed)
         x_train = normalise(subset.x_train)
@@ -160,7 +160,7 @@ class Track:
 
     @property
     def name(self) -> str:
-        """The name of its state in the cell's file."""
+        """The name of its state in the job's file."""
         return "statistics_only" if self.statistics_only else "learning"
 
     def state(self) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class Track:
 def build_learner(
     settings: Comparison, rule: str, seed: int, n_classes: int, device: torch.device | None = None
 ) -> Learner:
-    """The learner of a cell as it starts."""
+    """The learner of a job as it starts."""
     start = SharedStart(
         seed,
         settings.training_px,
@@ -191,11 +191,11 @@ def build_learner(
     return profile_of(settings).learner(rule, start, settings.schedule)
 
 
-class Cell:
+class Job:
     """A rule and a seed on their way through the checkpoints.
 
     Args:
-        store: the cell's files; where they exist, the cell goes on from them.
+        store: the job's files; where they exist, the job goes on from them.
         report: told of progress.
     """
 
@@ -204,8 +204,8 @@ class Cell:
         settings: Comparison,
         rule: str,
         seed: int,
-        data: CellData,
-        store: CellStore,
+        data: JobData,
+        store: JobStore,
         device: torch.device,
         report: Report,
     ) -> None:

@@ -1,6 +1,6 @@
 """Revisions of a rule's numbers: what an earlier one computed is told apart, and never mixed.
 
-A cell belongs to the settings it was computed with. Where a fault in the code is mended, the same
+A job belongs to the settings it was computed with. Where a fault in the code is mended, the same
 settings give other numbers: the rule's revision then rises here by one, with the reason.
 """
 
@@ -28,7 +28,7 @@ REVISIONS: Mapping[str, Revision] = dict.fromkeys(SPIKING_RULES, SPIKING)
 
 
 def revision_of(settings: Comparison, rule: str) -> int:
-    """The revision that a cell of these settings is computed in."""
+    """The revision that a job of these settings is computed in."""
     if "stdp_channel_means" in settings.switches():
         # The published first spikes know neither thresholds nor a front end.
         return 1

@@ -1,4 +1,4 @@
-"""The two files of a cell: what it found, and what it needs to go on.
+"""The two files of a job: what it found, and what it needs to go on.
 
 *Results* hold the table and the weights of every checkpoint; they grow and stay. The *resume
 state* holds weights, statistics and optimiser moments of both tracks after the last epoch; it is
@@ -28,7 +28,7 @@ Tree = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Saved:
-    """Where a cell was left: after ``epoch``, with all checkpoints up to it."""
+    """Where a job was left: after ``epoch``, with all checkpoints up to it."""
 
     epoch: int
     tracks: Tree
@@ -37,12 +37,12 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class CellStore:
-    """Reads and writes the files of one cell.
+class JobStore:
+    """Reads and writes the files of one job.
 
     Args:
         results, resume: the two files.
-        identity: what they must say of themselves (``cell_identity``).
+        identity: what they must say of themselves (``job_identity``).
         on_damage: told of a damaged file in a sentence, after it was set aside.
     """
 
@@ -55,7 +55,7 @@ class CellStore:
         """Whether the last checkpoint is there, whole.
 
         Raises:
-            ValueError: the file is of a cell with another identity; the message shows the
+            ValueError: the file is of a job with another identity; the message shows the
                 difference.
         """
         tree = self._read(self.results)
@@ -66,7 +66,7 @@ class CellStore:
         results, state = self._read(self.results), self._read(self.resume)
         if results is None:
             return None
-        # Cells of before the two files were apart hold their state themselves.
+        # Jobs of before the two files were apart hold their state themselves.
         state = state or results
         if "tracks" not in state:
             return None
@@ -112,7 +112,7 @@ class CellStore:
             there = json.loads(tree["identity"])
         except (DamagedFileError, KeyError, json.JSONDecodeError) as error:
             kept = set_aside(path)
-            what = "is damaged" if isinstance(error, DamagedFileError) else "is no file of a cell"
+            what = "is damaged" if isinstance(error, DamagedFileError) else "is not a job's file"
             self.on_damage(f"{path} {what}: it is now {kept.name}, and is computed again")
             return None
         check_identity(path, there, json.loads(self.identity))
@@ -126,12 +126,12 @@ def _checkpoint_between(identity: str, results: Tree, epoch: int) -> bool:
 
 
 def table_of(tree: Tree) -> pd.DataFrame:
-    """The result table in a cell's tree."""
+    """The result table in a job's tree."""
     return pd.DataFrame({name: tree["table"][name] for name in tree["column_order"]})
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """The result table of a cell's file.
+    """The result table of a job's file.
 
     Raises:
         FileNotFoundError, DamagedFileError: as ``read_tree``.
@@ -139,10 +139,10 @@ def read_table(path: Path) -> pd.DataFrame:
     return table_of(read_tree(path, only=("table", "column_order")))
 
 
-def cell_identity(
+def job_identity(
     settings: Comparison, rule: str, seed: int, images: TrainingImages, stimuli: StimulusSet
 ) -> str:
-    """Everything a cell's numbers depend on, as JSON: a file of another cell is not taken up."""
+    """Everything a job's numbers depend on, as JSON: a file of another job is not taken up."""
     identity = {
         **settings.cell_settings(),
         "rule": rule,
@@ -155,7 +155,7 @@ def cell_identity(
 
 
 def check_identity(path: Path, there: Tree, asked: Tree) -> None:
-    """Refuse a file of another cell, or of an earlier revision of its rule.
+    """Refuse a file of another job, or of an earlier revision of its rule.
 
     Raises:
         ValueError: naming every difference.

@@ -28,8 +28,8 @@ from neurosim.experiments.engine.job_tasks import JobTask
 from neurosim.experiments.engine.tasks import numerics
 from neurosim.experiments.job.batches import epoch_batches
 from neurosim.experiments.job.events import read_log
-from neurosim.experiments.job.job import Cell
-from neurosim.experiments.job.store import CellStore
+from neurosim.experiments.job.job import Job
+from neurosim.experiments.job.store import JobStore
 from neurosim.experiments.progress.live_table import duration
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
@@ -196,11 +196,11 @@ def measure(task: JobTask) -> Cost:
 def _measure(task: JobTask) -> Cost:
     settings = task.settings
     data, device = task.prepared()
-    store = CellStore(task.folder / "none", task.folder / "none", "{}")
-    cell = Cell(settings, task.rule, task.seed, data, store, device, lambda event, /, **v: None)
+    store = JobStore(task.folder / "none", task.folder / "none", "{}")
+    job = Job(settings, task.rule, task.seed, data, store, device, lambda event, /, **v: None)
     noise = generator(task.seed, "plan")
     seconds_a_batch = 0.0
-    for track in cell.tracks:
+    for track in job.tracks:
         batches = epoch_batches(
             data.x_train, data.y_train, seed=task.seed, epoch=1,
             batch_size=settings.batch_size, augmentation=settings.augmentation,
@@ -212,22 +212,22 @@ def _measure(task: JobTask) -> Cost:
         for x, y in timed:
             track.trainer.step(x, y, noise)
         seconds_a_batch += (time.perf_counter() - started) / len(timed)
-    evaluation_s, n_rows = _evaluation(cell, settings)
-    weights = _nbytes(cell.tracks[0].learner.tensors())
+    evaluation_s, n_rows = _evaluation(job, settings)
+    weights = _nbytes(job.tracks[0].learner.tensors())
     unit = 1024 if sys.platform == "linux" else 1
     return Cost(
-        training_s=settings.epochs * cell.n_batches * seconds_a_batch,
+        training_s=settings.epochs * job.n_batches * seconds_a_batch,
         evaluation_s=evaluation_s * n_evaluations(settings),
         results_bytes=weights * len(settings.checkpoints)
         + 2 * _BYTES_A_ROW * n_rows * n_evaluations(settings),
-        resume_bytes=_nbytes({track.name: track.state() for track in cell.tracks}),
+        resume_bytes=_nbytes({track.name: track.state() for track in job.tracks}),
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
     )
 
 
-def _evaluation(cell: Any, settings: Comparison) -> tuple[float, int]:
+def _evaluation(job: Any, settings: Comparison) -> tuple[float, int]:
     """Seconds and table rows of one evaluation."""
-    evaluation, learner = cell.data.evaluation, cell.tracks[0].learner
+    evaluation, learner = job.data.evaluation, job.tracks[0].learner
     policies = evaluation.policies if learner.normalised_layers() else evaluation.policies[:1]
     first, largest = min(evaluation.images), max(evaluation.images)
     plain = policies[0]
@@ -253,7 +253,7 @@ def _evaluation(cell: Any, settings: Comparison) -> tuple[float, int]:
         rsa_s += time.perf_counter() - started
     n_stimuli = len(evaluation.images[first])
     grid = sum(n_stimuli * px**2 * a_pixel + rsa_s for px in evaluation.images) * len(policies)
-    held_out = len(cell.data.x_test) * settings.training_px**2 * a_pixel
+    held_out = len(job.data.x_test) * settings.training_px**2 * a_pixel
     return grid + sum(calibration.values()) + held_out, n_rows * len(policies) * len(
         evaluation.images
     )

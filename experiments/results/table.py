@@ -1,4 +1,4 @@
-"""From cell files to ``results.csv`` and the summary that is printed at the end."""
+"""From job files to ``results.csv`` and the summary that is printed at the end."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ STAR_LEVELS = (0.05, 0.01, 0.001)
 
 
 def merge(
-    cells: Sequence[pd.DataFrame], references: pd.DataFrame, *, simulated: bool
+    jobs: Sequence[pd.DataFrame], references: pd.DataFrame, *, simulated: bool
 ) -> pd.DataFrame:
-    """One tidy table: all cells, then the reference models; ``simulated`` in every row."""
-    table = pd.concat([*cells, references], ignore_index=True)
+    """One tidy table: all jobs, then the reference models; ``simulated`` in every row."""
+    table = pd.concat([*jobs, references], ignore_index=True)
     table = table.drop(columns="subject", errors="ignore")
     table["trained"] = np.where(
         table["displacement"].isna(),

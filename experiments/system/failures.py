@@ -78,7 +78,7 @@ def why_not_longer(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
         return ""
     if asked.get("schedule") == "constant" == there.get("schedule"):
         return (
-            "; a finished cell keeps its weights and not its optimiser's memory, so training "
+            "; a finished job keeps its weights and not its optimiser's memory, so training "
             "cannot go on from its last epoch"
         )
     return (

@@ -2,7 +2,7 @@
 
 The system answers with an error number, an allocator with a line of its own, a bug with a type and
 two words. Here each of them becomes a sentence that names the file or the place in the code, and
-the remedy. Commands print it (``failures.exit_status``), cells report it (``execute.failure``).
+the remedy. Commands print it (``failures.exit_status``), jobs report it (``execute.failure``).
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ _NUMBA_VARIABLE = "NUMBA_NUM_THREADS"
 def one_thread() -> None:
     """Hold this process, and those it starts, to one numerical thread.
 
-    One thread a cell, whatever the number of workers: BLAS, OpenMP and numba threads of several
-    cells fight each other, and sums split over threads would make a number depend on the machine.
+    One thread a job, whatever the number of workers: BLAS, OpenMP and numba threads of several
+    jobs fight each other, and sums split over threads would make a number depend on the machine.
     Call before numpy or torch is imported: the variables are read at import. ``tasks`` holds what
     was imported before.
     """

@@ -14,7 +14,7 @@ import torch
 from neurosim.experiments.data.demo_data import demo_stimuli, demo_training_images
 from neurosim.experiments.job.batches import LABELS, normalise
 from neurosim.experiments.job.evaluate import test_accuracy as accuracy_of
-from neurosim.experiments.job.job import Cell, CellData
+from neurosim.experiments.job.job import Job, JobData
 from neurosim.experiments.settings.config import Comparison
 from neurosim.training import Trainer
 
@@ -52,13 +52,13 @@ NOT_OF_A_JOB = {"training", "stimuli", "rules", "seeds", "training_px"}
 
 
 @cache
-def data_of(settings: Comparison) -> CellData:
+def data_of(settings: Comparison) -> JobData:
     device = torch.device("cpu")
-    return CellData.prepare(settings, 1, demo_training_images(96, 64), demo_stimuli(), device)
+    return JobData.prepare(settings, 1, demo_training_images(96, 64), demo_stimuli(), device)
 
 
 @dataclasses.dataclass
-class Job:
+class KeptJob:
     """A store that keeps the last table, and what the learning track trained with."""
 
     batches: list[tuple[torch.Tensor, torch.Tensor]] = dataclasses.field(default_factory=list)
@@ -71,9 +71,9 @@ class Job:
 
 
 @cache
-def job(settings: Comparison) -> Job:
+def job(settings: Comparison) -> KeptJob:
     """The job of the settings' first rule."""
-    found, step = Job(), Trainer.step
+    found, step = KeptJob(), Trainer.step
 
     def recorded(trainer, x, y, noise):
         log = step(trainer, x, y, noise)
@@ -86,7 +86,7 @@ def job(settings: Comparison) -> Job:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "step", recorded)
         cpu, data = torch.device("cpu"), data_of(settings)
-        Cell(settings, settings.rules[0], 1, data, found, cpu, lambda *args, **kw: None).run()
+        Job(settings, settings.rules[0], 1, data, found, cpu, lambda *args, **kw: None).run()
     return found
 
 

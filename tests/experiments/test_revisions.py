@@ -11,7 +11,7 @@ import pytest
 from neurosim.experiments.data.registry import load_stimuli, load_training_images
 from neurosim.experiments.job import store as cell_store
 from neurosim.experiments.job.revisions import REVISIONS, revision_of
-from neurosim.experiments.job.store import CellStore, cell_identity
+from neurosim.experiments.job.store import JobStore, job_identity
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.run.stored import StoredRun
 from neurosim.experiments.settings.config import (
@@ -35,7 +35,7 @@ def data():
 
 
 def identity(settings: Comparison, rule: str, data, *, old: bool) -> str:
-    found = json.loads(cell_identity(settings, rule, 3, *data))
+    found = json.loads(job_identity(settings, rule, 3, *data))
     if old:
         del found["revision"]
     return json.dumps(found)
@@ -91,7 +91,7 @@ def test_a_cell_is_taken_up_in_its_own_revision_only(rule, tmp_path, data):
     write_tree(
         file, {"identity": identity(settings, rule, data, old=True), "finished": True, "epoch": 1}
     )
-    store = CellStore(file, tmp_path / "none.h5", identity(settings, rule, data, old=False))
+    store = JobStore(file, tmp_path / "none.h5", identity(settings, rule, data, old=False))
     if rule in REVISIONS:
         with pytest.raises(ValueError, match=f"{rule} of an earlier revision"):
             store.is_finished()

@@ -100,7 +100,7 @@ def test_statistics_alone_are_the_same_for_every_rule_of_one_network(table):
 def test_running_again_computes_nothing(finished, monkeypatch):
     before = {p: p.stat().st_mtime_ns for p in (finished / "cells").iterdir()}
     text = (finished / "results.csv").read_bytes()
-    monkeypatch.setattr(cells.Cell, "run", lambda self: pytest.fail("a cell was computed twice"))
+    monkeypatch.setattr(cells.Job, "run", lambda self: pytest.fail("a cell was computed twice"))
     assert run(finished) == 0
     assert {p: p.stat().st_mtime_ns for p in (finished / "cells").iterdir()} == before
     assert (finished / "results.csv").read_bytes() == text
@@ -108,8 +108,8 @@ def test_running_again_computes_nothing(finished, monkeypatch):
 
 def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch):
     """Interrupted in the middle of epoch 2, after the checkpoint of epoch 1 was written."""
-    plain = cells.Cell._train_epoch
-    monkeypatch.setattr(cells.Cell, "_train_epoch", _interrupting(plain, epoch=2))
+    plain = cells.Job._train_epoch
+    monkeypatch.setattr(cells.Job, "_train_epoch", _interrupting(plain, epoch=2))
     assert run(tmp_path) == 130
     assert not (tmp_path / "results.csv").exists()
     epochs = []
@@ -118,7 +118,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypa
         epochs.append((self.rule, epoch))
         return plain(self, track, epoch)
 
-    monkeypatch.setattr(cells.Cell, "_train_epoch", counted)
+    monkeypatch.setattr(cells.Job, "_train_epoch", counted)
     assert run(tmp_path) == 0
     assert ("bp", 2) in epochs
     assert ("bp", 1) not in epochs, "the finished checkpoint was computed again"
@@ -252,21 +252,21 @@ def test_an_ended_run_takes_its_workers_along_at_once(number, status, tmp_path):
 def test_rules_and_seeds_may_be_added(tmp_path, monkeypatch):
     assert run(tmp_path, rules=("untrained",)) == 0
     seen = []
-    plain = cells.Cell.run
-    monkeypatch.setattr(cells.Cell, "run", lambda self: (seen.append(self.rule), plain(self)))
+    plain = cells.Job.run
+    monkeypatch.setattr(cells.Job, "run", lambda self: (seen.append(self.rule), plain(self)))
     assert run(tmp_path, rules=("untrained", "frozen-conv")) == 0
     assert seen == ["frozen-conv"]
 
 
 def test_one_failing_cell_does_not_take_the_others_along(tmp_path, monkeypatch, capsys):
-    plain = cells.Cell.run
+    plain = cells.Job.run
 
     def failing(self):
         if self.rule == "bp":
             raise ArithmeticError("a weight change is not finite")
         plain(self)
 
-    monkeypatch.setattr(cells.Cell, "run", failing)
+    monkeypatch.setattr(cells.Job, "run", failing)
     assert run(tmp_path) == 1
     message = capsys.readouterr().err
     assert "1 of 2 jobs failed" in message
@@ -290,8 +290,8 @@ def test_a_cell_of_the_older_layout_is_gone_on_from(finished, tmp_path, monkeypa
     """Before, the state stood in the cell's own file, and nothing had a checksum."""
     import h5py
 
-    plain = cells.Cell._train_epoch
-    monkeypatch.setattr(cells.Cell, "_train_epoch", _interrupting(plain, epoch=2))
+    plain = cells.Job._train_epoch
+    monkeypatch.setattr(cells.Job, "_train_epoch", _interrupting(plain, epoch=2))
     assert run(tmp_path, rules=("bp",)) == 130
     cell, state = (tmp_path / kind / "bp-seed42.h5" for kind in ("cells", "resume"))
     with h5py.File(cell, "a") as file, h5py.File(state) as resumed:
@@ -305,7 +305,7 @@ def test_a_cell_of_the_older_layout_is_gone_on_from(finished, tmp_path, monkeypa
         epochs.append(epoch)
         return plain(self, track, epoch)
 
-    monkeypatch.setattr(cells.Cell, "_train_epoch", counted)
+    monkeypatch.setattr(cells.Job, "_train_epoch", counted)
     assert run(tmp_path, rules=("bp",)) == 0
     assert set(epochs) == {2}
     assert cell.read_bytes() == (finished / "cells" / "bp-seed42.h5").read_bytes()
