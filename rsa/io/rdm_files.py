@@ -34,10 +34,10 @@ def load_rdms(path: str | os.PathLike[str], key: str | None = None) -> FileRDMs:
     - ``.npy``: one RDM or a stack, square or condensed.
     - ``.npz``: every array that holds RDMs by shape and values.
     - ``.csv``, ``.tsv``, ``.txt``: a square matrix, or condensed RDMs, one per line, or one with
-      one value per line; separated by commas, semicolons, tabs or spaces, with decimal points or
-      commas. A header line and a first column of names are recognised; around a square matrix they
-      name its stimuli (columns in another order than the rows are put in theirs; other names are
-      refused).
+      one value per line; the lines of one triangle; lines ``name, name, value``. Cells are
+      separated by commas, semicolons, tabs or spaces, with decimal points or commas. A header line
+      and a first column of names are recognised; around a square matrix they name its stimuli
+      (columns in another order than the rows are put in theirs; other names are refused).
     - ``.mat``, of any version, with cells and structs (the MATLAB RSA toolbox: ``RDM``, ``name``).
     - ``.h5``, ``.hdf5``: what ``BrainRDMs.save`` (and ``.npz``) or rsatoolbox's ``RDMs.save`` wrote
       (``subject/ROI`` each; pairs outside a mask are NaN); else every dataset.
@@ -168,7 +168,23 @@ def _of_one_size(
             f"{_listing(offered)}; choose one: load_rdms({file.name!r}, key={offered[0].name!r}), "
             f"or {file.name}::{offered[0].name} on the command line"
         )
+    either = [content for content, arranged in taken if _may_describe(content, arranged)]
+    if either and len(either) < len(taken):
+        found = next(content for content, _ in taken if content not in either)
+        (n,), name = sizes, either[0].name
+        raise RDMFileError(
+            f"{file.name}: {either[0]} can be condensed RDMs of {n} stimuli, or features of the "
+            f"{n} stimuli of {found}; choose one: load_rdms({file.name!r}, key={found.name!r}) or "
+            f"key={name!r}, {file.name}::{found.name} on the command line; or store the RDMs of "
+            f"{name} as squares"
+        )
     return taken
+
+
+def _may_describe(content: Content, arranged: Arranged) -> bool:
+    """Whether an array has one row per stimulus of the condensed RDMs that it can hold: 7 x 21."""
+    rows = len(content.shape) > 1 and content.shape[0] == _n_stimuli(arranged)
+    return rows and not _is_square(content.shape)
 
 
 def _left_out(

@@ -146,7 +146,7 @@ def _rows(array: Array) -> Arranged:
             "give them as a stack of squares"
         )
     how = ""
-    if n_rdms > n_pairs:  # as a table of features is
+    if n_rdms > n_pairs or n_rdms == _triangle(n_pairs):  # as a table of features is
         how = f"{_text(array.shape)} as {n_rdms} RDMs of {_triangle(n_pairs)} stimuli, one per line"
     return Arranged(as_rows(array.reshape(-1, n_pairs)), array.shape[:-1], how)
 

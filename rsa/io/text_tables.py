@@ -12,27 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.rsa.io.rdm_layout import n_stimuli_by_shape
+from neurosim.rsa.io.text_cells import TableError, counts, is_text, number, unquoted, value
+from neurosim.rsa.io.text_pairs import read_pairs, squared
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf", re.IGNORECASE)
-_MISSING = frozenset(
-    {"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "-nan(ind)", "null", "none", ".", "-", "--"}
-)
 #: Names that R, MATLAB and Excel make up for columns without any, counted from 1.
 _MADE_UP = re.compile(r"(?:V|X|Var|Column)([0-9]+)")
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "spaces"}
 
 
-class TableError(ValueError):
-    """Text is not a table of numbers, or can be read in two ways."""
-
-
 class Table(NamedTuple):
     """``values`` (n_lines, n_cells), NaN = missing; names of the stimuli where it is square and
-    names them, else names of the lines."""
+    names them, else names of the lines; whether the text lists pairs."""
 
     values: NDArray[np.float64]
     stimuli: tuple[str, ...] | None = None
     lines: tuple[str, ...] | None = None
+    listed: bool = False
 
 
 def decode(content: bytes) -> str:
@@ -53,7 +48,7 @@ def read_table(text: str) -> Table:
     are empty, ``NA``, ``n/a``, ``nan``, ``null``, ``none``, a point or a dash. A separator at the
     end of all lines, lines that begin with ``# `` or ``% ``, empty lines, and a first line or
     column that counts the others (0, 1, 2, ... or 1, 2, 3, ...) beside a table that is not square
-    say nothing.
+    say nothing. Lines ``name, name, value`` and the lines of one triangle become a square.
 
     Raises:
         TableError: no separator makes a table of numbers of it, or two do that differ.
@@ -69,7 +64,11 @@ def read_table(text: str) -> Table:
             refused[separator] = TableError(str(error))
         else:
             readings.append((separator, table))
-    fitting = [r for r in readings if n_stimuli_by_shape(r[1].values.shape)] or readings[:1]
+    fitting = (
+        [r for r in readings if r[1].listed]
+        or [r for r in readings if n_stimuli_by_shape(r[1].values.shape)]
+        or readings[:1]
+    )
     for separator, table in fitting[1:]:
         first, other = fitting[0][1].values, table.values
         if not np.array_equal(first, other, equal_nan=True):
@@ -107,7 +106,7 @@ def _as_table(rows: list[list[str]]) -> Table:
     except TableError:
         # Another sign only where all numbers have it; else the point's reason is told.
         cells = [cell for row in rows for cell in row]
-        pointed = any("." in cell and _number(cell, ".") is not None for cell in cells)
+        pointed = any("." in cell and number(cell, ".") is not None for cell in cells)
         if not pointed and any("," in cell for cell in cells):
             try:
                 return _numbers(rows, ",")
@@ -118,6 +117,9 @@ def _as_table(rows: list[list[str]]) -> Table:
 
 def _numbers(rows: list[list[str]], decimal: str) -> Table:
     """The table where this sign marks decimals."""
+    if (found := read_pairs(rows, decimal)) is not None:
+        return Table(*found, listed=True)
+    rows = squared(rows, decimal)
     header = None
     if _is_header(rows, decimal):
         header, rows = rows[0], rows[1:]
@@ -126,11 +128,14 @@ def _numbers(rows: list[list[str]], decimal: str) -> Table:
         header, rows = rows[0], rows[1:]
     names = None
     if numbered or _starts_with_names(rows, header, decimal):
-        names, rows = [_unquoted(row[0]) for row in rows], [row[1:] for row in rows]
+        names, rows = [unquoted(row[0]) for row in rows], [row[1:] for row in rows]
     rows, names = _without_counts(_without_trailing_separators(rows), header, names)
-    if len({len(row) for row in rows}) > 1:
-        raise TableError("its lines have different numbers of cells")
-    values = np.array([[_value(cell, decimal) for cell in row] for row in rows], np.float64)
+    if len(sizes := {len(row) for row in rows}) > 1:
+        raise TableError(
+            f"its lines have different numbers of cells ({min(sizes)} to {max(sizes)}), and are no "
+            "triangle, in which each has one more or one less than the last"
+        )
+    values = np.array([[value(cell, decimal) for cell in row] for row in rows], np.float64)
     if values.size == 0:
         raise TableError("it holds no numbers")
     if values.shape[0] != values.shape[1]:
@@ -139,7 +144,7 @@ def _numbers(rows: list[list[str]], decimal: str) -> Table:
     columns = None if header is None else _columns(header, len(values))
     if columns is not None and _are_made_up(columns):
         columns = None
-        names = None if names is not None and _counts(names) else names
+        names = None if names is not None and counts(names) else names
     if names is None or columns is None:
         names = columns if names is None else names
     elif sorted(names) == sorted(columns):
@@ -162,14 +167,14 @@ def _is_header(rows: list[list[str]], decimal: str) -> bool:
     """Text in the first line; in its first cell alone only where other lines begin otherwise."""
     if len(rows) < 2:
         return False
-    texts = [_is_text(cell, decimal) for cell in rows[0]]
+    texts = [is_text(cell, decimal) for cell in rows[0]]
     if any(texts[1:]):
-        numbers = [cell for cell in rows[0] if _number(cell, decimal) is not None]
-        odd = [cell for cell in rows[0][1:] if "," in cell and _number(cell, ",") is not None]
+        numbers = [cell for cell in rows[0] if number(cell, decimal) is not None]
+        odd = [cell for cell in rows[0][1:] if "," in cell and number(cell, ",") is not None]
         if numbers and odd and decimal == ".":  # a line of numbers, which would be lost
             raise TableError(f"the cell {odd[0]!r} is not a number: others have decimal points")
         return True
-    return texts[0] and not all(_is_text(row[0], decimal) for row in rows[1:])
+    return texts[0] and not all(is_text(row[0], decimal) for row in rows[1:])
 
 
 def _is_framed_by_numbers(rows: list[list[str]]) -> bool:
@@ -189,38 +194,33 @@ def _without_counts(
         return rows, names
     cornered = names is None and len(rows[0]) > 1 and not rows[0][0]  # as pandas writes a table
     above = rows[0][1:] if cornered else rows[0]
-    if header is None and len(rows) > 1 and _counts(above) and (cornered or len(above) > 2):
+    if header is None and len(rows) > 1 and counts(above) and (cornered or len(above) > 2):
         rows, names = rows[1:], names and names[1:]
     else:
         cornered = False
     counting = names is None and len(rows[0]) > 1 and (cornered or len(rows) > 2)
-    if counting and _counts([row[0] for row in rows]):
+    if counting and counts([row[0] for row in rows]):
         rows = [row[1:] for row in rows]
     return rows, names
-
-
-def _counts(cells: list[str]) -> bool:
-    """Whether these are 0, 1, 2, ... or 1, 2, 3, ..."""
-    return any(cells == [str(i + start) for i in range(len(cells))] for start in (0, 1))
 
 
 def _are_made_up(columns: list[str]) -> bool:
     """Whether these are V1, V2, ... or the like."""
     numbers = [found[1] for column in columns if (found := _MADE_UP.fullmatch(column))]
-    return len(numbers) == len(columns) and _counts(numbers)
+    return len(numbers) == len(columns) and counts(numbers)
 
 
 def _starts_with_names(rows: list[list[str]], header: list[str] | None, decimal: str) -> bool:
     """Whether the first cells are names: text; or numbers, where a square is left beside them."""
     first = [row[0] for row in rows]
-    if not any(_number(cell, decimal) is not None for cell in first):
-        return any(_is_text(cell, decimal) for cell in first)
+    if not any(number(cell, decimal) is not None for cell in first):
+        return any(is_text(cell, decimal) for cell in first)
     if header is None or any(len(row) != len(header) for row in rows):
         return False
     rest = _without_trailing_separators([row[1:] for row in rows])
     if any(len(row) != len(rest) for row in rest):
         return False
-    return all(_number(row[i], decimal) in (0.0, None) for i, row in enumerate(rest))
+    return all(number(row[i], decimal) in (0.0, None) for i, row in enumerate(rest))
 
 
 def _without_trailing_separators(rows: list[list[str]]) -> list[list[str]]:
@@ -241,25 +241,4 @@ def _columns(header: list[str], n: int) -> list[str]:
             f"its first line has {len(header)} cells, which do not name its {n} columns; a comment "
             "begins with '# '"
         )
-    return [_unquoted(cell) for cell in header[-n:]]
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1] if len(name) > 1 and name[0] == name[-1] == "'" else name
-
-
-def _is_text(cell: str, decimal: str) -> bool:
-    return cell.casefold() not in _MISSING and _number(cell, decimal) is None
-
-
-def _number(cell: str, decimal: str) -> float | None:
-    if decimal == ",":
-        cell = cell.replace(",", ".")
-    return float(cell) if _NUMBER.fullmatch(cell) else None
-
-
-def _value(cell: str, decimal: str) -> float:
-    value = _number(cell, decimal)
-    if value is None and cell.casefold() not in _MISSING:
-        raise TableError(f"the cell {cell[:40]!r} is not a number")
-    return float("nan") if value is None else value
+    return [unquoted(cell) for cell in header[-n:]]

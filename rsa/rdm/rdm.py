@@ -188,10 +188,10 @@ RDMInput = RDM | ArrayLike | Sequence[RDM]
 def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
     """One or many RDMs in any accepted form -> (n_rdms, n_pairs), float32 or float64.
 
-    Accepted: an ``RDM``; a sequence of them; a condensed vector; a square matrix; a stack of
-    either. Masked entries are missing (NaN). Square ones are symmetric with a zero (or NaN)
-    diagonal, both within rounding of their own scale: ``1 - np.corrcoef(x)`` and float32 distances
-    pass, similarities do not. A square table names its stimuli.
+    Accepted: an ``RDM``; a condensed vector; a square matrix; a stack of either; a list of single
+    RDMs, each in any of these forms. Masked entries are missing (NaN). Square ones are symmetric
+    with a zero (or NaN) diagonal, both within rounding of their own scale: ``1 - np.corrcoef(x)``
+    and float32 distances pass, similarities do not. A square table names its stimuli.
 
     Raises:
         ValueError: similarities, asymmetry, infinite values and sizes whose squares float64 cannot
@@ -200,12 +200,16 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
     if isinstance(rdms, RDM):
         _refuse_sizes(rdms.dissimilarities[None], what)
         return rdms.dissimilarities[None]
-    if isinstance(rdms, (list, tuple)) and rdms and all(isinstance(r, RDM) for r in rdms):
-        lengths = {r.n_pairs for r in rdms}
+    if isinstance(rdms, (list, tuple)) and _are_apart(rdms):
+        each = [
+            r.dissimilarities if isinstance(r, RDM) else as_one(r, f"{what}[{i}]")
+            for i, r in enumerate(rdms)
+        ]
+        lengths = {len(row) for row in each}
         if len(lengths) > 1:
             raise ValueError(f"{what} have different numbers of pairs: {sorted(lengths)}")
         stimuli_of(rdms, what)
-        stacked = np.stack([r.dissimilarities for r in rdms])
+        stacked = np.stack(each)
         _refuse_sizes(stacked, what)
         return stacked
     stimuli_of(rdms, what)
@@ -232,6 +236,11 @@ def as_rows(rdms: RDMInput, what: str = "rdms") -> NDArray[np.floating]:
     n_stimuli_of(array.shape[1])
     _refuse_sizes(array, what)
     return array
+
+
+def _are_apart(rdms: Sequence[Any]) -> bool:
+    """Whether these are RDMs to be read one by one: ``RDM`` objects, or arrays of other shapes."""
+    return any(isinstance(r, RDM) for r in rdms) or len({as_numbers(r).shape for r in rdms}) > 1
 
 
 def _refuse_sizes(rows: NDArray[np.floating], what: str) -> None:

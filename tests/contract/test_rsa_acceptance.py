@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.rsa import BrainRDMs, compare_rdms, to_condensed
+from neurosim.rsa import RDM, BrainRDMs, compare_rdms, to_condensed
 from neurosim.rsa.rdm.rdm import as_rows
 
 LIGHT = settings(deadline=None, max_examples=25)
@@ -67,6 +67,12 @@ def test_rdms_of_other_tools_are_accepted_alone_and_in_a_stack(
     expected = square[np.triu_indices(n, 1)]
     np.testing.assert_array_equal(as_rows(square)[0], expected)
     np.testing.assert_array_equal(as_rows(np.stack([square, square]))[1], expected)
+    mixed = as_rows([RDM(-expected), square, expected])
+    np.testing.assert_array_equal(mixed, [-expected, expected, expected])
+
+
+def above(square: np.ndarray) -> np.ndarray:
+    return square[np.triu_indices_from(square, 1)]
 
 
 def as_brain(squares: np.ndarray) -> BrainRDMs:
@@ -77,6 +83,10 @@ def as_brain(squares: np.ndarray) -> BrainRDMs:
 FORMS = {
     "one": lambda square: as_rows(square),
     "stack": lambda square: as_rows(np.stack([square, square])),
+    "beside an RDM object": lambda square: as_rows(
+        [square, RDM(square[np.triu_indices_from(square, 1)])]
+    ),
+    "beside a vector": lambda square: as_rows([above(square), square]),
     "brain": lambda square: as_brain(np.stack([square, square])),
 }
 
@@ -136,3 +146,18 @@ def test_infinite_dissimilarities_are_refused_at_the_door(value: float) -> None:
         as_rows(row, "models")
     # float32 rows whose sum overflows are finite
     assert as_rows(np.full((1, 45), 3e38, np.float32)).shape == (1, 45)
+
+
+@pytest.mark.parametrize(
+    ("rdms", "error", "message"),
+    [
+        ([RDM(np.ones(6)), np.ones(3)], ValueError, r"models have different numbers .* \[3, 6\]"),
+        ([np.ones(6), np.ones(3)], ValueError, r"models have different numbers of pairs: \[3, 6\]"),
+        ([RDM(np.ones(6)), np.ones((2, 6))], ValueError, r"models\[1\] is one RDM; got 2"),
+        ([RDM(np.ones(6)), None], TypeError, r"models\[1\] must be numbers or RDM objects"),
+        ([[1.0, 2.0, 3.0], [1.0, [2.0], 3.0]], ValueError, "entries that differ in length"),
+    ],
+)
+def test_a_list_of_rdms_in_several_forms_is_refused_by_its_entry(rdms, error, message) -> None:
+    with pytest.raises(error, match=message):
+        as_rows(rdms, "models")
