@@ -61,6 +61,7 @@ DOORS = {
     ),
     "p-values": (adjust_p, np.array([0.01, 0.02, 0.5]), np.array([False, False, True])),
     "effect size": (lambda a: cohens_d(a, 2 * a[::-1]), MODEL, SOME),
+    "effect size of groups": (lambda a: cohens_d(a, 2 * a[::-1], "pooled"), MODEL, SOME),
 }  # fmt: skip
 
 
