@@ -12,6 +12,7 @@ from neurosim.experiments.audit.types import (
     Measured,
     worst,
 )
+from neurosim.experiments.results.words import number
 
 _NAME_THEM = "give the names of the stimuli, in the order of the rows, under the key stimuli"
 
@@ -44,15 +45,15 @@ def stimulus_order(audited: Audited) -> Finding:
     least = min(audited.measured, key=lambda seen: seen.order_rho[0])
     answer = (
         f"Yes: in {len(audited.measured)} files a layer follows the images in this order (mean "
-        f"colour, pixels or Gabor energy): Spearman {least.order_rho[0]:.2f} or more, where "
-        f"shuffled orders reach {least.order_rho[1]:.2f}."
+        f"colour, pixels or Gabor energy): Spearman {number(least.order_rho[0], 2)} or more, where "
+        f"shuffled orders reach {number(least.order_rho[1], 2)}."
     )
     return Finding("stimuli", question, PASS, answer, values)
 
 
 def _of(seen: Measured) -> tuple[str, str]:
     """Verdict and sentence of one file."""
-    rho, most = seen.order_rho
+    rho, most = (number(value, 2) for value in seen.order_rho)
     if seen.same:
         (a, b), more = seen.same[0], len(seen.same) - 1
         others = f", and {more} pairs more" * (more > 0)
@@ -63,10 +64,10 @@ def _of(seen: Measured) -> tuple[str, str]:
     if seen.order:
         told = "although its stimuli are named so" if seen.order_told else _NAME_THEM
         return FAIL, (
-            f"{seen.name}: its activity fits the images better {seen.order} (Spearman {rho:.2f} "
+            f"{seen.name}: its activity fits the images better {seen.order} (Spearman {rho} "
             f"with their low-level features) than in the order it is in; {told}."
         )
-    fits = f"no layer follows the images in this order (Spearman {rho:.2f}, shuffled {most:.2f})"
+    fits = f"no layer follows the images in this order (Spearman {rho}, shuffled {most})"
     if seen.order is None and seen.order_told:
         return UNKNOWN, f"{seen.name}: its stimuli are named, but {fits}."
     if seen.order is None:

@@ -7,7 +7,7 @@ import pandas as pd
 from neurosim.experiments.controls.result import Result
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.job.stimulus_content import is_band
-from neurosim.experiments.results.words import interval, number
+from neurosim.experiments.results.words import interval, number, signed
 
 #: Its trained state is its statistics-only one.
 _LEVELS = ("initialised", "statistics_only", "trained")
@@ -105,7 +105,7 @@ def _simulated(result: Result) -> str:
 def _printed(rows: pd.DataFrame, keys: list[str]) -> str:
     shown = rows[keys].copy()
     for name in (*_LEVELS, *_PARTS):
-        shown[name.replace("_", " ")] = rows[name].map(number)
+        shown[name.replace("_", " ")] = rows[name].map(signed if name in _PARTS else number)
         if name in _PARTS:
             shown[name.replace("_", " ")] += [
                 f" {interval(low, high)}"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurosim.experiments.lab.protocols import START, chi2, window_table
+from neurosim.experiments.results.words import number
 from neurosim.spiking import (
     TIMINGS,
     WEIGHT_DEPENDENCES,
@@ -103,7 +104,7 @@ def check(n_trains: int, seed: int, variants: Sequence[str] | None = None) -> It
         found = chi2(Triplet.visual_cortex(interaction, terms))
         name = f"triplet visual cortex, {interaction}, {terms}"
         # The published value has three digits.
-        yield Finding(name, f"chi2/10 = {found:.3f}, expected {published}",
+        yield Finding(name, f"chi2/10 = {number(found)}, expected {published}",
                       abs(found - published), 5e-4)  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neurosim.experiments.progress.board import Board, JobState
+from neurosim.experiments.results.words import number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,8 +27,8 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _number(value: float | None, pattern: str = "{:.3f}") -> str:
-    return "" if value is None else pattern.format(value)
+def _number(value: float | None, shown: Callable[[float], str] = number) -> str:
+    return "" if value is None else shown(value)
 
 
 def _left(board: Board, job: JobState) -> str:
@@ -53,7 +54,7 @@ _COLUMNS = (
     _Column("loss", 6, lambda _, job: _number(job.loss)),
     _Column("accuracy", 8, lambda _, job: _number(job.accuracy)),
     _Column("test", 6, lambda _, job: _number(job.test_accuracy)),
-    _Column("moved", 7, lambda _, job: _number(job.displacement, "{:.1%}")),
+    _Column("moved", 7, lambda _, job: _number(job.displacement, "{:.1%}".format)),
     _Column("phase", 10, lambda _, job: _PHASES.get(job.phase, job.phase), is_word=True),
     _Column("left", 8, _left),
 )

@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 from neurosim.experiments.job.events import Event
 from neurosim.experiments.progress.board import Board, JobState
 from neurosim.experiments.progress.live_table import duration, live_table
+from neurosim.experiments.results.words import number
 
 #: Redrawn so often a second at most.
 _DRAWS_PER_S = 4
@@ -77,12 +78,12 @@ def _line(board: Board, event: Event) -> str:
         return ""
     if kind == "checkpoint":
         test = event.get("test_accuracy")
-        last = "" if test is None else f", test accuracy {test:.3f}"
+        last = "" if test is None else f", test accuracy {number(test)}"
         return f"  {job.name}: epoch {event['epoch']}/{job.n_epochs}{_numbers(job)}{last}"
     if kind == "finished":
         how = "finished before" if event.get("before") else "done"
         if job.test_accuracy is not None:
-            how += f", test accuracy {job.test_accuracy:.3f}"
+            how += f", test accuracy {number(job.test_accuracy)}"
         left = board.seconds_left()
         rest = f", {duration(left)} left" if left else ""
         return f"  {len(board.in_state('finished'))}/{len(board.jobs)} jobs: {job.name} {how}{rest}"
@@ -99,4 +100,4 @@ def _line(board: Board, event: Event) -> str:
 
 def _numbers(job: JobState) -> str:
     named = (("loss", job.loss), ("accuracy", job.accuracy), ("displacement", job.displacement))
-    return "".join(f", {name} {value:.3f}" for name, value in named if value is not None)
+    return "".join(f", {name} {number(value)}" for name, value in named if value is not None)

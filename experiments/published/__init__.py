@@ -1,4 +1,4 @@
 """The published pipeline: beside its published numbers, and switch by switch.
 
-May import, of its neighbours: data, engine, job, progress, run, settings.
+May import, of its neighbours: data, engine, job, progress, results, run, settings.
 """

@@ -15,6 +15,7 @@ from neurosim.experiments.engine.runners import runner_of
 from neurosim.experiments.job.store import read_table
 from neurosim.experiments.job.switches import SWITCHES, profile_of
 from neurosim.experiments.progress.run import finished
+from neurosim.experiments.results.words import number, signed
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import SWITCH_NAMES, Comparison, Execution
 from neurosim.storage import write_text
@@ -133,5 +134,8 @@ def text_of(table: pd.DataFrame) -> str:
         wide = rows.pivot_table(index="variant", columns="rule", values=["final", "change"],
                                 sort=False)  # fmt: skip
         ordered = wide.reindex(columns=["final", "change"], level=0)
-        blocks.append(f"{roi}\n{ordered.to_string(float_format=lambda v: f'{v:+.3f}', na_rep='.')}")
+        for name in ordered:
+            shown = number if name[0] == "final" else signed
+            ordered[name] = ordered[name].map(shown, na_action="ignore")
+        blocks.append(f"{roi}\n{ordered.to_string(na_rep='.')}")
     return "\n\n".join(blocks)

@@ -15,9 +15,9 @@ from neurosim.experiments.results.words import listed, number, p_value, signed
 
 #: Column of the result table -> heading and what shows it; what only some rules measure.
 _MEASURED = {
-    "alignment_angle_deg": ("angle to BP (deg)", "{:.0f}"),
-    "spikes_per_tick": ("spikes a neuron and tick", "{:.4f}"),
-    "dead_map_share": ("share of dead maps", "{:.2f}"),
+    "alignment_angle_deg": ("angle to BP (deg)", lambda v: number(v, 0)),
+    "spikes_per_tick": ("spikes a neuron and tick", lambda v: number(v, 4)),
+    "dead_map_share": ("share of dead maps", lambda v: number(v, 2)),
 }
 
 
@@ -41,13 +41,11 @@ class Field:
         return cls(text, is_name=True, mark=mark)
 
     @classmethod
-    def score(cls, value: float, *, shown_as: str | Callable[[float], str] = number) -> Field:
-        """A number, shown by a format or a function; one that is not there is a dash and sorts
-        last."""
+    def score(cls, value: float, *, shown_as: Callable[[float], str] = number) -> Field:
+        """A number; one that is not there is a dash and sorts last."""
         if not np.isfinite(value):
             return cls("–", float("nan"))
-        shown = shown_as.format(value) if isinstance(shown_as, str) else shown_as(value)
-        return cls(shown, float(value))
+        return cls(shown_as(value), float(value))
 
 
 @dataclass(frozen=True)
@@ -146,8 +144,8 @@ def _movement(headline: Headline) -> Table:
                 Field.name(str(whose) if isinstance(whose, str) else ""),
                 Field(str(int(of_layer["epoch"].max())), float(of_layer["epoch"].max())),
                 Field(str(len(of_layer)), len(of_layer)),
-                Field.score(of_layer["displacement"].mean(), shown_as="{:.2%}"),
-                Field.score(of_layer["direction_change"].mean(), shown_as="{:.4f}"),
+                Field.score(of_layer["displacement"].mean(), shown_as="{:.2%}".format),
+                Field.score(of_layer["direction_change"].mean(), shown_as=lambda v: number(v, 4)),
                 Field.name(_still(int(still), len(of_layer)), mark=bool(still)),
                 *(Field.score(of_layer[n].mean(), shown_as=_MEASURED[n][1]) for n in measured),
             ]

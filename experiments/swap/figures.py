@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from neurosim.experiments.figures.style import BAND, FAINT, INK, new_figure, panel_title, styled
-from neurosim.experiments.results.words import counted
+from neurosim.experiments.results.words import counted, number
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
 
 #: Colour by what a code uses: counts, times, digits, changes, populations; one hue a family.
@@ -86,15 +86,16 @@ class SwapResults:
         best = f"rho of Conv3 with {self.rois[0]}"
         lines = [
             f"Means over {counted(n_seeds, 'seed')}; accuracy of a linear probe on Conv3 (pixels: "
-            f"{self.pixels:.3f}, chance: {self.chance:.3f}); spikes and events an image.",
+            f"{number(self.pixels)}, chance: {number(self.chance)}); spikes and events an image.",
             f"{'encoder':<18}{'accuracy':>9}{'input':>8}{'spikes':>8}{'events':>11}"
             f"{'ms/image':>10}  {best}",
         ]
         for encoder, row in self.final().iterrows():
             lines.append(
-                f"{encoder!s:<18}{row['accuracy']:>9.3f}{row['input_spikes']:>8.0f}"
-                f"{row['spikes']:>8.0f}{row['synaptic_events']:>11.3g}{row['ms_per_image']:>10.2f}"
-                f"  {rho[encoder, 'Conv3', self.rois[0]]:+.3f}"
+                f"{encoder!s:<18}{number(row['accuracy']):>9}{row['input_spikes']:>8.0f}"
+                f"{row['spikes']:>8.0f}{row['synaptic_events']:>11.3g}"
+                f"{number(row['ms_per_image'], 2):>10}"
+                f"  {number(rho[encoder, 'Conv3', self.rois[0]])}"
             )
         return "\n".join(lines)
 
