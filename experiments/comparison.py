@@ -62,12 +62,12 @@ def plan(settings: Comparison, execution: Execution, out: Path | str) -> Plan:
 
 def _checked_data(settings: Comparison, execution: Execution) -> Data:
     """The data, after a look at all that a job would refuse later."""
+    _check_device(execution.device)
     images, stimuli = load_both(
         settings.training, settings.stimuli, execution.data_dir, download=execution.download
     )
     for seed in settings.seeds:
         images.subset(settings.n_train, settings.n_test, seed)
-    _check_device(execution.device)
     return images, stimuli
 
 

@@ -17,8 +17,9 @@ def data_of(training: str, stimuli: str, data_dir: Path | None) -> Data:
     """Training images and stimuli, read once per process.
 
     Raises:
-        DataError: a data set is missing or broken.
+        ValueError: an unknown name, before anything is read; DataError: missing or broken data.
     """
+    registry.check_names(training, stimuli)
     key = _key(training, stimuli, data_dir)
     if key not in _DATA:
         images = registry.load_training_images(training, data_dir, progress=False)
@@ -43,8 +44,9 @@ def load_both(
     answers with them from now on.
 
     Raises:
-        ValueError: naming everything that is missing at once.
+        ValueError: an unknown name, before anything is read; or all that is missing at once.
     """
+    registry.check_names(training, stimuli)
     found, missing = [], []
     for load, name in (
         (registry.load_training_images, training), (registry.load_stimuli, stimuli),

@@ -84,6 +84,12 @@ def load_stimuli(
     return loader(Access(data_directory(data_dir), download, progress), rois)
 
 
+def check_names(training: str, stimuli: str) -> None:
+    """Refuse (ValueError) what no data set is called, before any of them is read."""
+    _find("training images", training, TRAINING_SETS)
+    _find("stimuli", stimuli, STIMULUS_SETS)
+
+
 def _find(what: str, name: str, known: Mapping[str, Loader]) -> Loader:
     if name not in known:
         raise ValueError(f"unknown {what} {name!r}; known are {', '.join(known)}.")
