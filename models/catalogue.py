@@ -14,7 +14,7 @@ from typing import Annotated
 
 from neurosim.choices import Choices
 from neurosim.made import made
-from neurosim.models.network.layers import Network
+from neurosim.models.network.graph import Network
 from neurosim.models.rule_table import RULES
 from neurosim.models.rules.error_circuit import ErrorCircuit
 from neurosim.models.rules.feed_forward import FeedForward
@@ -49,7 +49,7 @@ from neurosim.spiking.timing.weight_dependence import AbstractWeightDependence, 
 from neurosim.training import Optimiser, Part, without_learning
 
 __all__ = [
-    "BP_OPTIMISER", "CONTROL_OF", "FA_OPTIMISER", "N_CONV", "RULES", "RULE_CELLS", "backprop",
+    "BP_OPTIMISER", "CONTROL_OF", "FA_OPTIMISER", "RULES", "RULE_CELLS", "backprop",
     "error_circuit_rule", "feedback_alignment", "readout_part", "untrained", "with_frozen_body",
 ]  # fmt: skip
 
@@ -65,8 +65,6 @@ RULE_CELLS: Choices[partial[AbstractCell]] = Choices(
     group=CELLS.group,
     adapt=lambda kind: partial(kind, dt_ms=5.0),
 )
-#: The number of convolution layers that PC and STDP learn; the layers after them are read out.
-N_CONV = 3
 
 
 def error_circuit_rule(name: str, feedback: AbstractFeedback) -> LearningRule:
@@ -94,8 +92,8 @@ def _whole(rule: LearningRule, net: Network, optimiser: Optimiser) -> Learner:
 
 
 def readout_part(net: Network) -> Part:
-    """FC1 and head trained by backpropagation: the same readout for every local rule."""
-    return Part(backprop(), net.part(N_CONV, None), BP_OPTIMISER)
+    """The readout trained by backpropagation: the same for every local rule."""
+    return Part(backprop(), net.readout(), BP_OPTIMISER)
 
 
 def untrained_learner(start: SharedStart) -> Learner:
@@ -117,7 +115,7 @@ def fa(start: SharedStart, *, optimiser: Optimiser = FA_OPTIMISER) -> Learner:
 def dfa(start: SharedStart, *, optimiser: Optimiser = FA_OPTIMISER) -> Learner:
     """Direct feedback alignment: the output's error reaches every layer by weights of its own."""
     net = start.network()
-    shape = (3, start.image_px, start.image_px)
+    shape = (start.n_channels, start.image_px, start.image_px)
     feedback = DirectFeedback.like(net, start.stream("feedback"), shape)
     return _whole(error_circuit_rule("dfa", feedback), net, optimiser)
 
@@ -144,7 +142,7 @@ def kolen_pollack(start: SharedStart, *, optimiser: Optimiser = KOLEN_POLLACK_OP
 def pc(start: SharedStart, *, optimiser: Optimiser = HYBRID_OPTIMISER) -> Learner:
     """Hybrid predictive coding in the convolutions, and a readout."""
     net = start.network()
-    body = net.part(0, N_CONV)
+    body = net.body()
     rule = predictive_coding_hybrid_rule(body, start.stream("generative"))
     return Learner("pc", (Part(rule, body, optimiser), readout_part(net)))
 
@@ -228,9 +226,9 @@ def _one_dependence(
 
 
 def frozen_conv(start: SharedStart) -> Learner:
-    """The control of every accuracy: untrained convolutions under the same trained readout."""
+    """The control of every accuracy: an untrained body under the same trained readout."""
     net = start.network()
-    body = Part(untrained("frozen-conv"), net.part(0, N_CONV))
+    body = Part(untrained("frozen-conv"), net.body())
     return Learner("frozen-conv", (body, readout_part(net)))
 
 

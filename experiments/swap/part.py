@@ -21,7 +21,7 @@ from neurosim.experiments.job.events import Report
 from neurosim.experiments.results.trees import tree_of
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
 from neurosim.models.catalogue import readout_part
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.network.readouts import patterns
 from neurosim.models.spiking.activity import SpikingActivity
 from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES

@@ -32,7 +32,7 @@ _CURRENT_BASED = _LEAKY | {"tau_syn_ms"}
 #: Class -> the fields that the graph carries, or that its spikes do not depend on: the front end
 #: and the encoder stand before its input, homeostasis and membrane are of learning.
 _KNOWN: dict[type, set[str]] = {
-    SpikingNetwork: {"dynamics", "evaluation_seed"},
+    SpikingNetwork: {"dynamics", "evaluation_seed", "roles"},
     SpikingDynamics: {
         "cell", "encoder", "front_end", "competition", "homeostasis", "duration_ms", "membrane",
     },

@@ -1,34 +1,27 @@
 """The shared architecture: layers made of one synapse and one response.
 
-    a_l = W_l x_(l-1) + b_l                 synapse: linear, the only thing rules disagree on
-    x_l = drop(pool(f(normalise(a_l))))     response: the same for every rule
+    a_l = W_l x_source + b_l                        synapse: linear, where alone rules disagree
+    x_l = drop(pool(f(normalise(a_l) + z_l)))       response: the same for every rule
+    z_l = sum of the outputs that layer l adds      identity projections of fixed unit weight
 
-A layer is linearised once a batch; a linearisation pulls errors back through the response and
-leaves the way back through the synapse to the rule's feedback.
+A layer is linearised once a batch; a linearisation pulls errors back through the response, to
+the synapse and to what was added, and leaves the way back through the synapse to the rule's
+feedback.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurosim.models.network.normalisation import (
-    NORMS,
-    AbstractNorm,
-    Batch,
-    Running,
-    Statistics,
-    StatisticsOf,
-    statistics_of_features,
-)
+from neurosim.models.network.normalisation import AbstractNorm, Batch, Running, Statistics
 from neurosim.settings import require_count
-from neurosim.synapses import AbstractSynapse, Conv2d, Dense
+from neurosim.synapses import AbstractSynapse, Dense
 from neurosim.types import Drive
 
 Activation = Callable[[Tensor], Tensor]
@@ -51,6 +44,10 @@ class Layer(nn.Module):
         norm: normalisation between synapse and ``f``, or None.
         pool: side of the max-pooling window, 1 for none.
         dropout: probability that an output is silenced at learning time.
+        source: name of the layer whose output the synapse reads; None: the layer before, or the
+            input of the network for its first layer.
+        added: names of the layers whose outputs are added to the normalised current. They must
+            have its shape: a shortcut to another shape is a layer of its own with ``f = identity``.
         generator: source of the initial weights.
     """
 
@@ -64,6 +61,8 @@ class Layer(nn.Module):
         pool: int = 1,
         dropout: float = 0.0,
         bias: bool = True,
+        source: str | None = None,
+        added: Sequence[str] = (),
         generator: torch.Generator,
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
@@ -74,6 +73,7 @@ class Layer(nn.Module):
         self.name, self.synapse, self.activation = name, synapse, activation
         require_count(f"layer {name}: pool", pool)
         self.norm, self.pool, self.dropout = norm, pool, dropout
+        self.source, self.added = source, tuple(added)
         bound = 1 / math.sqrt(synapse.fan_in)
 
         def uniform(shape: tuple[int, ...]) -> nn.Parameter:
@@ -84,6 +84,11 @@ class Layer(nn.Module):
         self.weight = uniform(synapse.weight_shape)
         n_out = synapse.weight_shape[0]
         self.bias = uniform((n_out,)) if bias else None
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether its units have no place: one weight for each pair of input and output."""
+        return len(self.synapse.weight_shape) == 2
 
     def plastic_parameters(self) -> Mapping[str, Tensor]:
         """Weight, bias and normalisation gain by the names that changes carry."""
@@ -101,14 +106,34 @@ class Layer(nn.Module):
         return self.synapse.forward(x, self.weight, self.bias)
 
     def respond(
-        self, a: Tensor, statistics: Statistics, generator: torch.Generator | None = None
+        self,
+        a: Tensor,
+        statistics: Statistics,
+        generator: torch.Generator | None = None,
+        added: Tensor | None = None,
     ) -> Tensor:
         """Everything after the synapse; dropout acts only under ``Batch`` statistics."""
-        return self.hand_on(self.units(a, statistics), statistics, generator)
+        return self.hand_on(self.units(a, statistics, added), statistics, generator)
 
-    def units(self, a: Tensor, statistics: Statistics) -> Tensor:
-        """The activity of the units themselves, ``f(normalise(a))``, in the shape of ``a``."""
-        return self.activation(a if self.norm is None else self.norm(a, statistics))
+    def units(self, a: Tensor, statistics: Statistics, added: Tensor | None = None) -> Tensor:
+        """The activity of the units themselves, ``f(normalise(a) + z)``, in the shape of ``a``."""
+        return self.excite(a if self.norm is None else self.norm(a, statistics), added)
+
+    def excite(self, normalised: Tensor, added: Tensor | None) -> Tensor:
+        """``f(normalised + z)``.
+
+        Raises:
+            ValueError: what is added has another shape than the current.
+        """
+        if added is None:
+            return self.activation(normalised)
+        if added.shape != normalised.shape:
+            raise ValueError(
+                f"layer {self.name} adds {' and '.join(self.added)} of shape "
+                f"{tuple(added.shape[1:])} to a current of shape {tuple(normalised.shape[1:])}: "
+                "add a layer that projects to that shape, Layer(..., activation=identity)"
+            )
+        return self.activation(normalised + added)
 
     def hand_on(
         self, x: Tensor, statistics: Statistics, generator: torch.Generator | None = None
@@ -130,10 +155,35 @@ class Layer(nn.Module):
         keep = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=generator.device)
         return (keep >= self.dropout).to(x) / (1 - self.dropout)
 
-    def linearise(self, x: Tensor, drive: Drive) -> Linearised:
+    def linearise(self, x: Tensor, drive: Drive, added: Tensor | None = None) -> Linearised:
         """The layer at the presynaptic activity ``x``, ready to pull errors back."""
         statistics: Statistics = Batch() if drive.learning else Running()
-        return Linearised(self, x, statistics, drive.generator)
+        return Linearised(self, x, statistics, drive.generator, added)
+
+
+class Pulled(NamedTuple):
+    """An error pulled back through a response, ``D^T error``.
+
+    delta: the error at the synapse, in the shape of its current.
+    gain: the changes of gamma and beta.
+    added: the error at the added current; None where nothing is added.
+    """
+
+    delta: Tensor
+    gain: dict[str, Tensor]
+    added: Tensor | None
+
+
+def pull_back(
+    out: Tensor, current: Tensor, added: Tensor | None, gains: Mapping[str, Tensor], error: Tensor
+) -> Pulled:
+    """``error`` at ``out``, pulled back to what ``out`` was made of."""
+    if out is current:
+        return Pulled(error, {}, None)
+    leaves = [current, *gains.values(), *([] if added is None else [added])]
+    delta, *rest = torch.autograd.grad(out, leaves, error, retain_graph=True)
+    at_added = None if added is None else rest.pop()
+    return Pulled(delta, dict(zip(gains, rest, strict=True)), at_added)
 
 
 class Linearised:
@@ -151,88 +201,26 @@ class Linearised:
         pre: Tensor,
         statistics: Statistics,
         generator: torch.Generator | None = None,
+        added: Tensor | None = None,
     ) -> None:
         self.layer, self.pre = layer, pre
         self._current = layer.current(pre).detach().requires_grad_()
+        self._added = None if added is None else added.detach().requires_grad_()
         with torch.enable_grad():
-            units = layer.units(self._current, statistics)
+            units = layer.units(self._current, statistics, self._added)
             self._out = layer.hand_on(units, statistics, generator)
         self.out, self.units = self._out.detach(), units.detach()
-        self._memo: tuple[Tensor, Tensor, dict[str, Tensor]] | None = None
+        self._memo: tuple[Tensor, Pulled] | None = None
 
-    def pull(self, error: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """``(D^T error, gain changes)``: the error at the synapse, ``D`` the response's Jacobian.
+    def pull(self, error: Tensor) -> Pulled:
+        """``D^T error``, with ``D`` the response's Jacobian.
 
         The last answer is kept: dynamics and plasticity ask for the same one.
         """
         if self._memo is None or self._memo[0] is not error:
             gains = self.layer.gain_parameters()
-            if self._out is self._current:
-                pulled: Sequence[Tensor] = (error,)
-            else:
-                leaves = (self._current, *gains.values())
-                pulled = torch.autograd.grad(self._out, leaves, error, retain_graph=True)
-            self._memo = (error, pulled[0], dict(zip(gains, pulled[1:], strict=True)))
-        return self._memo[1], self._memo[2]
-
-
-class Network(nn.Module):
-    """A chain of layers."""
-
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        super().__init__()
-        names = [layer.name for layer in layers]
-        if len(set(names)) != len(names) or not names:
-            raise ValueError(f"a network needs layers of different names, got {names}")
-        self._layers = nn.ModuleList(layers)
-
-    @property
-    def layers(self) -> Sequence[Layer]:
-        return list(self._layers)  # type: ignore[arg-type]
-
-    def part(self, start: int | None, stop: int | None) -> Network:
-        """The network of layers start to stop, sharing their weights."""
-        return Network(self.layers[start:stop])
-
-    def named_weights(self) -> dict[str, Tensor]:
-        """Every parameter and buffer by ``layer.parameter``, detached (not copied)."""
-        named: dict[str, Tensor] = {}
-        for layer in self.layers:
-            for name, tensor in layer.plastic_parameters().items():
-                named[f"{layer.name}.{name}"] = tensor.detach()
-            if layer.norm is not None:
-                for name, tensor in layer.norm.statistics().items():
-                    named[f"{layer.name}.{name}"] = tensor
-        return named
-
-    def linearise(self, drive: Drive) -> tuple[Linearised, ...]:
-        """The feed-forward sweep, each layer linearised once."""
-        x, swept = drive.x, []
-        for layer in self.layers:
-            swept.append(layer.linearise(x, drive))
-            x = swept[-1].out
-        return tuple(swept)
-
-    @torch.no_grad()
-    def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
-        """Layer name -> output, without any change of state.
-
-        Images of another size than the training images reach a dense layer through adaptive
-        average pooling to the size it was built for.
-
-        Raises:
-            ValueError: for ``Batch`` statistics, which would make features depend on the batch.
-        """
-        out = {}
-        for layer in self.layers:
-            chosen = statistics_of_features(layer.name, statistics)
-            x = layer.respond(layer.current(fit_to(layer.synapse, x)), chosen)
-            out[layer.name] = x
-        return out
-
-    def forward(self, x: Tensor, statistics: StatisticsOf = Running()) -> Tensor:  # noqa: B008
-        """The output of the last layer, ``(batch, n_classes)``."""
-        return self.represent(x, statistics)[self.layers[-1].name]
+            self._memo = (error, pull_back(self._out, self._current, self._added, gains, error))
+        return self._memo[1]
 
 
 def max_pool(x: Tensor, side: int) -> Tensor:
@@ -255,73 +243,3 @@ def fit_to(synapse: AbstractSynapse, x: Tensor) -> Tensor:
         if x.shape[-2:] != (side, side):
             return F.adaptive_avg_pool2d(x, side)
     return x
-
-
-def convolutional_network(
-    *,
-    generator: torch.Generator,
-    channels: Sequence[int] = (3, 32, 64, 128),
-    image_px: int = 32,
-    n_hidden: int = 512,
-    n_classes: int = 10,
-    dropout: float = 0.3,
-    norm: str = "batch",
-    device: torch.device | None = None,
-    dtype: torch.dtype | None = None,
-) -> Network:
-    """Conv1..Conv3 (3x3, normalisation, ReLU, max-pool 2), FC1 (ReLU, dropout), head.
-
-    The network of Leutenegger 2026 (arXiv 2605.30556): 3-32-64-128 channels, 2048-512-10 units,
-    batch norm.
-
-    Args:
-        norm: a name in ``NORMS``: batch, group, layer or none. No draw depends on it.
-    """
-    n_conv = len(channels) - 1
-    if image_px % 2**n_conv:
-        raise ValueError(
-            f"image_px must be a multiple of {2**n_conv} ({n_conv} poolings), got {image_px}"
-        )
-    layer = partial(Layer, generator=generator, device=device, dtype=dtype)
-    layers = [
-        layer(
-            f"Conv{i + 1}",
-            Conv2d(n_in, n_out, 3, padding=1),
-            norm=NORMS[norm](n_out, device=device, dtype=dtype),
-            pool=2,
-        )
-        for i, (n_in, n_out) in enumerate(pairwise(channels))
-    ]
-    n_features = channels[-1] * (image_px // 2**n_conv) ** 2
-    layers.append(layer("FC1", Dense(n_features, n_hidden), dropout=dropout))
-    layers.append(layer("head", Dense(n_hidden, n_classes), activation=identity))
-    return Network(layers)
-
-
-def dense_network(
-    sizes: Sequence[int],
-    *,
-    generator: torch.Generator,
-    activation: Activation = torch.relu,
-    bias: bool = True,
-    device: torch.device | None = None,
-    dtype: torch.dtype | None = None,
-) -> Network:
-    """Dense layers ``sizes[0]-...-sizes[-1]``; the last one is linear."""
-    if len(sizes) < 2:
-        raise ValueError(f"a dense network needs at least an input and an output size, got {sizes}")
-    last = len(sizes) - 2
-    return Network(
-        [
-            Layer(
-                f"layer{i + 1}",
-                Dense(n_in, n_out),
-                activation=identity if i == last else activation,
-                bias=bias,
-                generator=generator,
-                device=device,
-                dtype=dtype,
-            )
-            for i, (n_in, n_out) in enumerate(pairwise(sizes))
-        ]
-    )

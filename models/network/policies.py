@@ -23,6 +23,7 @@ from torch import Tensor
 
 from neurosim.choices import Choices
 from neurosim.images import require_images
+from neurosim.models.network.graph import AT_INPUT, pass_on, sum_of, wire
 from neurosim.models.network.layers import Layer, fit_to
 from neurosim.models.network.normalisation import (
     Accumulate,
@@ -123,7 +124,7 @@ POLICIES: Choices[Policy] = Choices(
 
 
 def _up_to_the_last_batch_norm(layers: Sequence[Layer]) -> Sequence[Layer]:
-    """Statistics above it matter to nobody, so what lies above is not run."""
+    """Statistics of what follows matter to nobody, so it is not run."""
     last = max(
         (i for i, layer in enumerate(layers) if isinstance(layer.norm, BatchNorm)), default=-1
     )
@@ -138,16 +139,33 @@ def calibrate(layers: Sequence[Layer], batches: Iterable[Tensor]) -> dict[str, S
     """
     statistics: dict[str, Statistics] = {layer.name: Running() for layer in layers}
     chain = _up_to_the_last_batch_norm(layers)
-    # What a layer has read goes as it is read: at 160 px a batch of Conv1 takes 400 MB.
-    activity = [require_images(x, "calibration images") for x in batches]
-    if not activity:
+    wiring = wire(chain)
+    # What nobody hears any more is let go of: at 160 px the first layer's output takes 400 MB.
+    last_heard = {p: index for index, each in enumerate(wiring) for p in each.populations}
+    activity = {AT_INPUT: [require_images(x, "calibration images") for x in batches]}
+    if not activity[AT_INPUT]:
         raise ValueError("calibration needs images: give at least one batch")
-    for layer in chain:
-        currents = [layer.current(fit_to(layer.synapse, x)) for x in _taken(activity)]
+
+    for index, (layer, each) in enumerate(zip(chain, wiring, strict=True)):
+        done = [p for p in each.populations if last_heard[p] == index]
+        below = activity[each.source]
+        read_once = each.source in done and each.source not in each.added
+        currents = [
+            layer.current(fit_to(layer.synapse, x)) for x in (_taken(below) if read_once else below)
+        ]
         if isinstance(layer.norm, BatchNorm):
             statistics[layer.name] = pooled_statistics(currents)
         if layer is not chain[-1]:
-            activity = [layer.respond(a, statistics[layer.name]) for a in _taken(currents)]
+            activity[index] = [
+                layer.respond(
+                    a,
+                    statistics[layer.name],
+                    added=sum_of([activity[p][batch] for p in each.added]),
+                )
+                for batch, a in enumerate(_taken(currents))
+            ]
+        for population in set(done):
+            del activity[population]
     return statistics
 
 
@@ -172,11 +190,14 @@ def accumulate(layers: Sequence[Layer], batches: Iterable[Tensor]) -> dict[str, 
         if isinstance(layer.norm, BatchNorm):
             start = identity_statistics(layer.norm)
             moving[layer.name] = Accumulate(start.mean, start.var)
+
+    def respond(layer: Layer, pre: Tensor, added: Tensor | None) -> Tensor:
+        current = layer.current(fit_to(layer.synapse, pre))
+        return layer.respond(current, moving.get(layer.name, Running()), added=added)
+
+    wiring = wire(chain)
     for x in batches:
-        require_images(x, "calibration images")
-        for layer in chain:
-            a = layer.current(fit_to(layer.synapse, x))
-            x = layer.respond(a, moving.get(layer.name, Running()))
+        pass_on(chain, wiring, require_images(x, "calibration images"), respond)
     return statistics | {name: Fixed(kept.mean, kept.var) for name, kept in moving.items()}
 
 

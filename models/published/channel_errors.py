@@ -27,7 +27,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neurosim.dynamics import AbstractDynamics, AbstractFlow
-from neurosim.models.network.layers import Layer, Network
+from neurosim.models.network.graph import Network, Roles
+from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import (
     Batch,
     Running,
@@ -64,7 +65,7 @@ class RelaxingNetwork(nn.Module):
         if len(net.layers) != 3 or not all(isinstance(la.synapse, Conv2d) for la in net.layers):
             raise ValueError(
                 "channel-mean predictive coding has three convolutions, got "
-                f"{[layer.name for layer in net.layers]}: give network.part(0, 3)"
+                f"{[layer.name for layer in net.layers]}: give the body of conv3, net.body()"
             )
         self.sweeping, self.n_steps, self.dt = net, n_steps, dt
         for index in (2, 3):
@@ -79,6 +80,11 @@ class RelaxingNetwork(nn.Module):
     @property
     def layers(self) -> Sequence[Layer]:
         return self.sweeping.layers
+
+    @property
+    def roles(self) -> Roles:
+        """Those of the whole network that the convolutions are of."""
+        return self.sweeping.roles
 
     def named_weights(self) -> dict[str, Tensor]:
         """Those of the convolutions, and the predictions."""

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from neurosim.dynamics import AbstractClocked, AbstractDynamics
-from neurosim.models.network.layers import Layer, Network
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import Batch, Running
 from neurosim.models.published.windows import Window
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse

@@ -15,7 +15,8 @@ from typing import Any, final
 from torch import Tensor
 
 from neurosim.dynamics import AbstractClosedForm
-from neurosim.models.network.layers import Layer, Network
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Layer
 from neurosim.models.published.rectified import ThroughRectifier
 from neurosim.models.rules.error_circuit import ErrorCircuit, SweptPoint
 from neurosim.plasticity import AbstractPlasticity, Changes, ErrorTimesPre

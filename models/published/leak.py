@@ -9,7 +9,8 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
-from neurosim.models.network.layers import Layer, Network, fit_to
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import Batch, Running, StatisticsOf
 from neurosim.models.published.channel_errors import RelaxingNetwork
 from neurosim.models.rules.learner import Learner
@@ -51,12 +52,9 @@ def leaking(net: Any, x: Tensor) -> dict[str, Tensor]:
 
 @leaking.register
 def _(net: Network, x: Tensor) -> dict[str, Tensor]:
-    activity = {}
-    for layer in net.layers:
-        statistics = Running() if layer.norm is None else Batch()
-        x = layer.respond(layer.current(fit_to(layer.synapse, x)), statistics)
-        activity[layer.name] = x
-    return activity
+    return net.activity(
+        x, {layer.name: Running() if layer.norm is None else Batch() for layer in net.layers}
+    )
 
 
 @leaking.register

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import final
 
-from neurosim.models.catalogue import N_CONV, RULES, backprop, error_circuit_rule
-from neurosim.models.network.layers import Network
+from neurosim.models.catalogue import RULES, backprop, error_circuit_rule
+from neurosim.models.network.graph import Network
 from neurosim.models.published.channel_errors import (
     ChannelMeanPredictiveCoding,
     MeanTimesMean,
@@ -55,9 +55,9 @@ def feedback_alignment(start: SharedStart) -> Learner:
 def predictive_coding(start: SharedStart) -> Learner:
     """Channel-mean errors, and a readout of the relaxed activity."""
     net = _without_dropout(start.network())
-    body = RelaxingNetwork(net.part(0, N_CONV), start.stream("generative"))
+    body = RelaxingNetwork(net.body(), start.stream("generative"))
     rule = LearningRule("pc", ChannelMeanPredictiveCoding(), RectifiedEuler(), MeanTimesMean())
-    readout = Part(backprop(), net.part(N_CONV, None), READOUT_OPTIMISER)
+    readout = Part(backprop(), net.readout(), READOUT_OPTIMISER)
     return Learner("pc", (Part(rule, body, PC_OPTIMISER), readout))
 
 
@@ -99,7 +99,7 @@ class ChannelMeanBody(AbstractStdpBody):
             readout = LearningRule("bp", GainsAndReadout(), Direct(), WhereWeightsLearn())
             nets = net, net
         else:
-            readout, nets = backprop(), (net.part(0, N_CONV), net.part(N_CONV, None))
+            readout, nets = backprop(), (net.body(), net.readout())
         return Learner(
             "stdp",
             (

@@ -7,8 +7,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.models.network.layers import Layer, Linearised, Network
-from neurosim.models.rules.feedback import AbstractFeedback
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Layer, Linearised
+from neurosim.models.rules.feedback import AbstractSynapticFeedback
 from neurosim.synapses import Conv2d
 
 
@@ -38,15 +39,17 @@ def rectified(net: Network) -> Network:
         [
             RectifiedLayer.of(layer) if isinstance(layer.synapse, Conv2d) else layer
             for layer in net.layers
-        ]
+        ],
+        roles=net.roles,
+        input_name=net.input_name,
     )
 
 
 @final
-class ThroughRectifier(AbstractFeedback):
+class ThroughRectifier(AbstractSynapticFeedback):
     """``W^T (delta * 1[W x > 0])``: exact transport, through the rectified current where it is."""
 
-    def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
+    def carry(self, above: Linearised, delta: Tensor) -> Tensor:
         layer = above.layer
         if isinstance(layer, RectifiedLayer):
             delta = delta * (layer.current(above.pre) > 0)

@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.models.network.layers import Network
+from neurosim.models.network.graph import Network
 from neurosim.models.rules.learner import SharedStart
 from neurosim.synapses import Conv2d
 

@@ -9,12 +9,12 @@ from typing import final
 from torch import Tensor
 
 from neurosim.models.network.layers import Linearised
-from neurosim.models.rules.feedback import AbstractFeedback
+from neurosim.models.rules.feedback import AbstractSynapticFeedback
 
 
 @final
 @dataclass(frozen=True)
-class RandomInConvolutions(AbstractFeedback):
+class RandomInConvolutions(AbstractSynapticFeedback):
     """``B delta`` through convolutions, ``W^T delta`` through dense layers.
 
     In Leutenegger 2026 (arXiv 2605.30556) only convolutions have random feedback: the error that
@@ -25,7 +25,7 @@ class RandomInConvolutions(AbstractFeedback):
 
     weights: Mapping[str, Tensor]
 
-    def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
+    def carry(self, above: Linearised, delta: Tensor) -> Tensor:
         layer = above.layer
         weight = self.weights.get(layer.name, layer.weight)
         return layer.synapse.carry_back(delta, weight, above.pre)

@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.models.network.layers import Layer, Network
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Layer, Pulled, pull_back
 from neurosim.models.network.normalisation import Running
 from neurosim.types import Drive
 
@@ -28,56 +29,69 @@ class SweptLayer:
     """One layer at its feed-forward activity.
 
     Attributes:
-        pre: presynaptic activity ``r_ff,l-1``.
-        current: ``a = W r_ff,l-1 + b``.
+        pre: presynaptic activity ``r_ff`` of what it reads.
+        added: the sum of ``r_ff`` of what it adds; None: nothing.
+        current: ``a = W r_ff + b``.
         at_rest: the layer linearised there.
         out: ``r_ff,l``.
     """
 
-    def __init__(self, layer: Layer, pre: Tensor, drive: Drive) -> None:
-        self.layer, self.pre, self._learning = layer, pre, drive.learning
+    def __init__(
+        self, layer: Layer, pre: Tensor, drive: Drive, added: Tensor | None = None
+    ) -> None:
+        self.layer, self.pre, self.added = layer, pre, added
+        self._learning = drive.learning
         self.current = layer.current(pre).detach()
         if layer.norm is not None and drive.learning:
             layer.norm.accumulate(self.current)
         self._keep: Tensor | None = None
         if drive.learning and layer.dropout:
-            self._keep = layer.keep_mask(self.respond(self.current), drive.generator)
+            self._keep = layer.keep_mask(self.respond(self.current, added), drive.generator)
         # Each would hold the other: 80 MB a batch until the collector of cycles comes by.
         self.at_rest = DisplacedLayer(weakref.proxy(self))
         self.out = self.at_rest.out
 
-    def respond(self, current: Tensor) -> Tensor:
+    def respond(self, current: Tensor, added: Tensor | None) -> Tensor:
         """``f_l`` as in ``Layer.respond``, but moving no statistic and drawing no mask."""
         layer, norm = self.layer, self.layer.norm
         if not self._learning:
-            return layer.respond(current, Running())
+            return layer.respond(current, Running(), added=added)
         if norm is not None:
             current = norm.in_batch(current)
-        x = layer.activation(current)
+        x = layer.excite(current, added)
         if layer.pool > 1:
             x = F.max_pool2d(x, layer.pool)
         return x if self._keep is None else x * self._keep
 
 
 class DisplacedLayer:
-    """A layer with its input displaced by ``below`` (None: not displaced), linearised there.
+    """A layer with what it hears displaced (None: not displaced), linearised there.
+
+    Args:
+        below: displacement of what it reads. beside: that of the sum it adds.
 
     Attributes:
-        out: ``f_l(W r_(l-1))`` at ``r_(l-1) = r_ff,l-1 + below``.
+        out: ``f_l(W (r_ff + below) + z_ff + beside)``.
     """
 
-    def __init__(self, swept: SweptLayer, below: Tensor | None = None) -> None:
+    def __init__(
+        self, swept: SweptLayer, below: Tensor | None = None, beside: Tensor | None = None
+    ) -> None:
         self.swept, self._below, current = swept, below, swept.current
         if below is not None:
             current = current + swept.layer.synapse.forward(below, swept.layer.weight, None)
         self._current = current.detach().requires_grad_()
+        self._added = swept.added
+        if self._added is not None:
+            moved = self._added if beside is None else self._added + beside
+            self._added = moved.detach().requires_grad_()
         with torch.enable_grad():
-            self._out = swept.respond(self._current)
+            self._out = swept.respond(self._current, self._added)
         self.out = self._out.detach()
 
     @property
     def pre(self) -> Tensor:
-        """Presynaptic activity ``r_(l-1)``."""
+        """Presynaptic activity."""
         return self.swept.pre if self._below is None else self.swept.pre + self._below
 
     @property
@@ -85,25 +99,24 @@ class DisplacedLayer:
         """``out - r_ff,l``."""
         return self.out - self.swept.out
 
-    def carry_back(self, error: Tensor) -> Tensor:
-        """``W^T D^T error``: what the layer below feels."""
+    def carry_back(self, delta: Tensor) -> Tensor:
+        """``W^T delta``: what the population that it reads feels of the error at its synapse."""
         layer = self.swept.layer
-        return layer.synapse.carry_back(self._pull(error)[0], layer.weight, self.swept.pre)
+        return layer.synapse.carry_back(delta, layer.weight, self.swept.pre)
 
-    def pull_to_weights(self, error: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """``(D^T error, gain changes)``: the error at the synapse and at gamma and beta."""
-        gains = self.swept.layer.gain_parameters()
-        delta, *changes = self._pull(error, *gains.values())
-        return delta, dict(zip(gains, changes, strict=True))
-
-    def _pull(self, error: Tensor, *gains: Tensor) -> tuple[Tensor, ...]:
-        return torch.autograd.grad(self._out, (self._current, *gains), error, retain_graph=True)
+    def pull(self, error: Tensor, *, to_gains: bool = False) -> Pulled:
+        """``D^T error``: at the synapse and at what is added; at gamma and beta where asked."""
+        gains = self.swept.layer.gain_parameters() if to_gains else {}
+        return pull_back(self._out, self._current, self._added, gains, error)
 
 
 def sweep(net: Network, drive: Drive) -> tuple[SweptLayer, ...]:
     """The feed-forward sweep; running statistics and masks are drawn as in any learning pass."""
-    x, swept = drive.x, []
-    for layer in net.layers:
-        swept.append(SweptLayer(layer, x, drive))
-        x = swept[-1].out
+    swept: list[SweptLayer] = []
+
+    def respond(layer: Layer, pre: Tensor, added: Tensor | None) -> Tensor:
+        swept.append(SweptLayer(layer, pre, drive, added))
+        return swept[-1].out
+
+    net.pass_on(drive.x, respond)
     return tuple(swept)

@@ -1,9 +1,10 @@
 """Backpropagation and feedback alignment: one circuit of error units, settled at once.
 
-    tau de_l/dt = -e_l + F_(l+1)(D_(l+1)^T e_(l+1)),     e_L clamped to -d loss / d output
+    tau de_l/dt = -e_l + sum_c F_c(D_c^T e_c),     e_L clamped to -d loss / d output
 
-``e_l`` is the error at the output of layer l, ``D`` the Jacobian of a layer's response and
-``F`` its feedback (``W^T`` for backpropagation). The fixed point is one backward sweep.
+``e_l`` is the error at the output of layer l, the sum runs over the layers c that hear it, ``D``
+is the Jacobian of a layer's response and ``F`` its feedback (``W^T`` for backpropagation; the
+identity where c adds what it hears). The fixed point is one backward sweep.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import final
 from torch import Tensor
 
 from neurosim.dynamics import AbstractClosedForm
-from neurosim.models.network.layers import Linearised, Network
-from neurosim.models.rules.feedback import AbstractFeedback, Transpose, alignment_angle
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Linearised
+from neurosim.models.rules.feedback import AbstractFeedback, Message, Transpose, alignment_angle
 from neurosim.models.rules.losses import AbstractLoss, CrossEntropy
 from neurosim.types import Drive, LayerLike, LocalSignal, State
 
@@ -71,7 +73,9 @@ class ErrorCircuit(AbstractClosedForm):
 
     def flow(self, point: SweptPoint, state: State) -> State:
         errors = state["errors"]
-        carried = [self._carry(point, index, errors[index]) for index in range(1, len(errors))]
+        carried = [
+            self._arriving(self.feedback, point, index, errors) for index in range(len(errors) - 1)
+        ]
         return {
             "errors": tuple(
                 target - error
@@ -80,18 +84,19 @@ class ErrorCircuit(AbstractClosedForm):
         }
 
     def equilibrium(self, point: SweptPoint) -> State:
-        errors = [point.output_error]
-        for index in range(len(point.swept) - 1, 0, -1):
-            errors.append(self._carry(point, index, errors[-1]))
-        return {"errors": tuple(reversed(errors))}
+        errors = [point.output_error] * len(point.swept)
+        for index in reversed(range(len(errors) - 1)):
+            errors[index] = self._arriving(self.feedback, point, index, errors)
+        return {"errors": tuple(errors)}
 
     def local_signals(self, point: SweptPoint, state: State) -> Sequence[LocalSignal]:
         signals = []
         for layer, error in zip(point.swept, state["errors"], strict=True):
-            delta, gain = layer.pull(error)
-            signals.append(LocalSignal(layer.pre, delta, gain))
+            pulled = layer.pull(error)
+            signals.append(LocalSignal(layer.pre, pulled.delta, pulled.gain))
         if self.feedback.plastic_layers(point.net):
-            signals += [LocalSignal(s.pre, s.post) for s in signals[1:]]
+            mirrored = [signals[index] for index in point.net.above_input]
+            signals += [LocalSignal(s.pre, s.post) for s in mirrored]
         return signals
 
     def measurements(self, point: SweptPoint, state: State) -> dict[str, dict[str, float]]:
@@ -101,18 +106,24 @@ class ErrorCircuit(AbstractClosedForm):
         return {"alignment_angle_deg": self.alignment_angles(point, state)}
 
     def alignment_angles(self, point: SweptPoint, state: State) -> dict[str, float]:
-        """Layer name -> angle in degrees between its error and the one W^T would carry."""
+        """Layer name -> angle in degrees between the error at its output and the one that W^T
+        would carry there from the same errors above."""
         errors = state["errors"]
         return {
-            point.swept[index - 1].layer.name: alignment_angle(
-                self.feedback,
-                point.swept[index],
-                point.swept[index].pull(errors[index])[0],
-                point.output_error,
+            layer.layer.name: alignment_angle(
+                self._arriving(self.feedback, point, index, errors),
+                self._arriving(Transpose(), point, index, errors),
             )
-            for index in range(1, len(errors))
+            for index, layer in enumerate(point.swept[:-1])
         }
 
-    def _carry(self, point: SweptPoint, index: int, error: Tensor) -> Tensor:
-        above = point.swept[index]
-        return self.feedback.carry(above, above.pull(error)[0], point.output_error)
+    @staticmethod
+    def _arriving(
+        feedback: AbstractFeedback, point: SweptPoint, index: int, errors: Sequence[Tensor]
+    ) -> Tensor:
+        """The error at the output of a population that is not the last."""
+        messages = [
+            Message(point.swept[above], point.swept[above].pull(errors[above]), through_synapse)
+            for above, through_synapse in point.net.heard_by(index)
+        ]
+        return feedback.arriving(point.swept[index], messages, point.output_error)

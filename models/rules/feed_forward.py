@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from neurosim.dynamics import AbstractClosedForm
-from neurosim.models.network.layers import Linearised, Network
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Linearised
 from neurosim.types import Drive, LocalSignal, State
 
 

@@ -16,21 +16,36 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.models.network.layers import Linearised, Network
-from neurosim.synapses import AbstractSynapse
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Linearised, Pulled
+from neurosim.synapses import AbstractSynapse, Dense
 from neurosim.types import LayerLike, in_float64
 
 
+@dataclass(frozen=True)
+class Message:
+    """The error of one layer on its way to a population that it hears.
+
+    above: that layer. pulled: its error, pulled back through its response.
+    through_synapse: whether it hears the population through its synapse; otherwise it adds it.
+    """
+
+    above: Linearised
+    pulled: Pulled
+    through_synapse: bool
+
+
 class AbstractFeedback(ABC):
-    """Carries the error at a layer's synapse to the outputs of the layer below."""
+    """Carries errors to the output of a population."""
 
     @abstractmethod
-    def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
-        """The error at ``above.pre``.
+    def arriving(
+        self, population: Linearised, messages: Sequence[Message], output_error: Tensor
+    ) -> Tensor:
+        """The error at the output of ``population``.
 
         Args:
-            above: the layer whose synapse is crossed backwards.
-            delta: the error at that synapse, ``(batch, *out_features)``.
+            messages: of the layers that hear it, at least one.
             output_error: the error at the network's output, ``(batch, n_classes)``.
         """
 
@@ -38,37 +53,77 @@ class AbstractFeedback(ABC):
         """Refuse a network that this feedback was not made for; any, unless it says so."""
 
     def plastic_layers(self, net: Network) -> Sequence[LayerLike]:
-        """Feedback synapses that learn, aligned with ``net.layers[1:]``; none by default."""
+        """Feedback synapses that learn, aligned with ``net.above_input``; none by default."""
         return ()
+
+
+class AbstractSynapticFeedback(AbstractFeedback):
+    """The sum over the layers that hear a population: ``F delta`` through synapses; through an
+    identity projection, whose weight is 1 both ways, the error as it is."""
+
+    @abstractmethod
+    def carry(self, above: Linearised, delta: Tensor) -> Tensor:
+        """The error at ``above.pre``.
+
+        Args:
+            above: the layer whose synapse is crossed backwards.
+            delta: the error at that synapse, ``(batch, *out_features)``.
+        """
+
+    @final
+    def arriving(
+        self, population: Linearised, messages: Sequence[Message], output_error: Tensor
+    ) -> Tensor:
+        total: Tensor | None = None
+        for message in messages:
+            if message.through_synapse:
+                error = self.carry(message.above, message.pulled.delta)
+            else:
+                assert message.pulled.added is not None
+                error = message.pulled.added
+            total = error if total is None else total + error
+        assert total is not None, "every population but the last is heard"
+        return total
 
 
 @final
 @dataclass(frozen=True)
-class Transpose(AbstractFeedback):
+class Transpose(AbstractSynapticFeedback):
     """``W^T delta``: backpropagation (Rumelhart, Hinton & Williams 1986, 10.1038/323533a0)."""
 
-    def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
+    def carry(self, above: Linearised, delta: Tensor) -> Tensor:
         return above.layer.synapse.carry_back(delta, above.layer.weight, above.pre)
 
 
 @dataclass(frozen=True)
-class _OneForEachLayer(AbstractFeedback):
+class _OneForEachLayer(AbstractSynapticFeedback):
     """Feedback weights by layer name, in the shape of the forward weights."""
 
     weights: Mapping[str, Tensor]
 
     def check(self, net: Network) -> None:
-        wanted = {layer.name: layer.synapse.weight_shape for layer in net.layers[1:]}
-        _require_shapes(self, wanted, self.weights)
+        layers = net.layers
+        wanted = {layers[i].name: layers[i].synapse.weight_shape for i in net.above_input}
+        _require_shapes(self, net, wanted, self.weights)
 
 
 def _require_shapes(
-    feedback: AbstractFeedback, wanted: Mapping[str, tuple[int, ...]], has: Mapping[str, Tensor]
+    feedback: AbstractFeedback,
+    net: Network,
+    wanted: Mapping[str, tuple[int, ...]],
+    has: Mapping[str, Tensor],
 ) -> None:
+    kind = type(feedback).__name__
+    names = [layer.name for layer in net.layers]
+    foreign = [name for name in has if name not in names]
+    if foreign:
+        raise ValueError(
+            f"{kind} has weights for {', '.join(foreign)}, and the layers are "
+            f"{', '.join(names)}: build it with {kind}.like(net, ...)"
+        )
     for name, shape in wanted.items():
         found = tuple(has[name].shape) if name in has else None
         if found != shape:
-            kind = type(feedback).__name__
             raise ValueError(
                 f"{kind} has {'no weights' if found is None else f'weights of {found}'} for layer "
                 f"{name}, which needs {shape}: build it with {kind}.like(net, ...)"
@@ -80,8 +135,8 @@ def _require_shapes(
 class RandomFixed(_OneForEachLayer):
     """``B delta``, B fixed (feedback alignment; Lillicrap et al. 2016, 10.1038/ncomms13276).
 
-    weights: layer name -> B, in the shape of that layer's weight; one for every layer but the
-        first, the dense ones included.
+    weights: layer name -> B, in the shape of that layer's weight; one for every layer that does
+        not read the image, the dense ones included.
     """
 
     @classmethod
@@ -89,7 +144,7 @@ class RandomFixed(_OneForEachLayer):
         """B drawn as the initial forward weights are: U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
         return cls(random_feedback(net, generator))
 
-    def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
+    def carry(self, above: Linearised, delta: Tensor) -> Tensor:
         return above.layer.synapse.carry_back(delta, self.weights[above.layer.name], above.pre)
 
 
@@ -104,7 +159,7 @@ class SignSymmetric(_OneForEachLayer):
         """Magnitudes drawn as those of the initial forward weights."""
         return cls({name: w.abs() for name, w in random_feedback(net, generator).items()})
 
-    def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
+    def carry(self, above: Linearised, delta: Tensor) -> Tensor:
         weight = self.weights[above.layer.name] * above.layer.weight.sign()
         return above.layer.synapse.carry_back(delta, weight, above.pre)
 
@@ -112,10 +167,10 @@ class SignSymmetric(_OneForEachLayer):
 @final
 @dataclass(frozen=True)
 class DirectFeedback(AbstractFeedback):
-    """``B e_out``: every layer hears the output error alone (direct feedback alignment;
-    Nokland 2016, arXiv 1609.01596).
+    """``B e_out``: every population hears the output error alone, once (direct feedback alignment;
+    Nokland 2016, arXiv 1609.01596). No error passes along a shortcut.
 
-    weights: layer name -> ``(n_classes, n_in)`` where ``n_in`` counts that layer's inputs.
+    weights: name of every layer but the last -> ``(n_classes, n)`` where ``n`` counts its outputs.
     """
 
     weights: Mapping[str, Tensor]
@@ -124,32 +179,40 @@ class DirectFeedback(AbstractFeedback):
     def like(
         cls, net: Network, generator: torch.Generator, image_shape: Sequence[int]
     ) -> DirectFeedback:
-        """B drawn from U(-1/sqrt(n_in), 1/sqrt(n_in)), as a dense layer of n_in inputs is.
+        """B drawn from U(-1/sqrt(n), 1/sqrt(n)), as a dense layer that reads the n outputs is.
 
         Args:
-            image_shape: shape of one input, needed to count each layer's inputs.
+            image_shape: shape of one input, needed to count the outputs of each layer.
         """
-        counts = input_counts(net, image_shape)
         n_classes = net.layers[-1].synapse.weight_shape[0]
+        like = net.layers[0].weight
         return cls(
             {
-                layer.name: _uniform((n_classes, n), 1 / math.sqrt(n), layer.weight, generator)
-                for layer, n in zip(net.layers[1:], counts[1:], strict=True)
+                name: _uniform((n_classes, n), 1 / math.sqrt(n), like, generator)
+                for name, n in list(output_counts(net, image_shape).items())[:-1]
             }
         )
 
     def check(self, net: Network) -> None:
         n_classes = net.layers[-1].synapse.weight_shape[0]
         wanted = {}
-        for layer in net.layers[1:]:
-            n_in = self.weights[layer.name].shape[-1] if layer.name in self.weights else 0
-            # A convolution has as many inputs as the image makes them, a dense layer its own.
-            dense = len(layer.synapse.weight_shape) == 2
-            wanted[layer.name] = (n_classes, layer.synapse.fan_in if dense else n_in)
-        _require_shapes(self, wanted, self.weights)
+        for index, layer in enumerate(net.layers[:-1]):
+            # A map has as many outputs as the image makes them, unless a dense layer reads it.
+            n = self.weights[layer.name].shape[-1] if layer.name in self.weights else 0
+            if layer.is_dense:
+                n = layer.synapse.weight_shape[0]
+            for above, through_synapse in net.heard_by(index):
+                synapse = net.layers[above].synapse
+                if through_synapse and isinstance(synapse, Dense):
+                    n = synapse.n_in
+            wanted[layer.name] = (n_classes, n)
+        _require_shapes(self, net, wanted, self.weights)
 
-    def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
-        return output_error.mm(self.weights[above.layer.name]).view_as(above.pre)
+    def arriving(
+        self, population: Linearised, messages: Sequence[Message], output_error: Tensor
+    ) -> Tensor:
+        weight = self.weights[population.layer.name]
+        return output_error.mm(weight).view_as(population.out)
 
 
 @dataclass(frozen=True)
@@ -178,23 +241,23 @@ class KolenPollack(_OneForEachLayer):
         """B starts as an independent draw."""
         return cls(random_feedback(net, generator))
 
-    def carry(self, above: Linearised, delta: Tensor, output_error: Tensor) -> Tensor:
+    def carry(self, above: Linearised, delta: Tensor) -> Tensor:
         return above.layer.synapse.carry_back(delta, self.weights[above.layer.name], above.pre)
 
     def plastic_layers(self, net: Network) -> Sequence[LayerLike]:
         return [
             FeedbackLayer(f"feedback.{layer.name}", layer.synapse, self.weights[layer.name])
-            for layer in net.layers[1:]
+            for layer in (net.layers[i] for i in net.above_input)
         ]
 
 
 def random_feedback(net: Network, generator: torch.Generator) -> dict[str, Tensor]:
-    """Layer name -> a tensor drawn as its initial weight, for every layer but the first."""
+    """Layer name -> a tensor drawn as its initial weight, for every layer that reads another."""
     return {
         layer.name: _uniform(
             layer.synapse.weight_shape, 1 / math.sqrt(layer.synapse.fan_in), layer.weight, generator
         )
-        for layer in net.layers[1:]
+        for layer in (net.layers[i] for i in net.above_input)
     }
 
 
@@ -206,22 +269,18 @@ def _uniform(
 
 
 @torch.no_grad()
-def input_counts(net: Network, image_shape: Sequence[int]) -> list[int]:
-    """Number of inputs to each layer for inputs of ``image_shape``."""
+def output_counts(net: Network, image_shape: Sequence[int]) -> dict[str, int]:
+    """Layer name -> number of its outputs for inputs of ``image_shape``."""
     like = net.layers[0].weight
     x = torch.zeros((1, *image_shape), dtype=like.dtype, device=like.device)
-    outputs = list(net.represent(x).values())
-    return [t[0].numel() for t in [x, *outputs[:-1]]]
+    return {name: out[0].numel() for name, out in net.represent(x).items()}
 
 
-def alignment_angle(
-    feedback: AbstractFeedback, above: Linearised, delta: Tensor, output_error: Tensor
-) -> float:
-    """Angle in degrees between the carried error and ``W^T delta`` (90: unrelated, 0: BP).
+def alignment_angle(ours: Tensor, true: Tensor) -> float:
+    """Angle in degrees between two errors of a batch (90: unrelated).
 
     The mean over the batch of ``arccos(<b, w> / (|b| |w|))``; NaN where an error vanishes.
     """
-    ours = in_float64(feedback.carry(above, delta, output_error).detach().flatten(1))
-    true = in_float64(Transpose().carry(above, delta, output_error).detach().flatten(1))
+    ours, true = (in_float64(error.detach().flatten(1)) for error in (ours, true))
     cosine = torch.nn.functional.cosine_similarity(ours, true, dim=1, eps=0.0)
     return float(torch.rad2deg(torch.arccos(cosine.clamp(-1, 1))).mean())

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.models.network.layers import Activation, Network, identity
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Activation, identity
 from neurosim.synapses import AbstractSynapse, ConvTranspose2d
 
 
@@ -52,17 +53,25 @@ def generative_layers(
     starts as ``U(-1/sqrt(fan_in), 1/sqrt(fan_in))``, biases at 0.
 
     Raises:
-        ValueError: a layer is no convolution with pooling by 2; the gain is not positive.
+        ValueError: the network is not a chain of convolutions with pooling by 2; the gain is not
+            positive.
     """
     if not gain > 0:
         raise ValueError(f"gain must be positive, got {gain}")
+    if not net.is_chain:
+        raise ValueError(
+            "hybrid predictive coding undoes one pooling with each layer and has no place for a "
+            "shortcut: give it a chain such as conv3, or take pc-supervised, which runs on any "
+            "network"
+        )
     layers = []
     activation: Activation = identity
     for layer in net.layers:
         if len(layer.synapse.weight_shape) != 4 or layer.pool != 2:
             raise ValueError(
-                f"layer {layer.name} is no convolution with pooling by 2: build the hybrid rule on "
-                "the convolutional part of the network, for example net.part(0, 3)"
+                f"layer {layer.name} is not a convolution with pooling by 2, which hybrid "
+                "predictive coding undoes: build the rule on a chain of pooled convolutions, for "
+                "example the body of conv3, net.body(), or take pc-supervised"
             )
         n_out, n_in = layer.synapse.weight_shape[:2]
         synapse = ConvTranspose2d(n_out, n_in, kernel=4, stride=2, padding=1)

@@ -12,7 +12,10 @@ import torch
 from torch import Tensor
 
 from neurosim.dynamics import AbstractClocked
-from neurosim.models.network.layers import Layer, Network, convolutional_network
+from neurosim.made import made
+from neurosim.models.network.builders import NETWORKS, NetworkContext
+from neurosim.models.network.graph import Network, Roles
+from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import Running, StatisticsOf
 from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.plasticity import Frozen
@@ -27,6 +30,8 @@ class SharedStart:
     """What all rules of one seed begin with: the same weights, drawn from the same stream.
 
     seed: names every random stream of the learner.
+    n_channels: of the images.
+    architecture: the network, a text of ``NETWORKS``.
     cell, encoder, timing, weight_dependence: names of the spiking cell, the encoder, the spike
         timing and how its changes depend on the weight, for rules that spike.
     norm: name of the convolutions' normalisation (``NORMS``); spiking layers have none.
@@ -35,6 +40,8 @@ class SharedStart:
     seed: int
     image_px: int = 32
     n_classes: int = 10
+    n_channels: int = 3
+    architecture: str = "conv3"
     cell: str = "snntorch-lif"
     encoder: str = "current"
     timing: str = "all-pairs"
@@ -45,14 +52,16 @@ class SharedStart:
 
     def network(self) -> Network:
         """A fresh network with the initial weights of this seed."""
-        return convolutional_network(
-            generator=self.stream("init"),
-            image_px=self.image_px,
-            n_classes=self.n_classes,
-            norm=self.norm,
-            device=self.device,
-            dtype=self.dtype,
+        context = NetworkContext(
+            self.stream("init"),
+            self.image_px,
+            self.n_classes,
+            self.n_channels,
+            self.norm,
+            self.device,
+            self.dtype,
         )
+        return made(NETWORKS, self.architecture, context)
 
     def stream(self, name: str) -> torch.Generator:
         """A generator of this seed for one purpose."""
@@ -68,6 +77,11 @@ class Learner:
 
     name: str
     parts: tuple[Part, ...]
+
+    @property
+    def roles(self) -> Roles:
+        """What the layers are for. The networks of all parts carry the roles of the whole."""
+        return self.networks()[0].roles
 
     @torch.no_grad()
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from neurosim.dynamics import AbstractEnergy
-from neurosim.models.network.layers import Layer, Network
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Layer
 from neurosim.models.rules.displaced import DisplacedLayer, SweptLayer, sweep
 from neurosim.models.rules.generative import GenerativeLayer, HighPass, generative_layers
 from neurosim.models.rules.lateral import LateralInhibition
@@ -143,8 +144,14 @@ class HybridPredictiveCoding(AbstractEnergy):
 
     @classmethod
     def like(cls, net: Network, generator: torch.Generator, **options) -> HybridPredictiveCoding:
-        """With generative layers drawn for ``net``, a chain of pooled convolutions."""
-        return cls(generative_layers(net, generator), **options)
+        """With generative layers drawn for ``net``, a chain of pooled convolutions.
+
+        Where ``options`` say nothing else, every layer above the first is as the second.
+        """
+        layers = generative_layers(net, generator)
+        for name, (first, *others) in (("precisions", cls.precisions), ("lateral", cls.lateral)):
+            options.setdefault(name, (first, *others[:1] * (len(layers) - 1)))
+        return cls(layers, **options)
 
     def layers(self, net: Network) -> Sequence[LayerLike]:
         return [*(RecognitionSynapse(layer) for layer in net.layers), *self.generative]
@@ -196,7 +203,7 @@ class HybridPredictiveCoding(AbstractEnergy):
         signals = []
         for swept, below, d in zip(point.swept, (None, *moved), moved, strict=False):
             layer = swept.at_rest if below is None else DisplacedLayer(swept, below)
-            delta, _ = layer.pull_to_weights((d - layer.change) * unit)
+            delta = layer.pull((d - layer.change) * unit).delta
             signals.append(LocalSignal(layer.pre, delta))
         for generative, above, error in zip(
             self.generative, explained.values[1:], explained.at_synapse, strict=True

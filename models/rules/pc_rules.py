@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from neurosim.convergence import Horizon
-from neurosim.models.network.layers import Network
+from neurosim.models.network.graph import Network
 from neurosim.models.rules.error_circuit import ErrorCircuit
 from neurosim.models.rules.feedback import Transpose
 from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
@@ -50,7 +50,7 @@ def predictive_coding_hybrid_rule(
     the papers cited in ``pc_hybrid``. The feed-forward sweep is scored, not the relaxed activity.
 
     Args:
-        net: the pooled convolutions, ``network.part(0, 3)``.
+        net: the pooled convolutions, ``network.body()``.
         solver: any explicit solver; None: 10 Euler steps of .1. Half as many of .2 cost half
             and settle alike.
         options: of ``HybridPredictiveCoding``.

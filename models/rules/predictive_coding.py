@@ -1,13 +1,14 @@
 """Predictive coding with input and label clamped.
 
-    E = sum_l p_l/2 ||e_l||^2 + pi loss(f_L(r_(L-1)), target),      e_l = r_l - f_l(r_(l-1))
-    dr_l/dt = -dE/dr_l = -p_l e_l + W_(l+1)^T D_(l+1)^T p_(l+1) e_(l+1)
-    dW_l    = -dE/dW_l = D_l^T p_l e_l r_(l-1)^T
+    E = sum_l p_l/2 ||e_l||^2 + pi loss(f_L, target),      e_l = r_l - f_l(W_l r_source + z_l)
+    dr_l/dt = -dE/dr_l = -p_l e_l + sum_c W_c^T D_c^T p_c e_c + sum_a D_a^T p_a e_a
+    dW_l    = -dE/dW_l = D_l^T p_l e_l r_source^T
 
-(Whittington & Bogacz 2017, doi:10.1162/NECO_a_00949.) Sums run over units and batch. Nodes are
-layer outputs; their state is the displacement from the feed-forward sweep, with which the
-relaxation starts. Batch statistics are part of ``f_l`` while learning, the dropout mask is the
-sweep's.
+(Whittington & Bogacz 2017, doi:10.1162/NECO_a_00949.) Layers c read node l through their synapse,
+layers a add it to their current (``z``): in a chain only layer l + 1 reads it. Sums run over units
+and batch. Nodes are layer outputs; their state is the displacement from the feed-forward sweep,
+with which the relaxation starts. Batch statistics are part of ``f_l`` while learning, the dropout
+mask is the sweep's, and running statistics move in the sweep alone, once a batch.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import torch
 from torch import Tensor
 
 from neurosim.dynamics import AbstractEnergy
-from neurosim.models.network.layers import Network
+from neurosim.models.network.graph import AT_INPUT, Network, Wire
+from neurosim.models.network.layers import Pulled
 from neurosim.models.rules.displaced import DisplacedLayer, SweptLayer, sweep
 from neurosim.models.rules.losses import AbstractLoss, CrossEntropy
 from neurosim.types import Drive, LocalSignal, State
@@ -36,17 +38,14 @@ class Relaxed:
     """
 
     def __init__(self, rule: PredictiveCoding, point: ClampedPoint, state: State) -> None:
-        first, *above = point.swept
         displacement = state["displacement"]
-        # At the start nothing is displaced, and the first layer's input never is.
+        # At the start nothing is displaced.
         start = state is point.start
         self.layers: list[DisplacedLayer] = [
-            first.at_rest,
-            *(
-                layer.at_rest if start else DisplacedLayer(layer, below)
-                for layer, below in zip(above, displacement, strict=True)
-            ),
+            layer.at_rest if start else displaced(layer, each, displacement)
+            for layer, each in zip(point.swept, point.net.wiring, strict=True)
         ]
+        self._net, self._pulled = point.net, dict[int, Pulled]()
         *hidden, top = self.layers
         self.energy = top.out.new_zeros(())
         self.errors: list[Tensor] = []
@@ -63,12 +62,43 @@ class Relaxed:
             self.energy += scale * rule.loss.value(top.out, point.target)
             self.errors.append(scale * rule.loss.error(top.out, point.target))
 
+    def arriving(self, index: int) -> Tensor:
+        """What node ``index`` feels of the errors of all layers that hear it."""
+        total: Tensor | None = None
+        for above, through_synapse in self._net.heard_by(index):
+            if above not in self._pulled:
+                self._pulled[above] = self.layers[above].pull(self.errors[above])
+            felt = carried(self.layers[above], self._pulled[above], through_synapse)
+            total = felt if total is None else total + felt
+        assert total is not None, "every population but the last is heard"
+        return total
+
+
+def displaced(layer: SweptLayer, each: Wire, displacement: Sequence[Tensor]) -> DisplacedLayer:
+    """A layer where what it hears is displaced; the input never is."""
+    below = None if each.source == AT_INPUT else displacement[each.source]
+    beside: Tensor | None = None
+    for index in each.added:
+        if index != AT_INPUT:
+            beside = displacement[index] if beside is None else beside + displacement[index]
+    if below is None and beside is None:
+        return layer.at_rest
+    return DisplacedLayer(layer, below, beside)
+
+
+def carried(above: DisplacedLayer, pulled: Pulled, through_synapse: bool) -> Tensor:
+    """An error on its way to a population: through ``W^T``, or as it is where it was added."""
+    if through_synapse:
+        return above.carry_back(pulled.delta)
+    assert pulled.added is not None
+    return pulled.added
+
 
 class ClampedPoint:
     """The sweep and the target; remembers the errors of the last state asked for."""
 
-    def __init__(self, swept: tuple[SweptLayer, ...], target: Tensor | None) -> None:
-        self.swept, self.target = swept, target
+    def __init__(self, net: Network, swept: tuple[SweptLayer, ...], target: Tensor | None) -> None:
+        self.net, self.swept, self.target = net, swept, target
         silent = tuple(torch.zeros_like(layer.out) for layer in swept[:-1])
         self.start: State = {"displacement": silent}
         self._last: tuple[State, Relaxed] | None = None
@@ -128,7 +158,7 @@ class PredictiveCoding(AbstractEnergy):
         self.loss.check(net.layers[-1].synapse)
 
     def operating_point(self, net: Network, drive: Drive) -> ClampedPoint:
-        return ClampedPoint(sweep(net, drive), drive.target)
+        return ClampedPoint(net, sweep(net, drive), drive.target)
 
     def output(self, point: ClampedPoint, state: State) -> Tensor:
         return point.swept[-1].out
@@ -143,18 +173,19 @@ class PredictiveCoding(AbstractEnergy):
         relaxed = point.at(self, state)
         return {
             "displacement": tuple(
-                above.carry_back(error_above) - error
-                for above, error_above, error in zip(
-                    relaxed.layers[1:], relaxed.errors[1:], relaxed.errors[:-1], strict=True
-                )
+                relaxed.arriving(index) - error for index, error in enumerate(relaxed.errors[:-1])
             )
         }
 
+    def unit(self, point: ClampedPoint) -> float:
+        """What errors are multiplied by to be the mean over the batch, in units of ``pi``."""
+        return 1 / (self.output_precision * len(point.swept[0].pre))
+
     def local_signals(self, point: ClampedPoint, state: State) -> Sequence[LocalSignal]:
         relaxed = point.at(self, state)
-        unit = 1 / (self.output_precision * len(point.swept[0].pre))
+        unit = self.unit(point)
         signals = []
         for layer, error in zip(relaxed.layers, relaxed.errors, strict=True):
-            delta, gain = layer.pull_to_weights(error * unit)
-            signals.append(LocalSignal(layer.pre, delta, gain))
+            pulled = layer.pull(error * unit, to_gains=True)
+            signals.append(LocalSignal(layer.pre, pulled.delta, pulled.gain))
         return signals

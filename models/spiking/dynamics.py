@@ -1,9 +1,9 @@
-"""The convolutional spiking network that STDP trains.
+"""The spiking network that STDP trains.
 
-    image -> LGN (on/off) -> encoder -> Conv1 -> Conv2 -> Conv3 -> spike counts
+    image -> LGN (on/off) -> encoder -> layer -> layer -> ... -> spike counts
 
-Each layer: convolution of the spikes of this tick, LIF membrane, competition between maps,
-max-pooling by 2. One tick carries a spike through all three layers, so a presynaptic spike can
+Each layer: convolution or dense synapse on the spikes of this tick, LIF membrane, competition
+between maps, max-pooling. One tick carries a spike through all layers, so a presynaptic spike can
 cause a postsynaptic one in the same tick; STDP here counts that pair as causal.
 
 Thresholds, one a map, are the counterpart of batch-norm statistics: they adapt in learning
@@ -28,7 +28,6 @@ from neurosim.models.spiking.layer import (
     require_thresholds,
 )
 from neurosim.models.spiking.network import SpikingNetwork
-from neurosim.models.spiking.start import CALIBRATION_GAINS
 from neurosim.spiking.cells.membrane import Millivolts
 from neurosim.spiking.cells.registry import AbstractCell, SnntorchLIF, per_map
 from neurosim.spiking.encoders.lgn import LGN, AbstractFrontEnd
@@ -38,8 +37,8 @@ from neurosim.tensors import plain
 from neurosim.types import Drive, LocalSignal, State, in_float64
 
 __all__ = [
-    "CALIBRATION_GAINS", "Homeostasis", "SpikingDynamics", "SpikingLayer", "SpikingNetwork",
-    "SpikingPoint", "require_thresholds",
+    "Homeostasis", "SpikingDynamics", "SpikingLayer", "SpikingNetwork", "SpikingPoint",
+    "require_thresholds",
 ]  # fmt: skip
 
 
@@ -53,8 +52,8 @@ class SpikingDynamics(AbstractClocked):
     | ``voltage``  | membranes, ``(batch, maps, height, width)``                    |
     | ``pre``      | spikes that arrive at the synapses in this tick                |
     | ``post``     | spikes of this tick, before pooling, uint8                     |
-    | ``credited`` | the same where the convolution ends, see ``spiking.between``   |
-    | ``counts``   | pooled spikes so far, ``(batch, maps, height / 2, width / 2)`` |
+    | ``credited`` | the same where the synapse ends, see ``spiking.between``       |
+    | ``counts``   | pooled spikes so far, as the layer above reads them            |
     | ``n_spikes`` | spikes a map so far over batch and space, ``(maps,)``          |
 
     and what the cell keeps beside its voltage, by its ``memory_names``. ``membrane`` hands each
@@ -130,7 +129,8 @@ class SpikingDynamics(AbstractClocked):
         arriving = point.spikes[index]
         after: dict[str, list[Tensor]] = {name: [] for name in state}
         for i, layer in enumerate(point.layers):
-            current = layer.synapse.forward(arriving, layer.weight, None)
+            arriving = layer.read(arriving)
+            current = layer.current(arriving)
             memory = tuple(state[name][i] for name in self.cell.memory_names)
             arrived = layer.between.forward(current)
             fired, memory = self.competition.step(
@@ -141,10 +141,11 @@ class SpikingDynamics(AbstractClocked):
                 after[name].append(tensor)
             after["pre"].append(arriving)
             after["post"].append(fired.spikes)
-            after["credited"].append(layer.between.attribute(fired.spikes, current))
-            after["counts"].append(state["counts"][i] + fired.pooled)
+            credited = layer.between.attribute(fired.spikes, current)
+            after["credited"].append(layer.at_synapse(credited))
+            arriving = layer.at_synapse(fired.pooled)
+            after["counts"].append(state["counts"][i] + arriving)
             after["n_spikes"].append(state["n_spikes"][i] + fired.n_spikes)
-            arriving = fired.pooled
         done = {name: tuple(group) for name, group in after.items()}
         if point.learning and index == self.n_ticks() - 1:
             for layer, rate in zip(point.layers, self.rates(done), strict=True):
@@ -165,10 +166,10 @@ class SpikingDynamics(AbstractClocked):
         self, layer: SpikingLayer, voltage: Tensor, spikes: Tensor, post: Tensor
     ) -> Tensor:
         assert self.membrane is not None
-        if voltage.shape != post.shape:
+        if voltage.numel() != post.numel():
             raise ValueError(_no_membrane(layer))
         theta = per_map(layer.threshold, voltage)
-        return self.membrane.of(voltage, spikes, theta, self.dt_ms)
+        return layer.at_synapse(self.membrane.of(voltage, spikes, theta, self.dt_ms))
 
     def output(self, point: SpikingPoint, state: State) -> Tensor:
         return state["counts"][-1]

@@ -9,19 +9,23 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from neurosim.models.network.layers import fit_to
 from neurosim.settings import require_count
 from neurosim.spiking.cells.base import require_threshold
 from neurosim.spiking.population.between import AbstractBetween, Directly
-from neurosim.synapses import Conv2d
+from neurosim.synapses import Conv2d, Dense
 from neurosim.tensors import plain, require_finite
 
 
 class SpikingLayer(nn.Module):
-    """One convolution onto LIF cells, one threshold a map.
+    """One convolution or dense synapse onto LIF cells, one threshold a map.
+
+    A dense layer is made of as many maps of one place as it has units: within the network it is
+    ``(batch, units, 1, 1)``, and its synapse sees and hands on ``(batch, units)``.
 
     Args:
         name: the name under which activity and changes are reported.
-        synapse: geometry of the convolution.
+        synapse: geometry of the linear map.
         weight: initial weight, in the synapse's shape; copied.
         pool: side of the max-pooling window, 1 for none.
         target_rate: spikes a neuron and tick that homeostasis aims at.
@@ -33,7 +37,7 @@ class SpikingLayer(nn.Module):
     def __init__(
         self,
         name: str,
-        synapse: Conv2d,
+        synapse: Conv2d | Dense,
         weight: Tensor,
         *,
         pool: int = 2,
@@ -47,6 +51,8 @@ class SpikingLayer(nn.Module):
                 f"layer {name}: the weight must have shape {synapse.weight_shape}, "
                 f"got {tuple(weight.shape)}"
             )
+        if isinstance(synapse, Dense) and pool != 1:
+            raise ValueError(f"layer {name}: a dense layer has no space to pool, got pool={pool}")
         if not 0 < target_rate < 1:
             raise ValueError(
                 f"layer {name}: target_rate must lie between 0 and 1 spikes a tick, "
@@ -57,6 +63,20 @@ class SpikingLayer(nn.Module):
         self.between = between
         self.weight = nn.Parameter(weight.clone(), requires_grad=False)
         self.register_buffer("threshold", torch.ones(synapse.n_out).to(weight))
+
+    def read(self, arriving: Tensor) -> Tensor:
+        """What arrives, as the synapse takes it: maps of another size than a dense synapse was
+        built for are averaged down to that, as in the networks of rates."""
+        return fit_to(self.synapse, arriving)
+
+    def current(self, read: Tensor) -> Tensor:
+        """``W x``, ``(batch, maps, height, width)``."""
+        current = self.synapse.forward(read, self.weight, None)
+        return current[..., None, None] if isinstance(self.synapse, Dense) else current
+
+    def at_synapse(self, maps: Tensor) -> Tensor:
+        """``(batch, maps, height, width)`` in the shape of what the synapse gives."""
+        return maps.flatten(1) if isinstance(self.synapse, Dense) else maps
 
     def plastic_parameters(self) -> Mapping[str, Tensor]:
         """The weight; a spiking layer has no bias and no gain."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from neurosim.images import require_images
+from neurosim.models.network.graph import Roles
 from neurosim.models.network.normalisation import (
     Running,
     StatisticsOf,
@@ -17,7 +18,7 @@ from neurosim.models.network.normalisation import (
     statistics_for,
 )
 from neurosim.models.spiking.layer import SpikingLayer, SpikingPoint, require_thresholds
-from neurosim.models.spiking.start import CALIBRATION_GAINS, settle_thresholds
+from neurosim.models.spiking.start import calibration_gains, settle_thresholds
 from neurosim.solvers import Ticks
 from neurosim.tensors import plain
 from neurosim.types import Settled
@@ -32,6 +33,7 @@ class SpikingNetwork(nn.Module):
     Args:
         layers: from the front end upwards.
         dynamics: cells, encoder, competition.
+        roles: of the network that it is the body of; None: every layer is scored, the last first.
         evaluation_seed: seed of the encoder's noise at evaluation: every image is coded with
             the same noise, so its activity is its own whatever batch it comes in.
     """
@@ -40,9 +42,16 @@ class SpikingNetwork(nn.Module):
     _PIXELS = 1 << 17
 
     def __init__(
-        self, layers: Sequence[SpikingLayer], dynamics: SpikingDynamics, evaluation_seed: int = 0
+        self,
+        layers: Sequence[SpikingLayer],
+        dynamics: SpikingDynamics,
+        evaluation_seed: int = 0,
+        *,
+        roles: Roles | None = None,
     ) -> None:
         super().__init__()
+        names = tuple(layer.name for layer in layers)
+        self.roles = Roles(names, names, names[-1]) if roles is None else roles
         self._layers = nn.ModuleList(layers)
         self.dynamics, self.evaluation_seed = dynamics, evaluation_seed
 
@@ -59,7 +68,8 @@ class SpikingNetwork(nn.Module):
         return named
 
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
-        """Layer name -> spike counts after pooling, ``(batch, maps, height, width)``.
+        """Layer name -> spike counts after pooling, ``(batch, maps, height, width)``, of a dense
+        layer ``(batch, units)``.
 
         Images of any size the front end takes; no state changes. A spiking layer has no
         normalisation statistics: its thresholds do their work and are used as they stand
@@ -127,7 +137,7 @@ class SpikingNetwork(nn.Module):
         return torch.cat(images, 1)
 
     @torch.no_grad()
-    def calibrate(self, images: Tensor, gains: Sequence[float] = CALIBRATION_GAINS) -> None:
+    def calibrate(self, images: Tensor, gains: Sequence[float] | None = None) -> None:
         """Start the thresholds where the rates are near their targets (``settle_thresholds``).
 
         A copy of the network is calibrated on the CPU in float64, where a spike that rounding
@@ -135,9 +145,10 @@ class SpikingNetwork(nn.Module):
         set when all has gone well.
 
         Args:
-            gains: of homeostasis, one per round.
+            gains: of homeostasis, one per round; None: ``calibration_gains``.
         """
         require_images(images, "calibration images")
+        gains = calibration_gains(len(self.layers)) if gains is None else gains
         double = deepcopy(self).cpu().double()
         spikes = double._encode_alone(plain("images", images).cpu().double())
         settle_thresholds(double.layers, self.dynamics, spikes, gains)

@@ -19,8 +19,12 @@ from neurosim.solvers import Ticks
 if TYPE_CHECKING:
     from neurosim.models.spiking.dynamics import SpikingDynamics
 
-#: Gains of homeostasis at the start (``settle_thresholds`` says why they fall).
-CALIBRATION_GAINS = (0.5,) * 3 + (0.1,) * 12
+
+def calibration_gains(n_layers: int) -> tuple[float, ...]:
+    """Gains of homeostasis at the start, one per round: .5, then .1 (``settle_thresholds`` says why
+    they fall). A layer settles once those below it have: one large and four small rounds each."""
+    return (0.5,) * n_layers + (0.1,) * (4 * n_layers)
+
 
 #: Membrane values of a map that its quantile is read from, at most.
 _MAX_SAMPLES = 50_000

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from neurosim.choices import Choices
-from neurosim.models.network.layers import Network
+from neurosim.models.network.graph import Network
+from neurosim.models.network.layers import Layer
 from neurosim.models.spiking.bounded_stdp import BoundedSTDP, weight_bound
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.models.spiking.pink_noise import pink_noise
@@ -32,7 +35,7 @@ from neurosim.spiking.timing.rules import (
 )
 from neurosim.spiking.timing.traces import MeanOverSpikes, TraceSTDP
 from neurosim.spiking.timing.weight_dependence import ADDITIVE, AbstractWeightDependence, Additive
-from neurosim.synapses import Conv2d
+from neurosim.synapses import Conv2d, Dense
 from neurosim.tensors import require_finite
 from neurosim.training import AbstractConstraint, Optimiser, Part
 
@@ -78,8 +81,23 @@ RULE_TIMINGS: Choices[AbstractTiming] = Choices(
     group=TIMINGS.group,
 )
 
-#: Spikes a neuron and tick of 5 ms that homeostasis aims at, from Conv1 up.
+#: Spikes a neuron and tick of 5 ms that homeostasis aims at, from the first layer to the last.
 TARGET_RATES = (0.02, 0.012, 0.007)
+#: Of the one spike a place and tick that winner-take-all leaves to all maps together, the most that
+#: a target asks for.
+_MOST_OF_A_PLACE = 0.9
+
+
+def target_rates(n_maps: Sequence[int]) -> tuple[float, ...]:
+    """A rate for each layer of ``n_maps``: along ``TARGET_RATES`` by depth, and never more than
+    .9 spikes a place and tick, which its maps share: beyond that no threshold would reach it."""
+    depth = len(n_maps)
+    along = np.linspace(0, 1, depth) if depth > 1 else np.zeros(1)
+    rates = np.interp(along, np.linspace(0, 1, len(TARGET_RATES)), TARGET_RATES)
+    return tuple(
+        min(float(rate), _MOST_OF_A_PLACE / n) for rate, n in zip(rates, n_maps, strict=True)
+    )
+
 
 OPTIMISER = Optimiser(kind="sgd", lr=1.0, lr_end=0.1)
 
@@ -162,45 +180,80 @@ def spiking_network(
     dynamics: SpikingDynamics,
     generator: torch.Generator,
     *,
-    target_rates: Sequence[float] = TARGET_RATES,
+    rates: Sequence[float] | None = None,
     calibration: Tensor | None = None,
     calibration_px: int = 32,
 ) -> SpikingNetwork:
-    """The convolutions of ``shared`` as spiking layers.
+    """The body of ``shared``, a chain of convolutions and dense layers, as spiking layers.
 
-    What is shared with the other rules of a seed: the weights of every convolution above the
+    What is shared with the other rules of a seed: the weights of every layer above the
     first are copied as they are; those of the first are rewritten from RGB to the six channels
     of the LGN (``opponent_weight``), and from those to the units of the encoder
     (``unit_weight``). Biases and batch norm have no counterpart.
 
     Args:
         generator: source of the images that thresholds start from.
+        rates: one target a layer; None: ``target_rates``.
         calibration: images to start the thresholds from, CIFAR-normalised; by default images of
             1/f noise, so that a network that has seen no data is well defined.
+
+    Raises:
+        ValueError: the body is not such a chain, or there is not one rate for each of its layers.
     """
-    convolutions = [layer for layer in shared.layers if isinstance(layer.synapse, Conv2d)]
-    if len(convolutions) != len(target_rates):
+    body = shared.body()
+    chain = [(layer, _spiking_geometry(layer)) for layer in body.layers]
+    if not body.is_chain:
         raise ValueError(
-            f"the network has {len(convolutions)} convolutions but {len(target_rates)} target "
-            "rates: give one a layer"
+            "spikes pass from layer to layer and have no shortcut to add to a current: STDP runs "
+            "on a chain of convolutions and dense layers, such as conv3, vgg or mlp"
+        )
+    if rates is None:
+        rates = target_rates([geometry.n_out for _, geometry in chain])
+    if len(chain) != len(rates):
+        raise ValueError(
+            f"the network has {len(chain)} layers to spike but {len(rates)} target rates: give "
+            "one a layer"
         )
     layers = []
-    for i, (layer, rate) in enumerate(zip(convolutions, target_rates, strict=True)):
-        geometry = layer.synapse
-        assert isinstance(geometry, Conv2d)
+    for i, ((layer, geometry), rate) in enumerate(zip(chain, rates, strict=True)):
         weight = layer.weight.detach()
         if i == 0:
-            weight = unit_weight(opponent_weight(weight), dynamics.encoder.preferred)
-            geometry = Conv2d(
-                weight.shape[1], geometry.n_out, geometry.kernel, padding=geometry.padding
-            )
+            weight = _on_encoder_units(layer.name, weight, geometry, dynamics)
+            geometry = replace(geometry, n_in=weight.shape[1])
         layers.append(SpikingLayer(layer.name, geometry, weight, pool=layer.pool, target_rate=rate))
-    net = SpikingNetwork(layers, dynamics)
+    net = SpikingNetwork(layers, dynamics, roles=shared.roles)
     if calibration is None:
         double = torch.empty((), dtype=torch.float64)
         calibration = pink_noise(_N_CALIBRATION, calibration_px, generator, double)
     net.calibrate(calibration)
     return net
+
+
+def _spiking_geometry(layer: Layer) -> Conv2d | Dense:
+    """The synapse of ``layer``, if spikes can pass through it."""
+    synapse = layer.synapse
+    if not isinstance(synapse, Conv2d | Dense):
+        raise ValueError(
+            f"layer {layer.name} has the synapse {synapse!r}: STDP runs on a chain of convolutions "
+            "and dense layers, such as conv3, vgg or mlp"
+        )
+    return synapse
+
+
+def _on_encoder_units(
+    name: str, weight: Tensor, geometry: Conv2d | Dense, dynamics: SpikingDynamics
+) -> Tensor:
+    """The weight of the first layer on the units that code the LGN's channels."""
+    dense = isinstance(geometry, Dense)
+    side = math.isqrt(geometry.n_in // len(OPPONENT))
+    if geometry.n_in != len(OPPONENT) * (side**2 if dense else 1):
+        raise ValueError(
+            f"layer {name} reads {geometry.n_in} {'pixels' if dense else 'channels'}, and the LGN "
+            "before it takes square RGB images: build the network with n_channels=3"
+        )
+    planes = weight.unflatten(1, (len(OPPONENT), side, side)) if dense else weight
+    on_units = unit_weight(opponent_weight(planes), dynamics.encoder.preferred)
+    return on_units.flatten(1) if dense else on_units
 
 
 _N_CALIBRATION = 32
@@ -217,10 +270,10 @@ def stdp_part(
     calibration: Tensor | None = None,
     calibration_px: int = 32,
 ) -> Part:
-    """The spiking convolutions under STDP: rule, network, optimiser, constraint.
+    """The spiking body under STDP: rule, network, optimiser, constraint.
 
-    Its output is the spike counts of Conv3 after pooling, ``(batch, 128, 4, 4)`` for 32 px:
-    a later part reads them as they are (mean near .3, standard deviation near .6).
+    Its output is the spike counts of the last layer after pooling, ``(batch, 128, 4, 4)`` for
+    conv3 at 32 px: a later part reads them as they are (mean near .3, standard deviation near .6).
 
     Args:
         shared: the network all rules of a seed start from; its weights are copied.

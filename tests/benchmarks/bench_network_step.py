@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from bench_stdp_kernels import medians
 from torch import Tensor
 
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.spiking.competitive import Competition, CompetitiveLayer, CompetitiveNetwork
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.models.spiking.pink_noise import pink_noise

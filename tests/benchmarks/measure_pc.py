@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from neurosim.models.catalogue import RULES, backprop
-from neurosim.models.network.layers import Network
+from neurosim.models.network.graph import Network
 from neurosim.models.rules.generative import reconstruct
 from neurosim.models.rules.learner import Learner, SharedStart
 from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding

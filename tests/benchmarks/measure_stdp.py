@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.models.network.layers import Network, convolutional_network
+from neurosim.models.network.builders import convolutional_network
+from neurosim.models.network.graph import Network
 from neurosim.models.rules.error_circuit import ErrorCircuit
 from neurosim.models.rules.feedback import Transpose
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
@@ -67,7 +68,7 @@ def augment(x: Tensor, g: torch.Generator) -> Tensor:
 def readout(shared: Network) -> Part:
     """FC1 and head under backpropagation, on the spike counts of Conv3."""
     rule = LearningRule("bp", ErrorCircuit(Transpose()), Direct(), ErrorTimesPre())
-    return Part(rule, shared.part(3, None), Optimiser(weight_decay=1e-4, clip_norm=1.0))
+    return Part(rule, shared.readout(), Optimiser(weight_decay=1e-4, clip_norm=1.0))
 
 
 def epoch(trainer: Trainer, x: Tensor, y: Tensor, seed: int, index: int) -> float:

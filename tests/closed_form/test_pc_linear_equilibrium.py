@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from neurosim.convergence import Steady
-from neurosim.models.network.layers import dense_network, identity
+from neurosim.models.network.builders import dense_network
+from neurosim.models.network.layers import identity
 from neurosim.models.rules.losses import SquaredError
 from neurosim.models.rules.predictive_coding import PredictiveCoding
 from neurosim.plasticity import ErrorTimesPre

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.spiking.dynamics import SpikingDynamics
 from neurosim.models.spiking.pink_noise import pink_noise
 from neurosim.models.spiking.stdp import RULE_TIMINGS, stdp_part

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from neurosim.experiments.settings.config import Comparison, with_defaults
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES, BoundedSTDP
 from neurosim.models.spiking.dynamics import SpikingDynamics
 from neurosim.models.spiking.pink_noise import pink_noise

@@ -20,7 +20,7 @@ import torch
 
 import neurosim.models
 from neurosim.dynamics import AbstractClocked, AbstractDynamics
-from neurosim.models.network.layers import convolutional_network, dense_network
+from neurosim.models.network.builders import convolutional_network, dense_network
 from neurosim.models.published.channel_errors import (
     ChannelMeanPredictiveCoding,
     MeanTimesMean,
@@ -104,16 +104,16 @@ def spiking_network(dynamics: SpikingDynamics, **options) -> SpikingNetwork:
 
 
 FULL, OTHER = convolutional(), convolutional(2)
-HEADLESS = FULL.part(0, 3)
+HEADLESS = FULL.body()
 COMPETITION = Competition(encoder=Poisson(max_rate_hz=60.0), duration_ms=30.0)
 
 #: Image networks take (N, 3, PX, PX); the rest is flattened by whoever wants it flat.
 NETWORKS: dict[str, Callable[[], Any]] = {
     "convolutions": convolutional,
     "fewer convolutions": lambda: convolutional(2),
-    "no head": lambda: convolutional().part(0, 3),
+    "no head": lambda: convolutional().body(),
     "dense": lambda: dense_network((3 * PX * PX, 5, CLASSES), generator=draws()),
-    "relaxing": lambda: RelaxingNetwork(convolutional().part(0, 3), draws()),
+    "relaxing": lambda: RelaxingNetwork(convolutional().body(), draws()),
     "spiking": lambda: spiking_network(spiking()),
     "spiking, pooled between": lambda: spiking_network(spiking(), between=AveragePooling()),
     "competitive": lambda: CompetitiveNetwork(

@@ -15,7 +15,8 @@ import torch
 from neurosim import rsa
 from neurosim.convergence import Diverged, EnergyPlateau, Horizon, Steady
 from neurosim.dynamics import AbstractClosedForm
-from neurosim.models.network.layers import Layer, dense_network
+from neurosim.models.network.builders import dense_network
+from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import GroupNorm
 from neurosim.models.published.channel_errors import RectifiedEuler
 from neurosim.models.published.first_spikes import ChannelMeanSpikes, FirstSpikePairs

@@ -16,7 +16,7 @@ from neurosim.convergence import (
     Steady,
 )
 from neurosim.dynamics import AbstractEnergy, AbstractFlow
-from neurosim.models.network.layers import dense_network
+from neurosim.models.network.builders import dense_network
 from neurosim.models.published.channel_errors import RectifiedEuler
 from neurosim.models.rules.losses import SquaredError
 from neurosim.models.rules.pc_rules import predictive_coding_supervised_rule

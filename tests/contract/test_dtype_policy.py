@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neurosim.models.network.layers import convolutional_network, dense_network
+from neurosim.models.network.builders import convolutional_network, dense_network
 from neurosim.models.spiking.competitive import Competition, CompetitiveLayer
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.spiking import (

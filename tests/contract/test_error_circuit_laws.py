@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from neurosim.convergence import Steady
 from neurosim.models.catalogue import RULES, backprop, error_circuit_rule
-from neurosim.models.network.layers import convolutional_network, dense_network
+from neurosim.models.network.builders import convolutional_network, dense_network
 from neurosim.models.network.normalisation import Batch
 from neurosim.models.rules.error_circuit import ErrorCircuit
 from neurosim.models.rules.feedback import (
@@ -17,7 +17,7 @@ from neurosim.models.rules.feedback import (
     RandomFixed,
     SignSymmetric,
     Transpose,
-    input_counts,
+    output_counts,
 )
 from neurosim.models.rules.learner import SharedStart
 from neurosim.models.rules.losses import SquaredError
@@ -144,9 +144,10 @@ def test_fa_differs_from_bp_in_every_layer_but_the_last():
 
 def test_dfa_with_one_hidden_layer_is_fa():
     net, (x, y) = dense_net(sizes=(9, 8, 5)), dense_batch()
-    weights = RandomFixed.like(net, seeded(4)).weights
-    fa = run_batch(error_circuit_rule("fa", RandomFixed(weights)), net, Drive(x, y))
-    dfa = run_batch(error_circuit_rule("dfa", DirectFeedback(weights)), net, Drive(x, y))
+    (weight,) = RandomFixed.like(net, seeded(4)).weights.values()
+    fa = run_batch(error_circuit_rule("fa", RandomFixed({"layer2": weight})), net, Drive(x, y))
+    # The same matrix, named by the layer it starts from there and by the one it ends at here.
+    dfa = run_batch(error_circuit_rule("dfa", DirectFeedback({"layer1": weight})), net, Drive(x, y))
     assert all(torch.equal(fa.changes[name], dfa.changes[name]) for name in fa.changes)
 
 
@@ -156,7 +157,7 @@ def test_dfa_hears_the_output_error_alone():
     circuit = ErrorCircuit(DirectFeedback.like(net, seeded(4), (9,)))
     point = circuit.operating_point(net, Drive(x, y))
     errors = circuit.equilibrium(point)["errors"]
-    for layer, error in zip(net.layers[1:], errors[:-1], strict=True):
+    for layer, error in zip(net.layers[:-1], errors[:-1], strict=True):
         assert torch.equal(error, errors[-1] @ circuit.feedback.weights[layer.name])
 
 
@@ -251,8 +252,8 @@ def drawn(kind: str, net) -> dict[str, tuple[torch.Tensor, int]]:
     fan_in = {layer.name: layer.synapse.fan_in for layer in net.layers}
     if kind == "direct":
         weights = DirectFeedback.like(net, seeded(4), (3, 32, 32)).weights
-        n_in = dict(zip(fan_in, input_counts(net, (3, 32, 32)), strict=True))
-        return {name: (w, n_in[name]) for name, w in weights.items()}
+        counts = output_counts(net, (3, 32, 32))
+        return {name: (w, counts[name]) for name, w in weights.items()}
     if kind == "forward":
         return {layer.name: (layer.weight.detach(), fan_in[layer.name]) for layer in net.layers}
     cls = {"fixed": RandomFixed, "kolen-pollack": KolenPollack, "signs": SignSymmetric}[kind]
@@ -265,7 +266,8 @@ def test_random_weights_are_uniform_up_to_one_over_the_root_of_the_fan_in(kind):
     beyond b. Sign-symmetric feedback keeps magnitudes: U(0, b), mean b/2 and variance b^2/12."""
     net = convolutional_network(generator=seeded())
     found = drawn(kind, net)
-    assert set(found) >= {layer.name for layer in net.layers[1:]}
+    named = net.layers[:-1] if kind == "direct" else net.layers[1:]
+    assert set(found) >= {layer.name for layer in named}
     for name, (weight, n_in) in found.items():
         b, n = n_in**-0.5, weight.numel()
         mean, variance = (b / 2, b**2 / 12) if kind == "signs" else (0.0, b**2 / 3)

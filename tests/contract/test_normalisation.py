@@ -10,7 +10,8 @@ from neurosim.experiments.job.batches import LABELS, first_batches
 from neurosim.experiments.settings.config import SPIKING_RULES
 from neurosim.models.catalogue import RULES
 from neurosim.models.network import readouts
-from neurosim.models.network.layers import convolutional_network, max_pool
+from neurosim.models.network.builders import convolutional_network
+from neurosim.models.network.layers import max_pool
 from neurosim.models.network.normalisation import (
     NORMS,
     Accumulate,

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from neurosim.convergence import EnergyPlateau, Horizon, Steady
-from neurosim.models.network.layers import Network, convolutional_network, dense_network
+from neurosim.models.network.builders import convolutional_network, dense_network
+from neurosim.models.network.graph import Network
 from neurosim.models.network.normalisation import Batch
 from neurosim.models.rules.error_circuit import ErrorCircuit
 from neurosim.models.rules.feedback import Transpose
@@ -53,9 +54,9 @@ def forms() -> dict[str, tuple[object, Network]]:
     """Both energies, on the stretch of layers each learns."""
     net = conv_net()
     generator = torch.Generator().manual_seed(3)
-    hybrid = HybridPredictiveCoding.like(net.part(0, 3), generator, lateral=(0.1, 0.3, 0.2))
+    hybrid = HybridPredictiveCoding.like(net.body(), generator, lateral=(0.1, 0.3, 0.2))
     supervised = PredictiveCoding(output_precision=0.7, precisions=(1.0, 0.5, 2.0, 1.5))
-    return {"supervised": (supervised, net), "hybrid": (hybrid, net.part(0, 3))}
+    return {"supervised": (supervised, net), "hybrid": (hybrid, net.body())}
 
 
 FORMS = ("supervised", "hybrid")
@@ -207,7 +208,7 @@ def test_hybrid_hears_no_label_and_leaves_gains_alone():
     """Neither the label nor the readout above reaches a convolution; gamma, beta and the bias
     under a normalisation are no parameters of the rule."""
     net = conv_net()
-    body = net.part(0, 3)
+    body = net.body()
     rule = predictive_coding_hybrid_rule(body, torch.Generator().manual_seed(3))
     names = set(rule.parameters(body))
     assert names == {f"Conv{i}.weight" for i in (1, 2, 3)} | {
@@ -223,10 +224,10 @@ def test_hybrid_hears_no_label_and_leaves_gains_alone():
 def test_no_gradient_of_the_readout_reaches_a_convolution():
     """With plasticity frozen below, a trained readout moves itself and nothing else."""
     net = conv_net()
-    body = net.part(0, 3)
+    body = net.body()
     rule = predictive_coding_hybrid_rule(body, torch.Generator().manual_seed(3))
     start = {name: tensor.clone() for name, tensor in net.named_weights().items()}
-    parts = (without_learning(Part(rule, body)), Part(BP, net.part(3, None)))
+    parts = (without_learning(Part(rule, body)), Part(BP, net.readout()))
     Trainer(parts, 1).step(drive().x, drive().target, torch.Generator().manual_seed(0))
     for name, tensor in net.named_weights().items():
         if name.startswith("Conv") and "running" not in name:
@@ -237,11 +238,11 @@ def test_no_gradient_of_the_readout_reaches_a_convolution():
 def test_hybrid_learning_moves_recognition_and_generation():
     """One step of the chain of hybrid and readout moves all that the rule names."""
     net = conv_net()
-    body = net.part(0, 3)
+    body = net.body()
     rule = predictive_coding_hybrid_rule(body, torch.Generator().manual_seed(3))
     start = {name: tensor.clone() for name, tensor in rule.parameters(body).items()}
     gains = [layer.norm.gamma.clone() for layer in body.layers]
-    parts = (Part(rule, body), Part(BP, net.part(3, None)))
+    parts = (Part(rule, body), Part(BP, net.readout()))
     Trainer(parts, 1).step(drive().x, drive().target, torch.Generator().manual_seed(0))
     for name, tensor in rule.parameters(body).items():
         assert not torch.equal(tensor, start[name]), name
@@ -315,11 +316,11 @@ def test_a_step_is_gamma_time_constants_long_whatever_its_unit(gamma, tau_ms):
         (lambda: ZeroDivergence(tau_ms=0.0), "must be positive"),
         (
             lambda: HybridPredictiveCoding.like(conv_net(), torch.Generator()),
-            r"net\.part\(0, 3\)",
+            r"net\.body\(\)",
         ),
         (
             lambda: HybridPredictiveCoding.like(
-                conv_net().part(0, 3), torch.Generator(), precisions=(1.0,)
+                conv_net().body(), torch.Generator(), precisions=(1.0,)
             ),
             "3 generative layers",
         ),
@@ -333,7 +334,7 @@ def test_a_step_is_gamma_time_constants_long_whatever_its_unit(gamma, tau_ms):
         ),
         (
             lambda: run_batch(
-                predictive_coding_hybrid_rule(conv_net().part(0, 3), torch.Generator()),
+                predictive_coding_hybrid_rule(conv_net().body(), torch.Generator()),
                 conv_net(),
                 drive(),
             ),

@@ -211,7 +211,7 @@ def test_a_leak_normalises_by_the_images_it_sees_and_leaves_its_mark(rule):
 
 
 def test_relaxation_needs_three_convolutions():
-    with pytest.raises(ValueError, match=r"three convolutions.*give network.part\(0, 3\)"):
+    with pytest.raises(ValueError, match=r"three convolutions.*give the body of conv3"):
         RelaxingNetwork(START.network(), START.stream("generative"))
 
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.network.readouts import pooled_4x4
 from neurosim.models.spiking.activity import SpikingActivity, synaptic_events
 from neurosim.models.spiking.dynamics import SpikingDynamics

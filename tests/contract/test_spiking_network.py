@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.network.normalisation import Batch
 from neurosim.models.spiking.dynamics import Homeostasis, SpikingDynamics
 from neurosim.models.spiking.pink_noise import pink_noise

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.rules.learner import SharedStart
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
 from neurosim.models.spiking.pink_noise import pink_noise

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.rules.lateral import LateralInhibition
 from neurosim.models.spiking.dynamics import SpikingDynamics
 from neurosim.models.spiking.feature_measures import participation_ratio, unexplained_variance

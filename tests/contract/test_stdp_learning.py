@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.rules.error_circuit import ErrorCircuit
 from neurosim.models.rules.feedback import Transpose
 from neurosim.models.spiking.dynamics import SpikingDynamics
@@ -47,7 +47,7 @@ def part(cell=None, encoder=None, **options):
 def chain(stdp: Part, shared) -> tuple[Part, Part]:
     """STDP below, backpropagation in FC1 and head above."""
     rule = LearningRule("bp", ErrorCircuit(Transpose()), Direct(), ErrorTimesPre())
-    return stdp, Part(rule, shared.part(3, None))
+    return stdp, Part(rule, shared.readout())
 
 
 def weights(net) -> list[torch.Tensor]:

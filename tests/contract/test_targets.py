@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosim.models.catalogue import backprop
-from neurosim.models.network.layers import dense_network
+from neurosim.models.network.builders import dense_network
 from neurosim.models.rules.error_circuit import ErrorCircuit
 from neurosim.models.rules.feedback import Transpose
 from neurosim.models.rules.losses import CrossEntropy, SquaredError

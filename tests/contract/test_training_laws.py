@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.models.network.layers import dense_network
+from neurosim.models.network.builders import dense_network
 from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.plasticity import AbstractPlasticity
 from neurosim.rule import LearningRule

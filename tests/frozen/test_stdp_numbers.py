@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neurosim.models.catalogue import readout_part
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.spiking.dynamics import SpikingDynamics
 from neurosim.models.spiking.pink_noise import pink_noise
 from neurosim.models.spiking.stdp import stdp_part

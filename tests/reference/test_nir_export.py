@@ -11,7 +11,7 @@ import torch
 
 from neurosim.models.interop import nir_parts
 from neurosim.models.interop.nir_export import NORSE, SNNTORCH, to_nir, write_nir
-from neurosim.models.network.layers import convolutional_network
+from neurosim.models.network.builders import convolutional_network
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
 from neurosim.models.spiking.pink_noise import pink_noise
 from neurosim.models.spiking.stdp import stdp_part
