@@ -32,6 +32,7 @@ from neurosim.models.rules.pc_rules import (
     SUPERVISED_OPTIMISER,
     predictive_coding_hybrid_rule,
     predictive_coding_supervised_rule,
+    steps_to_reach,
 )
 from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.spiking.dynamics import Homeostasis, SpikingDynamics
@@ -149,7 +150,9 @@ def pc(start: SharedStart, *, optimiser: Optimiser = HYBRID_OPTIMISER) -> Learne
 
 def pc_supervised(start: SharedStart, *, optimiser: Optimiser = SUPERVISED_OPTIMISER) -> Learner:
     """Supervised predictive coding in every layer."""
-    return _whole(predictive_coding_supervised_rule(), start.network(), optimiser)
+    net = start.network()
+    rule = predictive_coding_supervised_rule(n_steps=steps_to_reach(max(net.levels())))
+    return _whole(rule, net, optimiser)
 
 
 def stdp(

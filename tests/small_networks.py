@@ -15,6 +15,7 @@ from neurosim.synapses import Dense
 from neurosim.types import Drive
 
 PX, N_CLASSES = 8, 4
+CONTEXT = ("n_channels", "norm", "n_classes", "image_px")
 #: Settings that make each builder's network small.
 SMALL = {
     "conv3": {"channels": (4, 5, 6), "n_hidden": 7},
@@ -30,9 +31,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def built(name: str, dtype: torch.dtype = torch.float64, **settings) -> Network:
     """The small network of one builder; ``settings`` are its own or of the context."""
-    context = {
-        key: settings.pop(key) for key in ("n_channels", "norm", "n_classes") if key in settings
-    }
+    context = {key: settings.pop(key) for key in CONTEXT if key in settings}
     given = NetworkContext(
         seeded(), **{"image_px": PX, "n_classes": N_CLASSES, "dtype": dtype, **context}
     )
@@ -69,9 +68,9 @@ GRAPHS: dict[str, Callable[[torch.dtype], Network]] = {
 }
 
 
-def drive(dtype: torch.dtype = torch.float64, n: int = 6, **options) -> Drive:
+def drive(dtype: torch.dtype = torch.float64, n: int = 6, px: int = PX, **options) -> Drive:
     """A small batch; the same at every call."""
-    x = torch.randn(n, 3, PX, PX, generator=seeded(1), dtype=dtype)
+    x = torch.randn(n, 3, px, px, generator=seeded(1), dtype=dtype)
     return Drive(x, torch.arange(n) % N_CLASSES, seeded(3), **options)
 
 

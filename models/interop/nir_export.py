@@ -43,6 +43,7 @@ from neurosim.spiking.cells.registry import (
     SnntorchSynaptic,
 )
 from neurosim.storage import whole_or_nothing
+from neurosim.synapses import Conv2d
 
 if TYPE_CHECKING:
     import nir
@@ -127,6 +128,7 @@ def _layer_nodes(
     import nir
 
     synapse = layer.synapse
+    assert isinstance(synapse, Conv2d), "require_exportable knows no other"
     reach = synapse.dilation * (synapse.kernel - 1) + 1
     side = (px + 2 * synapse.padding - reach) // synapse.stride + 1
     if side < max(1, layer.pool):

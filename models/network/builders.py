@@ -97,7 +97,9 @@ def vgg(
         depth: number of convolutions, spread evenly over the stages, the later ones first.
         width: channels of the first stage; each stage doubles them.
     """
-    if not 1 <= n_stages <= depth:
+    require_count("n_stages", n_stages)
+    require_count("depth", depth)
+    if n_stages > depth:
         raise ValueError(
             f"vgg has at least one convolution in each stage, got depth={depth} for {n_stages} "
             "stages: make it deeper or give fewer stages"
@@ -153,6 +155,7 @@ def resnet(context: NetworkContext, *, depth: int = 8, width: int = 16) -> Netwo
             Shortcuts do not count.
         width: channels of the first stage; each stage doubles them.
     """
+    require_count("depth", depth)
     if depth < 8 or (depth - 2) % 6:
         near = max(8, 6 * round((depth - 2) / 6) + 2)
         raise ValueError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from neurosim.convergence import Horizon
@@ -22,6 +24,24 @@ SUPERVISED_OPTIMISER = Optimiser("adam", lr=1e-3, clip_norm=1.0)
 HYBRID_OPTIMISER = Optimiser("adam", lr=1.5e-4)
 
 
+#: Of backpropagation's change, the share that truncated predictive coding lets reach every layer;
+#: an optimiser of steps of a fixed size makes up for the rest.
+LEAST_SHARE = 1e-4
+
+
+def steps_to_reach(n_levels: int, dt: float = 0.1, share: float = LEAST_SHARE) -> int:
+    """Euler steps until ``share`` of an error has come ``n_levels`` layers down from the output.
+
+    To lowest order it is ``C(T, k) dt^k (1 - dt)^(T - k)`` after T steps, k layers down. In the
+    four levels of conv3 four steps of .1 are enough, in the seven of a resnet of depth 8 it takes
+    14.
+    """
+    n_steps = n_levels
+    while math.comb(n_steps, n_levels) * dt**n_levels * (1 - dt) ** (n_steps - n_levels) < share:
+        n_steps += 1
+    return n_steps
+
+
 def predictive_coding_supervised_rule(
     *, n_steps: int = 4, dt: float = 0.1, output_precision: float = 1.0
 ) -> LearningRule:
@@ -31,7 +51,8 @@ def predictive_coding_supervised_rule(
     error of the layer k below the output starts as ``dt^k`` times backpropagation's. With four
     steps of .1 on the network of the comparison, Conv1's change is 1e-4 of backpropagation's in
     size with a cosine of 1.000, which Adam rescales; with 40 steps they are .14 and .94 to .95.
-    A step above .3 loses the early layers, and a step of 1 diverges.
+    A step above .3 loses the early layers, and a step of 1 diverges. ``steps_to_reach`` says how
+    many steps a deeper network takes.
     """
     return LearningRule(
         "pc-supervised",

@@ -41,10 +41,10 @@ def test_roles_name_layers(graph):
     assert names[-1] not in net.roles.scored
 
 
-@every_graph
-def test_body_and_readout_are_the_network_in_two(graph):
+@every_builder
+def test_body_and_readout_are_the_network_in_two(name):
     """They share its weights and roles, and one after the other gives its output."""
-    net = GRAPHS[graph](torch.float64)
+    net = built(name)
     body, readout = net.body(), net.readout()
     assert [*body.layers, *readout.layers] == net.layers
     assert body.roles == readout.roles == net.roles
@@ -218,6 +218,8 @@ def test_an_identity_layer_alone_passes_the_error_on_as_it_is():
     assert swept.pull(error).delta is error
 
 
+#: The LGN's widest Gaussian reaches 12 px.
+LGN_PX = 16
 #: Rules that need a chain of their own kind, and the builders that have none of it.
 NEEDS = {"pc": ("mlp", "vgg", "resnet"), "stdp": ("resnet",), "frozen-stdp": ("resnet",)}
 
@@ -227,9 +229,11 @@ NEEDS = {"pc": ("mlp", "vgg", "resnet"), "stdp": ("resnet",), "frozen-stdp": ("r
 def test_every_rule_learns_on_every_network_or_says_why_not(rule, architecture, monkeypatch):
     """Two steps on small images: what learns is what the rule names, scored layers are there."""
     monkeypatch.setattr(
-        SharedStart, "network", lambda start: built(start.architecture, torch.float32)
+        SharedStart,
+        "network",
+        lambda start: built(start.architecture, torch.float32, image_px=start.image_px),
     )
-    start = SharedStart(5, image_px=PX, n_classes=N_CLASSES, architecture=architecture)
+    start = SharedStart(5, image_px=LGN_PX, n_classes=N_CLASSES, architecture=architecture)
     if architecture in NEEDS.get(rule, ()):
         with pytest.raises(ValueError, match=r"conv3"):
             RULES[rule](start)
@@ -238,10 +242,10 @@ def test_every_rule_learns_on_every_network_or_says_why_not(rule, architecture, 
     before = {name: t.clone() for name, t in learner.tensors().items()}
     trainer = Trainer(learner.parts, 2)
     for step in range(2):
-        given = drive(torch.float32)
+        given = drive(torch.float32, px=LGN_PX)
         trainer.step(given.x, given.target, seeded(step))
     changed = {k for k, t in learner.tensors().items() if not torch.equal(t, before[k])}
-    activity = learner.represent(drive(torch.float32).x)
+    activity = learner.represent(drive(torch.float32, px=LGN_PX).x)
     for name in learner.roles.scored:
         assert name in activity
         assert (f"{name}.weight" in changed) == (learner.rule_of(name) != "none")
@@ -255,15 +259,16 @@ def test_stdp_of_any_depth(architecture, membrane):
     layer starts near its target: a rate that is 0 or beyond three times it would be a failed
     start."""
     dynamics = SpikingDynamics(membrane=membrane)
-    shared = built(architecture, torch.float32)
-    part = stdp_part(shared, seeded(), dynamics=dynamics)
+    shared = built(architecture, torch.float32, image_px=LGN_PX)
+    part = stdp_part(shared, seeded(), dynamics=dynamics, calibration_px=LGN_PX)
     layers = part.net.layers
     assert [layer.name for layer in layers] == list(shared.roles.body)
-    counts = part.net.represent(drive(torch.float32).x)
+    given = drive(torch.float32, px=LGN_PX)
+    counts = part.net.represent(given.x)
     for layer in layers:
         dense = isinstance(layer.synapse, Dense)
         assert counts[layer.name].dim() == (2 if dense else 4)
-    point = dynamics.operating_point(part.net, drive(torch.float32))
+    point = dynamics.operating_point(part.net, given)
     state = dynamics.tick(point, dynamics.initial_state(point), 0)
     for layer, signal in zip(layers, dynamics.local_signals(point, state), strict=True):
         layer.synapse.check_sides(signal.pre.shape[1:], signal.post.shape[1:])

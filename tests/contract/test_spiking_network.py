@@ -242,7 +242,7 @@ def test_no_layer_counts_more_than_ticks(net):
 
 
 def test_misfits_are_refused_when_built():
-    """A duration of no whole number of ticks, and a rate for a layer that is not there."""
+    """A duration of no whole number of ticks, and a target rate for a layer that is not there."""
     with pytest.raises(ValueError, match="whole number of ticks"):
         SpikingDynamics(duration_ms=12.0)
     with pytest.raises(ValueError, match="target rates"):
@@ -250,6 +250,7 @@ def test_misfits_are_refused_when_built():
             convolutional_network(generator=generator(), channels=(3, 4, 4)),
             SpikingDynamics(),
             generator(),
+            rates=(0.02, 0.012, 0.007),
         )
 
 
