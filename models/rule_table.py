@@ -59,7 +59,6 @@ def _rule(name: str, builder: str, label: str, colour: str, marker: str, **known
     return Rule(name, f"neurosim.models.catalogue:{builder}", label, colour, marker, **known)
 
 
-_READOUT = "(FC1: a BP readout)"
 #: Okabe & Ito's palette (safe for colour-blind readers) for the default comparison, darker or
 #: lighter relatives for variants of a rule; grey for what does not learn. Markers differ as well.
 _RULES = (
@@ -104,7 +103,7 @@ _RULES = (
     ),
     _rule(
         "pc", "pc", "PC", "#009e73", "^",
-        meaning=f"predictive coding, our variant {_READOUT}", cost=9.0,
+        meaning="predictive coding", cost=9.0,
         sources=(
             "Rao & Ballard (1999). Predictive coding in the visual cortex. Nature Neuroscience 2, "
             "79-87. doi:10.1038/4580",
@@ -123,7 +122,7 @@ _RULES = (
     ),
     _rule(
         "stdp", "stdp", "STDP", "#d55e00", "D",
-        meaning=f"spike-timing-dependent plasticity {_READOUT}", spikes=True, cost=5.0,
+        meaning="spike-timing-dependent plasticity", spikes=True, cost=5.0,
         sources=(
             "Bi & Poo (1998). Synaptic modifications in cultured hippocampal neurons. Journal of "
             "Neuroscience 18, 10464-10472. doi:10.1523/JNEUROSCI.18-24-10464.1998",

@@ -60,7 +60,7 @@ def decomposition(headline: Headline) -> Figure:
             p_note(tests, "p of the learning part") + ".",
             noise_note([headline.view(roi) for roi in headline.rois]) + ".",
             not_trained_note(view, last),
-            what_rules_mean(rules) + ".",
+            what_rules_mean(rules, headline) + ".",
         ],
     )
     grid = figure.add_gridspec(len(heights), 6, height_ratios=heights)

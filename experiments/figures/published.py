@@ -70,7 +70,7 @@ def beside_published(headline: Headline) -> Figure:
             "subject_mean; D: mean_rdm.",
             "Published facts, not a target: under the profile reference the rules themselves "
             "differ from the published pipeline (docs/published.md). "
-            + what_rules_mean(headline.rules) + ".",
+            + what_rules_mean(headline.rules, headline) + ".",
         ],
     )  # fmt: skip
     grid = figure.subplots(2, 2)

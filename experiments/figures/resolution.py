@@ -62,7 +62,7 @@ def resolution(headline: Headline) -> Figure:
             "Each region has its own scale. Reference models are computed at each size. "
             f"{noise_note([headline.view(roi) for roi in headline.rois])}.",
             not_trained_note(shown, headline.last),
-            what_rules_mean(headline.rules) + ".",
+            what_rules_mean(headline.rules, headline) + ".",
         ],
     )
     if len(sizes) == 1:

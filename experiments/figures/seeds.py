@@ -60,7 +60,7 @@ def seed_variability(headline: Headline) -> Figure:
             f"{noise_note([view])}{' (shaded)' * scale.band_inside}.",
             off_axis_note(scale, [view]),
             not_trained_note(view, headline.last),
-            what_rules_mean(rules) + ".",
+            what_rules_mean(rules, headline) + ".",
         ],
     )
     grid = figure.add_gridspec(n_rows + 1, 1, height_ratios=[1.0] * n_rows + [1.35])

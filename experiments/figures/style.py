@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.experiments.results.choice import Headline
 from neurosim.storage import whole_or_nothing, write_text
 
 P = ParamSpec("P")
@@ -66,10 +67,8 @@ RULE_STYLES = {
     "untrained": RuleStyle("untrained", "#7f7f7f", "o", ""),
     "bp": RuleStyle("BP", "#0072b2", "o", "backpropagation"),
     "fa": RuleStyle("FA", "#e69f00", "s", "feedback alignment"),
-    "pc": RuleStyle("PC", "#009e73", "^", "predictive coding, our variant (FC1: a BP readout)"),
-    "stdp": RuleStyle(
-        "STDP", "#d55e00", "D", "spike-timing-dependent plasticity (FC1: a BP readout)"
-    ),
+    "pc": RuleStyle("PC", "#009e73", "^", "predictive coding"),
+    "stdp": RuleStyle("STDP", "#d55e00", "D", "spike-timing-dependent plasticity"),
     "dfa": RuleStyle("DFA", "#8c6d00", "P", "direct feedback alignment"),
     "sign-symmetric": RuleStyle("sign-symmetric", "#56b4e9", "v", "sign-symmetric feedback"),
     "kolen-pollack": RuleStyle("Kolen-Pollack", "#cc79a7", "<", "learned feedback"),
@@ -202,10 +201,16 @@ def rule_handles(
     return handles
 
 
-def what_rules_mean(rules: Sequence[str]) -> str:
-    """The abbreviations spelled out."""
-    styles = [rule_style(rule) for rule in rules]
-    return "; ".join(f"{s.label}: {s.meaning}" for s in styles if s.meaning)
+def what_rules_mean(rules: Sequence[str], headline: Headline) -> str:
+    """The abbreviations spelled out, and whose headline layer another rule trained in this run."""
+    told = []
+    for rule in rules:
+        meaning, trainer = rule_style(rule).meaning, headline.trainers.get(rule)
+        if trainer is not None:
+            meaning += f" ({headline.layer}: a {rule_style(trainer).label} readout)"
+        if meaning:
+            told.append(f"{rule_style(rule).label}: {meaning.strip()}")
+    return "; ".join(told)
 
 
 def epoch_axis(

@@ -68,7 +68,7 @@ def trajectory(headline: Headline) -> Figure:
             off_axis_note(scale, [view]),
             not_trained_note(view, last),
             p_note(tests, "C, change from epoch 0") + ".",
-            what_rules_mean(view.rules) + ".",
+            what_rules_mean(view.rules, headline) + ".",
         ],
     )
     grid = figure.add_gridspec(2, 3, width_ratios=(1.85, 1.05, 1.1), height_ratios=(0.17, 1))
@@ -124,7 +124,7 @@ def all_regions(headline: Headline) -> Figure:
             "Each region has its own scale. Shaded: noise bounds, where they reach into the axis.",
             f"{ZERO_POINT_NOTE}." * zero,
             *(off_axis_note(scale, [headline.view(roi)]) for roi, scale in scales.items()),
-            what_rules_mean(rules) + ".",
+            what_rules_mean(rules, headline) + ".",
         ],
     )
     grid = figure.subplots(n_rows, n_columns, sharex=True, sharey="row", squeeze=False)
@@ -177,7 +177,7 @@ def early_against_late(headline: Headline) -> Figure:
             f"{ZERO_POINT_NOTE}." * zero,
             f"{noise_note([early, late])}: ρ can only be as high as a region is reliable.",
             not_trained_note(early, headline.last, mark=""),
-            what_rules_mean(rules) + ".",
+            what_rules_mean(rules, headline) + ".",
         ],
     )
     a, b = figure.subplots(1, 2, width_ratios=(1, 1.15))

@@ -293,19 +293,13 @@ def _movement(headline: Headline) -> pd.DataFrame:
 
 def readouts(headline: Headline) -> list[Verdict]:
     """Rules that do not train the headline layer themselves."""
-    if "layer_rule" not in headline.table:
+    trainers = headline.trainers
+    if not trainers:
         return []
+    names = ", ".join(rule_style(rule).label for rule in trainers)
+    by = listed(rule_style(rule).label for rule in dict.fromkeys(trainers.values()))
     rows = _movement(headline)
-    rows = rows[(rows["layer"] == headline.layer) & (rows["layer_rule"] != rows["rule"])]
-    other = rows[~rows["layer_rule"].isin(["none", ""])].dropna(subset=["layer_rule"])
-    if other.empty:
-        return []
-    names = ", ".join(rule_style(rule).label for rule in other["rule"].unique())
-    by = listed(rule_style(rule).label for rule in other["layer_rule"].unique())
-    all_rows = _movement(headline)
-    own = all_rows[
-        all_rows["rule"].isin(other["rule"]) & (all_rows["layer_rule"] == all_rows["rule"])
-    ]
+    own = rows[rows["rule"].isin(trainers) & (rows["layer_rule"] == rows["rule"])]
     layers = own.groupby("rule", sort=False)["layer"].unique()
     learned = "; ".join(f"{rule_style(r).label} {', '.join(of)}" for r, of in layers.items())
     return [

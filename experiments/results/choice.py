@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,6 +76,17 @@ class Headline:
     def held(self) -> frozenset[str]:
         """The rules that learn in no layer."""
         return held_rules(self.table)
+
+    @cached_property
+    def trainers(self) -> Mapping[str, str]:
+        """Rule -> the rule that trained this layer in its networks, where that is another one: as
+        the jobs wrote it down (``layer_rule``)."""
+        if "layer_rule" not in self.table:
+            return {}
+        rows = self.table[(self.table["layer"] == self.layer) & (self.table["epoch"] > 0)]
+        rows = rows[~rows["statistics_only"].astype(bool)]
+        pairs = rows[["rule", "layer_rule"]].dropna().drop_duplicates().to_numpy()
+        return {str(rule): str(by) for rule, by in pairs if by not in ("none", "", rule)}
 
     @property
     def learning(self) -> list[str]:

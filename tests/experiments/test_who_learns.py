@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from result_tables import table
 
+from neurosim.experiments.figures.style import rule_style, what_rules_mean
 from neurosim.experiments.report.verdicts import accuracy
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.table import readouts
@@ -41,6 +42,22 @@ def test_what_learns_by_what_is_told_of_training_alone():
         "frozen-conv, frozen-stdp: Conv1 learns nothing; FC1 learns by bp.",
         "stdp: Conv1 learns by stdp; FC1 learns by bp.",
     ]
+
+
+@pytest.mark.parametrize("rule", KINDS)
+@pytest.mark.parametrize("layer", ["Conv1", "FC1"])
+@pytest.mark.parametrize("by", ["none", "bp", "fa", "itself"])
+def test_notes_of_figures_name_the_readout_that_ran(rule, layer, by):
+    """They said "FC1: a BP readout" of PC and STDP whatever trained FC1, and at every layer."""
+    by = rule if by == "itself" else by
+    made = of_kinds(("bp", rule) if rule != "bp" else (rule,))
+    rows = (made["rule"] == rule) & ~made["statistics_only"].astype(bool)
+    made.loc[rows & (made["layer"] == layer), "layer_rule"] = by
+    headline = Headline.of(made, layer=layer)
+    readout = f" ({layer}: a {by.upper()} readout)" * (by not in ("none", rule))
+    style = rule_style(rule)
+    said = f"{style.label}: {style.meaning}{readout}".replace(":  ", ": ")
+    assert what_rules_mean([rule], headline) == said * bool(style.meaning or readout)
 
 
 @pytest.mark.parametrize(
