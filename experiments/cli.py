@@ -30,8 +30,8 @@ COMMANDS: Choices[Command] = Choices(
         "watch": Command("follow a run from another terminal", _TRAINING, ("--watch",)),
         "report": Command("the report of a run, finished or not", _TRAINING, ("--report",)),
         "audit": Command(
-            "what the scores of a run, or of activations of your own, may be said to show",
-            _TRAINING, ("--audit",),
+            "what the scores of a torch model, a run or activations may be said to show",
+            "neurosim.experiments.audit_command",
         ),
         "controls normalisation": Command(
             "every normalisation policy on every network of a run",

@@ -33,6 +33,8 @@ _HOMES = {
     "solvers": ("RK4", "AdaptiveHeun", "Direct", "Euler", "Heun", "Ticks"),
     "training": ("Optimiser", "Part", "Trainer", "movement"),
     "types": ("Drive", "LocalSignal", "Settled", "State"),
+    # Not of the core, and imported by name alone: the audit of any torch model.
+    "experiments.model_audit.door": ("audit",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

@@ -94,15 +94,18 @@ def audit(
     return heard([question(audited) for question in questions])
 
 
-def heard(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings, each having heard of those it rests on (``WITHDRAWN_BY``).
+def heard(
+    findings: Sequence[Finding],
+    withdrawn_by: Mapping[str, Mapping[str, str]] = WITHDRAWN_BY,
+) -> list[Finding]:
+    """The findings, each having heard of those it rests on (``withdrawn_by``).
 
     A pass that rests on what failed becomes ``unknown``; a worse verdict stays, and says so too.
     """
     by_id = {finding.id: finding for finding in findings}
     out = []
     for finding in findings:
-        rests_on = WITHDRAWN_BY.get(finding.id, {})
+        rests_on = withdrawn_by.get(finding.id, {})
         against = [
             by_id[name]
             for name, least in rests_on.items()
@@ -137,7 +140,7 @@ def to_json(findings: Sequence[Finding], table: pd.DataFrame, layer: str) -> str
         },
         "findings": [asdict(finding) for finding in findings],
     }  # fmt: skip
-    return json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(as_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_audit(path: Path, findings: Sequence[Finding], table: pd.DataFrame, layer: str) -> None:
@@ -154,12 +157,12 @@ def in_words(findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """Numbers of numpy as Python's, NaN as null: plain JSON."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): as_plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [as_plain(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

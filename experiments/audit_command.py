@@ -1,0 +1,126 @@
+"""Audit a torch model against a brain, or a run, or a folder of activations: by its argument.
+
+neurosim audit ./mymodel.py:make --images brain92 --size 224
+neurosim audit timm_zoo:resnet --images pictures/ --brain rdms.h5 --out resnet-audit
+neurosim audit runs/headline
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from neurosim.experiments.settings.options import Parser
+from neurosim.experiments.system.failures import exit_status
+from neurosim.experiments.system.threads import one_thread
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def parser() -> Parser:
+    """The command line of models; a folder takes the options of a comparison."""
+    p = Parser(description=__doc__.split("\n")[0], epilog="docs/audit.md says what verdicts mean.")
+    p.add_argument(
+        "targets", nargs="+", metavar="MODULE:FUNCTION | FILE.py:FUNCTION | FOLDER",
+        help="a function that makes the model (or the model and its preprocessing), or a folder "
+        "of a run or of activations",
+    )  # fmt: skip
+    p.add_argument("--images", "--stimuli", dest="images", help="a stimulus set, or a folder")
+    p.add_argument("--brain", help="a file of RDMs; default: that of the stimulus set")
+    p.add_argument("--layers", nargs="+", help="names or globs; default: found by themselves")
+    p.add_argument("--size", type=int, help="px that the model reads; default: as images are")
+    p.add_argument("--mean", type=float, nargs="+", default=[0.0], help="of intensities 0 to 1")
+    p.add_argument("--sd", type=float, nargs="+", default=[1.0], help="of intensities 0 to 1")
+    p.add_argument("--readout", default="whole", help="whole, 4x4, mean or class")
+    p.add_argument("--seeds", type=int, default=5, help="how many random networks (default 5)")
+    p.add_argument("--training-images", help="a folder, for statistics of training images")
+    p.add_argument("--out", type=Path, help="folder for audit.html, audit.json, scores.csv")
+    p.add_argument("--strict", action="store_true", help="exit status 1 where a verdict warns too")
+    p.add_argument("--data-dir", type=Path, help="default: $NEUROSIM_DATA, else the user's cache")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Audit; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    first = words[0] if words else "-"
+    if Path(first).is_dir() or (":" not in first and not first.startswith("-")):
+        from neurosim.experiments.training_dynamics import main as of_folders
+
+        return of_folders(["--audit", *words])
+    one_thread()
+    return exit_status(partial(_command, words), interrupted="nothing was written")
+
+
+def _command(argv: Sequence[str]) -> int:
+    chosen = parser().parse_args(argv)
+    if chosen.images is None:
+        raise ValueError("say which images to show: --images, a stimulus set or a folder")
+    from neurosim.experiments.model_audit.door import audit
+
+    status = 0
+    for target in chosen.targets:
+        model, preprocess = load_model(target)
+        name = target.rpartition(":")[2]
+        found = audit(
+            model, chosen.images, chosen.brain, layers=chosen.layers, preprocess=preprocess,
+            mean=_one(chosen.mean), sd=_one(chosen.sd), size=chosen.size, readout=chosen.readout,
+            seeds=chosen.seeds, training_images=chosen.training_images, data_dir=chosen.data_dir,
+            name=name, progress=True,
+        )  # fmt: skip
+        place = chosen.out or Path("audits")
+        page = found.write(place / name if len(chosen.targets) > 1 or not chosen.out else place)
+        print(f"{found}\n{found.badge()}\n{page}")
+        status = max(status, found.status(chosen.strict))
+    return status
+
+
+def _one(values: list[float]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+def load_model(target: str) -> tuple[nn.Module, Any]:
+    """The model that ``MODULE:FUNCTION`` or ``FILE.py:FUNCTION`` makes, and its preprocessing.
+
+    Raises:
+        ValueError: no such module, function or model; one sentence.
+    """
+    from torch import nn
+
+    place, _, name = target.rpartition(":")
+    if not place or not name:
+        raise ValueError(f"{target!r} is not MODULE:FUNCTION, FILE.py:FUNCTION nor a folder")
+    if place.endswith(".py"):
+        path = Path(place)
+        if not path.is_file():
+            raise ValueError(f"there is no file {place}")
+        spec = util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)
+        spec.loader.exec_module(module)
+    else:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        try:
+            module = import_module(place)
+        except ModuleNotFoundError as error:
+            raise ValueError(f"there is no module {place!r} ({error})") from error
+    made = getattr(module, name, None)
+    if made is None:
+        raise ValueError(f"{place} has no {name!r}")
+    if not isinstance(made, nn.Module):
+        made = made() if callable(made) else made
+    model, preprocess = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"{target} makes a {type(model).__name__}, not a torch.nn.Module (nor one and its "
+            "preprocessing)"
+        )
+    return model, preprocess

@@ -1,0 +1,223 @@
+"""Questions about the model as a thing that is shown images: before any score is read."""
+
+from __future__ import annotations
+
+from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
+from neurosim.experiments.model_audit.evidence import Evidence
+
+#: A layer in which more units than this share never differ between images is hardly one.
+_MOST_DEAD = 0.5
+
+
+def mode(found: Evidence) -> Finding:
+    """Is the model in evaluation mode?"""
+    question = "Was the model given in evaluation mode?"
+    checks = found.checks
+    gap = checks.mode
+    values = [{"training": dict(checks.training), "difference": gap.size, "layer": gap.layer,
+               "changed": list(checks.changed_as_given)}]  # fmt: skip
+    if not checks.training:
+        return Finding("mode", question, PASS, "Yes: no module is in training mode.", values)
+    kinds = ", ".join(f"{n} {kind}" for kind, n in checks.training.items())
+    if gap.is_rounding and not checks.changed_as_given:
+        answer = (
+            f"No ({kinds} in training mode), and it makes no difference: activity differs from "
+            f"evaluation mode by {gap.size:.1g} of a layer's root mean square, which is rounding."
+        )
+        return Finding("mode", question, PASS, answer, values)
+    moved = checks.changed_as_given
+    changed = f", and showing images changed {some(moved)}" if moved else ""
+    answer = (
+        f"No: {kinds} are in training mode; activity differs from evaluation mode by "
+        f"{gap.size:.2g} of the root mean square of {gap.layer}{changed}. What was scored so is "
+        "not the network that is audited here, in evaluation mode: call model.eval() first."
+    )
+    return Finding("mode", question, FAIL, answer, values)
+
+
+def state(found: Evidence) -> Finding:
+    """Does showing images change the model?"""
+    question = "Does showing images change the model?"
+    changed = found.checks.changed
+    values = [{"changed": list(changed)}]
+    if changed:
+        answer = (
+            f"Yes: {len(changed)} tensors or numbers are others afterwards ({some(changed)}), in "
+            "evaluation mode. Every score depends on what was shown before."
+        )
+        return Finding("state", question, FAIL, answer, values)
+    answer = (
+        "No: in evaluation mode every parameter, buffer, tensor and number that its modules hold "
+        "was the same to the bit after images were shown twice."
+    )
+    return Finding("state", question, PASS, answer, values)
+
+
+def determinism(found: Evidence) -> Finding:
+    """Does it answer the same image alike twice?"""
+    question = "Does the model answer the same images alike twice?"
+    checks = found.checks
+    gap = checks.repeated
+    values = [{"difference": gap.size, "layer": gap.layer}]
+    if gap.is_rounding:
+        answer = (
+            f"Yes: the same batch shown twice in evaluation mode differs by {gap.size:.1g} of a "
+            "layer's root mean square."
+        )
+        return Finding("determinism", question, PASS, answer, values)
+    if checks.dropouts:
+        why = f"dropout is on in evaluation mode ({some(checks.dropouts)})"
+    elif checks.changed:
+        why = f"it keeps something of what it saw ({some(checks.changed)})"
+    else:
+        why = "its forward pass draws random numbers in evaluation mode (functional dropout, noise)"
+    answer = (
+        f"No: the same batch shown twice differs by {gap.size:.2g} of the root mean square of "
+        f"{gap.layer}; {why}."
+    )
+    return Finding("determinism", question, FAIL, answer, values)
+
+
+def batch(found: Evidence) -> Finding:
+    """Does the activity to an image depend on the batch?"""
+    question = "Does the activity to an image depend on the batch it comes in?"
+    checks = found.checks
+    gap = max(checks.alone, checks.company, key=lambda each: each.size)
+    values = [{"alone": checks.alone.size, "company": checks.company.size, "layer": gap.layer}]
+    if not checks.repeated.is_rounding:
+        answer = "Not known: the model answers the same batch differently each time."
+        return Finding("batch", question, UNKNOWN, answer, values)
+    if gap.is_rounding:
+        answer = (
+            f"No: images alone, in a batch and among other images differ by at most {gap.size:.1g} "
+            "of a layer's root mean square, which is rounding."
+        )
+        return Finding("batch", question, PASS, answer, values)
+    if checks.without_statistics:
+        why = (
+            f"batch norms keep no statistics and read the batch in every mode "
+            f"({some(checks.without_statistics)}: track_running_stats=False)"
+        )
+    else:
+        why = "something in the forward pass reads the other images of a batch"
+    answer = (
+        f"Yes, by {gap.size:.2g} of the root mean square of {gap.layer}: {why}. A score of such a "
+        "model is one of a stimulus set, not of the model."
+    )
+    return Finding("batch", question, FAIL, answer, values)
+
+
+def finite(found: Evidence) -> Finding:
+    """Is every value a number?"""
+    question = "Is every value of every layer a finite number?"
+    bad = {name: facts.not_finite for name, facts in found.facts.items() if facts.not_finite}
+    values = [{"layer": name, "not_finite": n} for name, n in bad.items()]
+    if bad:
+        told = ", ".join(f"{name} ({n})" for name, n in list(bad.items())[:5])
+        answer = f"No: NaN or infinite values in {told}; such images are left out of these layers."
+        return Finding("finite", question, FAIL, answer, values)
+    n = sum(facts.n_units for facts in found.facts.values()) * len(found.shown)
+    answer = f"Yes: {n:,} values in {len(found.facts)} layers."
+    return Finding("finite", question, PASS, answer, values)
+
+
+def units(found: Evidence) -> Finding:
+    """Do units and images answer?"""
+    question = "Do the units tell images apart, and is no image silent?"
+    verdict, lines, values = PASS, [], []
+    names = found.given.brain.stimuli
+    for name, facts in found.facts.items():
+        share = facts.n_dead / facts.n_units
+        silent = [names[i] for i in facts.silent]
+        values.append({"layer": name, "n_units": facts.n_units, "dead": share, "silent": silent})
+        if share == 1:
+            verdict = worst(verdict, FAIL)
+            lines.append(f"{name} answers every image alike: it has no score.")
+        elif share > _MOST_DEAD:
+            verdict = worst(verdict, WARNING)
+            lines.append(
+                f"{name}: {share:.0%} of {facts.n_units} units answer every image alike (dead)."
+            )
+        if silent and share < 1:
+            verdict = worst(verdict, WARNING)
+            lines.append(
+                f"{name}: {len(silent)} images have constant activity and no RDM ({some(silent)})."
+            )
+    if verdict == PASS:
+        most = max(values, key=lambda each: float(each["dead"]))  # type: ignore[arg-type]
+        lines = [
+            f"Yes: no image is silent, and at most {most['dead']:.0%} of a layer's units "
+            f"answer every image alike ({most['layer']})."
+        ]
+    return Finding("units", question, verdict, "\n".join(lines), values)
+
+
+def stimuli(found: Evidence) -> Finding:
+    """Do the images stand in the order of the brain data?"""
+    question = "Is every image the one that the brain data are of?"
+    order = found.order
+    values = [{"named": order.named, "rho": order.rho, "most_shuffled": order.shuffled,
+               "better": order.better, "better_rho": order.better_rho}]  # fmt: skip
+    measured = (
+        f"the brain data follow the pictures with Spearman {order.rho:.2f} in this order, where "
+        f"199 shuffled orders reach {order.shuffled:.2f}"
+    )
+    if order.better:
+        told = ", although both sides name their stimuli" if order.named else ""
+        answer = (
+            f"No: the brain data fit the pictures better {order.better} (Spearman "
+            f"{order.better_rho:.2f} instead of {order.rho:.2f}){told}. Put the images in the "
+            "order of the brain data."
+        )
+        return Finding("stimuli", question, FAIL, answer, values)
+    if order.follows:
+        by_name = "matched by name; " * order.named
+        return Finding("stimuli", question, PASS, f"Yes: {by_name}{measured}.", values)
+    if order.named:
+        answer = f"Matched by name, but {measured}: the pictures do not confirm it."
+        return Finding("stimuli", question, UNKNOWN, answer, values)
+    answer = (
+        f"Not told, and {measured}: name the images (a folder, a mapping, stimuli=) and the brain "
+        "data alike, and they are put in order."
+    )
+    return Finding("stimuli", question, WARNING, answer, values)
+
+
+def copies(found: Evidence) -> Finding:
+    """Are there pictures, or activities, twice?"""
+    question = "Does no stimulus stand for another one?"
+    pairs = found.order.copies
+    names = found.given.brain.stimuli
+    known = {frozenset(pair) for pair in pairs}
+    groups: dict[tuple[bytes, ...], int] = {}
+    same = []
+    telling = [f for f in found.facts.values() if len(set(f.digests)) > 1]
+    for i in range(len(names) if telling else 0):
+        before = groups.setdefault(tuple(f.digests[i] for f in telling), i)
+        if before != i and frozenset((names[before], names[i])) not in known:
+            same.append((names[before], names[i]))
+    values = [
+        {"equal_pictures": [list(p) for p in pairs], "equal_activity": [list(p) for p in same]}
+    ]
+    if pairs:
+        (a, b), more = pairs[0], len(pairs) - 1
+        answer = f"{a} and {b} are one picture" + f", and {more} pairs more" * (more > 0) + "."
+        return Finding("copies", question, WARNING, answer, values)
+    if same:
+        (a, b), more = same[0], len(same) - 1
+        answer = (
+            f"{a} and {b} have the same activity in every layer"
+            + f", and {more} pairs more" * (more > 0)
+            + ", though their pictures differ: the model, or its preprocessing, cannot see the "
+            "difference."
+        )
+        return Finding("copies", question, WARNING, answer, values)
+    answer = f"Yes: {len(names)} different pictures with different activity."
+    return Finding("copies", question, PASS, answer, values)
+
+
+def some(names: object) -> str:
+    """The first three of some names."""
+    listed = [str(name) for name in names]  # type: ignore[attr-defined]
+    more = f" and {len(listed) - 3} more" * (len(listed) > 3)
+    return ", ".join(listed[:3]) + more
