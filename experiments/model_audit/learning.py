@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit.change import Change, Part
 from neurosim.experiments.model_audit.evidence import Evidence
-from neurosim.experiments.results.shown_numbers import number, signed
+from neurosim.experiments.results.words import number, signed
 from neurosim.models.interop.module_states import (
     AS_GIVEN,
     GIVEN,

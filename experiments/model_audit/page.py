@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,8 +16,11 @@ from matplotlib.figure import Figure
 from neurosim import __version__
 from neurosim.experiments.audit.types import FAIL, VERDICTS, WARNING
 from neurosim.experiments.model_audit.evidence import Evidence
-from neurosim.experiments.model_audit.result import ModelAudit, score_table
+from neurosim.experiments.results.words import number
 from neurosim.models.interop.module_states import AS_GIVEN, GIVEN, RANDOM
+
+if TYPE_CHECKING:
+    from neurosim.experiments.model_audit.result import ModelAudit
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _GIVEN_COLOUR, _RANDOM_COLOUR = "#0b5fa5", "#c8541b"
@@ -141,3 +144,18 @@ def svg(figure: Figure) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
     return buffer.getvalue()
+
+
+def score_table(found: Evidence, roi: str) -> list[dict[str, Any]]:
+    """One row per layer: the score of every state, mean over seeds."""
+    columns = [
+        (f"{weights}, {statistics}", weights, statistics)
+        for statistics in found.kinds
+        for weights in (GIVEN, RANDOM)
+    ]
+    rows = {name: found.mean(roi, w, s) for name, w, s in columns}
+    return [
+        {"layer": layer.name}
+        | {name: number(float(rows[name][layer.name])) for name, _, _ in columns}
+        for layer in found.layers
+    ]

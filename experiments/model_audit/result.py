@@ -17,8 +17,8 @@ from neurosim.experiments.model_audit import learning, verdicts
 from neurosim.experiments.model_audit.change import Change, change
 from neurosim.experiments.model_audit.evidence import Evidence
 from neurosim.experiments.model_audit.integrity import some
-from neurosim.experiments.results.shown_numbers import number
-from neurosim.models.interop.module_states import GIVEN, RANDOM, STIMULI, TRAINING
+from neurosim.experiments.model_audit.page import render
+from neurosim.models.interop.module_states import STIMULI, TRAINING
 from neurosim.storage import write_text
 
 FORMAT = "neurosim-model-audit-1"
@@ -110,8 +110,6 @@ class ModelAudit:
 
     def write(self, folder: str | Path) -> Path:
         """Write ``audit.html``, ``audit.json`` and ``scores.csv``; returns the page's path."""
-        from neurosim.experiments.model_audit.page import render
-
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         write_text(place / "audit.json", self.to_json())
@@ -150,21 +148,6 @@ def methods(found: Evidence) -> str:
         f"Brain data: {brain.source}." if brain.source else "",
     ]
     return " ".join(part for part in parts if part)
-
-
-def score_table(found: Evidence, roi: str) -> list[dict[str, Any]]:
-    """One row per layer: the score of every state, mean over seeds."""
-    columns = [
-        (f"{weights}, {statistics}", weights, statistics)
-        for statistics in found.kinds
-        for weights in (GIVEN, RANDOM)
-    ]
-    rows = {name: found.mean(roi, w, s) for name, w, s in columns}
-    return [
-        {"layer": layer.name}
-        | {name: number(float(rows[name][layer.name])) for name, _, _ in columns}
-        for layer in found.layers
-    ]
 
 
 def _drawn(found: Evidence) -> str:

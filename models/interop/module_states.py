@@ -135,14 +135,13 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor]) -> int:
     exact and for several is what ``torch.optim.swa_utils.update_bn`` does.
     """
     sums: dict[str, list[Tensor]] = {}
-
     kept = kept_statistics(model)
 
     def take(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def hook(_: nn.Module, args: tuple[Tensor, ...]) -> None:
             x = args[0]
             axes = [axis for axis in range(x.dim()) if axis != 1]
-            var, mean = torch.var_mean(x.double(), axes, correction=0)
+            var, mean = torch.var_mean(x.float(), axes, correction=0)
             kept[name][0].copy_(mean)
             kept[name][1].copy_(var)
             old = sums.setdefault(name, [torch.zeros_like(mean), torch.zeros_like(var)])
