@@ -71,13 +71,14 @@ class InProcess(AbstractRunner):
 
 @dataclass(frozen=True)
 class LocalWorkers(AbstractRunner):
-    """Side by side in ``n`` processes of this machine.
+    """Side by side in ``n`` processes of this machine; ``fresh``: each task in one of its own.
 
     A worker that is lost (killed, out of memory) takes no other along: its task goes on from its
     last epoch in a new one.
     """
 
     n: int
+    fresh: bool = False
 
     def run(self, tasks: Sequence[AbstractTask], listen: Listener) -> None:
         waiting, losses = list(tasks), Losses()
@@ -109,6 +110,10 @@ class LocalWorkers(AbstractRunner):
                         continue
                     if event["event"] == "idle":
                         worker.task = None
+                        if self.fresh and waiting:
+                            worker.dismiss()
+                            worker.end()
+                            workers[workers.index(worker)] = _Worker()
                         continue
                     losses.heard(task, event)
                     for_task(event)

@@ -20,20 +20,22 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from neurosim.experiments.engine.execute import LocalWorkers
 from neurosim.experiments.engine.job_tasks import JobTask
-from neurosim.experiments.engine.tasks import numerics
+from neurosim.experiments.engine.tasks import AbstractTask
 from neurosim.experiments.job.batches import epoch_batches
-from neurosim.experiments.job.events import read_log
+from neurosim.experiments.job.events import Event, Report, read_log
 from neurosim.experiments.job.job import Job
 from neurosim.experiments.job.store import JobStore
 from neurosim.experiments.progress.live_table import duration
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
-from neurosim.experiments.system.processes import process_context, program_kept_from_children
+from neurosim.experiments.system.failures import TasksFailedError
 from neurosim.rsa import alignment_table
 from neurosim.streams import generator
 
@@ -150,13 +152,7 @@ def measured_plan(tasks: Sequence[JobTask], n_workers: int) -> Plan:
         return Plan(settings, n_workers, {}, dict.fromkeys((t.name for t in tasks), 0.0), {}, load)
     of_rule = {task.rule: task for task in reversed(tasks)}
     log = read_log(RunFolder(tasks[0].folder).log)
-    n = min(n_workers, len(of_rule))
-    # A process a rule, so that each peak of memory is its own.
-    with (
-        program_kept_from_children(),
-        ProcessPoolExecutor(n, mp_context=process_context(), max_tasks_per_child=1) as pool,
-    ):
-        found = dict(zip(of_rule, pool.map(measure, of_rule.values()), strict=True))
+    found = measure(list(of_rule.values()), n_workers)
     costs, sources = {}, {}
     for rule in settings.rules:
         logged = _logged(log, rule, settings)
@@ -187,10 +183,41 @@ def n_evaluations(settings: Comparison) -> int:
     return 1 + 2 * (len(settings.checkpoints) - 1)
 
 
-def measure(task: JobTask) -> Cost:
-    """Build a job of a rule, run a few batches and look at a few stimuli."""
-    with numerics(task.deterministic, lambda event, /, **values: None):
-        return _measure(task)
+@dataclass(frozen=True)
+class MeasureTask(AbstractTask):
+    """Building a job of a rule, running a few batches and looking at a few stimuli."""
+
+    job: JobTask
+
+    @property
+    def label(self) -> str:
+        """The rule."""
+        return self.job.rule
+
+    def perform(self, report: Report) -> None:
+        """Tell what it costs as an event of its own, ``measured``."""
+        report("measured", **asdict(_measure(self.job)))
+
+
+def measure(jobs: Sequence[JobTask], n_workers: int) -> dict[str, Cost]:
+    """Rule -> what a job of it costs.
+
+    Raises:
+        TasksFailedError: a job cannot be built or run; the message says why.
+    """
+    found: dict[str, Cost] = {}
+
+    def listen(event: Event) -> None:
+        if event["event"] == "failed":
+            raise TasksFailedError(f"{event['rule']} cannot be measured: {event['error']}")
+        if event["event"] == "measured":
+            found[event["rule"]] = Cost(**{f.name: event[f.name] for f in fields(Cost)})
+
+    with TemporaryDirectory() as folder:
+        tasks = [MeasureTask(job, seed=job.seed, folder=Path(folder)) for job in jobs]
+        # A process a rule, so that each peak of memory is its own.
+        LocalWorkers(n_workers, fresh=True).run(tasks, listen)
+    return found
 
 
 def _measure(task: JobTask) -> Cost:

@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -132,7 +131,7 @@ def exit_status(work: Callable[[], int | None], *, interrupted: str) -> int:
     except (ValueError, OSError, InUseError) as error:
         return _told(error, 2)
     except (MemoryError, RuntimeError) as error:
-        if not (is_out_of_memory(error) or isinstance(error, BrokenExecutor)):
+        if not is_out_of_memory(error):
             raise
         return _told(error, 1)
     except KeyboardInterrupt as error:

@@ -12,7 +12,6 @@ import os
 import re
 import traceback
 from collections.abc import Mapping
-from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 _ROOM = "make room on that disk and run again: what is finished is kept"
@@ -67,8 +66,6 @@ def reason(error: BaseException) -> str:
         asked = _ASKED.search(str(error))
         at_once = f" ({_size(asked)} were asked for at once)" if asked else ""
         return f"the memory of this machine does not suffice{at_once}: {_NO_MEMORY}"
-    if isinstance(error, BrokenExecutor):
-        return f"a worker was ended from outside, most often because memory ran out: {_NO_MEMORY}"
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error)
     text = " ".join(str(error).split())

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +74,6 @@ def test_a_write_that_fails_names_the_file_that_was_asked_for(tmp_path):
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0"),
          "20.00 GiB"),
         (RuntimeError("Storage size calculation overflowed with sizes=[4, 1000000000]"), ""),
-        (BrokenProcessPool("A process in the process pool was terminated abruptly"), ""),
     ],
 )  # fmt: skip
 def test_no_memory_is_said_in_words_whoever_says_it(error, asked, capsys):
