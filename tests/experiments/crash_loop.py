@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from neurosim import storage
-from neurosim.experiments.engine import tasks  # imported once for all forks
+from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.job.events import read_log
 from neurosim.experiments.report import files as report
 from neurosim.experiments.system.threads import one_thread
@@ -121,5 +121,5 @@ def loop(out: Path, n_any: int, n_write: int) -> int:
 if __name__ == "__main__":
     one_thread()
     assert storage
-    tasks.data_of("demo", "demo", None)
+    data_of("demo", "demo", None)
     sys.exit(loop(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

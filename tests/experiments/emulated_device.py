@@ -21,8 +21,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.data.types import StimulusSet
-from neurosim.experiments.engine import tasks
+from neurosim.experiments.engine import job_tasks
 from neurosim.experiments.engine.job_tasks import JobTask
 from neurosim.experiments.engine.tasks import run_task
 from neurosim.experiments.job.store import read_table
@@ -113,10 +114,10 @@ SETTINGS = Comparison(
 
 def few_stimuli() -> None:
     """Every fifth stimulus: each operation on the device goes through Python."""
-    images, stimuli = tasks.data_of("demo", "demo", None)
+    images, stimuli = data_of("demo", "demo", None)
     brain = stimuli.brain.select(stimuli=stimuli.brain.stimuli[::5])
     few = StimulusSet.of("demo", stimuli.images[::5], brain, stimuli.category[::5])
-    tasks.data_of = lambda *where: (images, few)  # type: ignore[assignment]
+    job_tasks.data_of = lambda *where: (images, few)  # type: ignore[assignment]
 
 
 def cell(out: Path, rule: str, device: str) -> Any:

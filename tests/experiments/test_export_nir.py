@@ -30,7 +30,7 @@ def run(tmp_path_factory):
     trained = {**start, "Conv1.weight": 2 * start["Conv1.weight"]}
     weights = {"epoch_0": start, "epoch_1": trained}
     identity = json.dumps({"revision": revision_of(settings, "stdp")})
-    tree = {"finished": True, "weights": weights, "identity": identity}
+    tree = {"finished": True, "epoch": 1, "weights": weights, "identity": identity}
     write_tree(path / "cells" / "stdp-seed7.h5", tree)
     record = {
         "settings": dataclasses.asdict(settings), "rules": ["stdp"], "seeds": [7], "data": {},
