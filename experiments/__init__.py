@@ -1,15 +1,17 @@
-"""Experiments compose models, core and rsa; they hold no equations and no kernels."""
+"""Experiments compose models, core and rsa; they hold no equations and no kernels.
 
-from __future__ import annotations
+>>> from neurosim.experiments import compare    # run = compare(rules=["bp", "fa"], out="runs/mine")
+"""
 
-from importlib import import_module as _import_module
-from typing import Any as _Any
+from neurosim.lazily import handed_on
 
-__all__ = ["Run", "compare", "open_run"]
-
-
-def __getattr__(name: str) -> _Any:
-    # Lazily, so that a command's --help waits for nothing.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(_import_module(f"{__name__}.api"), name)
+_HOMES = {
+    "api": ("Run", "compare", "open_run"),
+    "audit.activations": ("audit_activations", "write_activations"),
+    "audit.run": ("audit_run",),
+    "data.registry": ("load_stimuli", "load_training_images"),
+    "data.types": ("StimulusSet", "TrainingImages"),
+    "model_audit.door": ("audit",),
+    "settings.config": ("Comparison", "Execution"),
+}
+__getattr__, __dir__, __all__ = handed_on(__name__, _HOMES)

@@ -7,9 +7,7 @@ The public names of the core are handed on lazily (PEP 562), so that
 from __future__ import annotations
 
 import os as _os
-from importlib import import_module as _import_module
 from pathlib import Path as _Path
-from typing import Any as _Any
 
 __version__ = "0.1.0"
 
@@ -25,26 +23,18 @@ else:
     _caches = _os.environ.get("XDG_CACHE_HOME") or _Path.home() / ".cache"
     _os.environ.setdefault("NUMBA_CACHE_DIR", str(_Path(_caches) / "neurosim" / "numba"))
 
+from neurosim.lazily import handed_on as _handed_on  # noqa: E402 (after the path is whole)
+
 _HOMES = {
     "convergence": ("EnergyPlateau", "Horizon", "Steady"),
     "dynamics": ("AbstractClocked", "AbstractClosedForm", "AbstractEnergy", "AbstractFlow"),
     "plasticity": ("AbstractPlasticity", "ErrorTimesPre", "Frozen"),
     "rule": ("LearningRule", "Outcome", "run_batch"),
     "solvers": ("RK4", "AdaptiveHeun", "Direct", "Euler", "Heun", "Ticks"),
+    "synapses": ("Conv1d", "Conv2d", "ConvTranspose2d", "Dense", "LocallyConnected2d"),
     "training": ("Optimiser", "Part", "Trainer", "movement"),
     "types": ("Drive", "LocalSignal", "Settled", "State"),
     # Not of the core, and imported by name alone: the audit of any torch model.
     "experiments.model_audit.door": ("audit",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name: str) -> _Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(_import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = _handed_on(__name__, _HOMES)

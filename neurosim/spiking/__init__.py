@@ -7,8 +7,7 @@ True
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from neurosim.lazily import handed_on
 
 _HOMES = {
     "population.between": (
@@ -97,15 +96,4 @@ _HOMES = {
         "VanRossum",
     ),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__, __all__ = handed_on(__name__, _HOMES)
