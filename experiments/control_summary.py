@@ -16,223 +16,14 @@ convention ``subject_mean``.
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.settings.options import Parser, require_folder
 from neurosim.experiments.system.failures import command
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-#: Digits after the point: rho is not reproducible to better over stimuli.
-DIGITS = 4
-#: What was asked for, beside the tables of a control command.
-ASKED = "asked.json"
-_WEIGHTS = {"initialised": "initialised", "statistics_only": "statistics-only",
-            "trained": "trained"}  # fmt: skip
-_LOOK = ["px", "content", "normalisation", "readout", "layer", "roi"]
-_STATE = ["rule", "weights", "epoch"]
 _FOLDER_HELP = "what normalisation_cross.py or resolution_sweep.py wrote"
-_GIVEN = ["rho_given_luminance", "rho_given_pixels", "rho_given_gabor", "rho_given_all"]
-
-
-@dataclass(frozen=True)
-class Found:
-    """The tables of one control command, and what it was asked.
-
-    scores: ``subject_mean`` rows alone. decomposition, choice: None where the command was run
-    without resamples or splits. asked: empty where nothing was noted.
-    """
-
-    name: str
-    folder: Path
-    scores: pd.DataFrame
-    decomposition: pd.DataFrame | None
-    choice: pd.DataFrame | None
-    asked: dict[str, Any]
-
-    @classmethod
-    def read(cls, folder: Path) -> Found:
-        """Read a folder that a control command wrote.
-
-        Raises:
-            FileNotFoundError: it holds no scores.csv.
-            ValueError: a table is not what one of
-                the commands writes.
-        """
-        file = folder / "scores.csv"
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"{folder} holds no scores.csv: give a folder that normalisation_cross.py or "
-                "resolution_sweep.py wrote (by default RUN/controls/normalisation_cross)"
-            )
-        scores = _table(file, [*_STATE, *_LOOK, "seed", "convention", "rho"])
-        asked = folder / ASKED
-        try:
-            noted = json.loads(asked.read_text("utf-8")) if asked.is_file() else {}
-        except ValueError as error:
-            raise ValueError(f"{asked} is no JSON ({error}): run the command again") from error
-        parts, choice = folder / "decomposition.csv", folder / "layer_choice.csv"
-        return cls(
-            name=noted.get("command", folder.resolve().name),
-            folder=folder,
-            scores=scores[scores["convention"] == "subject_mean"],
-            decomposition=_table(parts, ["rule", *_LOOK, "change"]) if parts.is_file() else None,
-            choice=_table(choice, [*_STATE, "fixed_rho"]) if choice.is_file() else None,
-            asked=noted,
-        )
-
-
-def score_summary(found: Found) -> pd.DataFrame:
-    """Means over seeds of every state of the weights; reference models follow.
-
-    ``rho_lower``, ``rho_upper``: 95 % interval over seeds and stimuli, of the last checkpoint;
-    empty where none was computed. ``not_trained_seeds``: in how many seeds this layer counts as
-    not trained.
-    """
-    import pandas as pd
-
-    rows = found.scores.assign(weights=found.scores["weights"].fillna(""))
-    of_rules = ~rows["rule"].str.startswith("reference:")
-    grouped = rows.assign(epoch=rows["epoch"].fillna(-1)).groupby(
-        [*_STATE, *_LOOK], sort=False, dropna=False
-    )
-    table = grouped.agg(
-        n_seeds=("seed", "nunique"),
-        rho=("rho", "mean"),
-        sd=("rho", "std"),
-        **{name: (name, "mean") for name in _GIVEN if name in rows},
-        noise_lower=("noise_lower", "first"),
-        noise_upper=("noise_upper", "first"),
-        not_trained_seeds=("trained", lambda seeds: int((seeds == "not trained").sum())),
-    ).reset_index()
-    if of_rules.any() and found.decomposition is not None:
-        table = table.merge(_intervals(found), on=[*_STATE, *_LOOK], how="left", validate="1:1")
-    else:
-        table["rho_lower"] = table["rho_upper"] = pd.NA
-    table["epoch"] = table["epoch"].replace(-1, pd.NA).astype("Int64")
-    table.insert(table.columns.get_loc("sd"), "rho_lower", table.pop("rho_lower"))
-    table.insert(table.columns.get_loc("sd"), "rho_upper", table.pop("rho_upper"))
-    return rounded(table)
-
-
-def _intervals(found: Found) -> pd.DataFrame:
-    """The bounds of each level, one row a state and look."""
-    import pandas as pd
-
-    assert found.decomposition is not None
-    last = found.scores["epoch"].max()
-    parts = []
-    for column, weights in _WEIGHTS.items():
-        part = found.decomposition[["rule", *_LOOK]].copy()
-        for bound in ("lower", "upper"):
-            name = f"{column}_{bound}"
-            known = name in found.decomposition
-            part[f"rho_{bound}"] = found.decomposition[name] if known else float("nan")
-        part["weights"] = weights
-        part["epoch"] = 0 if weights == "initialised" else last
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
-
-
-def choice_summary(found: Found) -> pd.DataFrame | None:
-    """Means over seeds of the three ways to choose a layer; ``best_layer``: of most seeds."""
-    if found.choice is None:
-        return None
-    keys = [*_STATE, "px", "content", "normalisation", "roi"]
-    table = found.choice.groupby(keys, sort=False, dropna=False).agg(
-        n_seeds=("seed", "nunique"),
-        fixed_layer=("fixed_layer", "first"),
-        fixed_rho=("fixed_rho", "mean"),
-        best_rho=("best_rho", "mean"),
-        held_out_rho=("held_out_rho", "mean"),
-        best_layer=("best_layer", _most),
-        n_best_layers=("best_layer", "nunique"),
-    )
-    return rounded(table.reset_index())
-
-
-def _most(names: pd.Series) -> str:
-    return str(names.value_counts(sort=True).index[0])
-
-
-def rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """Every number to ``DIGITS``; no negative zero."""
-    return table.round(DIGITS).map(lambda v: v + 0.0 if isinstance(v, float) else v)
-
-
-def summarise(found: Found, out: Path, layer: str, px: int | None) -> list[Path]:
-    """Write the summary of one folder; returns the files.
-
-    Raises:
-        ValueError: the folder's scores hold no such layer or px.
-    """
-    from neurosim.experiments.controls.page import page
-    from neurosim.experiments.results.table import write_csv
-    from neurosim.storage import whole_or_nothing, write_text
-
-    _check("layer", layer, found.scores["layer"].unique())
-    sizes = sorted(found.scores["px"].dropna().astype(int).unique().tolist())
-    px = sizes[-1] if px is None else px
-    _check("px", px, sizes)
-    parts = None if found.decomposition is None else rounded(found.decomposition)
-    tables = {
-        "scores": score_summary(found),
-        "decomposition": parts,
-        "layer_choice": choice_summary(found),
-    }
-    names = [picture.stem for picture in pictures(found.folder)]
-    text = page(found.name, tables, found.asked, layer=layer, px=px, pictures=names)
-    written = []
-    for name, table in tables.items():
-        if table is not None:
-            written.append(out / f"{found.name}_{name}.csv")
-            # The levels stand in the scores.
-            write_csv(written[-1], table.drop(columns=_levels(table)))
-    written.append(out / f"{found.name}.md")
-    write_text(written[-1], text)
-    for picture in pictures(found.folder):
-        written.append(out / picture.name)
-        with whole_or_nothing(written[-1]) as temporary:
-            shutil.copyfile(picture, temporary)
-    return written
-
-
-def pictures(folder: Path) -> list[Path]:
-    """The figures of a folder as PNG, by name."""
-    return sorted(folder.glob("*.png"))
-
-
-def _levels(table: pd.DataFrame) -> list[str]:
-    return [n for n in table if n.endswith(("_lower", "_upper")) and n[:-6] in _WEIGHTS]
-
-
-def _check(what: str, given: Any, known: Any) -> None:
-    if given not in list(known):
-        there = ", ".join(str(each) for each in known if isinstance(each, (int, str)))
-        raise ValueError(f"no scores of {what} {given}: there are those of {there}")
-
-
-def _table(file: Path, needed: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(file, keep_default_na=False, na_values=[""])
-    except ValueError as error:
-        raise ValueError(f"{file} is no table ({error}): run the command again") from error
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise ValueError(
-            f"{file} has no column {', '.join(missing)}: give a folder that "
-            "normalisation_cross.py or resolution_sweep.py wrote"
-        )
-    return table
 
 
 def _command(argv: Sequence[str] | None) -> None:
@@ -243,6 +34,8 @@ def _command(argv: Sequence[str] | None) -> None:
     parser.add_argument("--px", type=int, help="size of the page; by default the largest")
     arguments = parser.parse_args(argv)
     require_folder(arguments.out)
+    from neurosim.experiments.controls.summary import Found, summarise
+
     all_found = [Found.read(folder) for folder in arguments.folders]
     names = [found.name for found in all_found]
     if len(set(names)) < len(names):

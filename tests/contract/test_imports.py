@@ -137,6 +137,18 @@ def test_commands_are_files_of_experiments_and_some_are_lazy():
     assert any(own_imports_within_functions(path) for path in files)
 
 
+def test_processes_are_started_in_one_place():
+    """Locks, threads, Ctrl-C, lost workers and orphans are thought of there, and nowhere else."""
+    starting = ("multiprocessing", "concurrent.futures", "subprocess")
+    found = {
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if path.is_relative_to(ROOT / "experiments")
+        and any(module.startswith(starting) for module in imported(path))
+    }
+    assert found == {"experiments/engine/execute.py", "experiments/system/processes.py"}
+
+
 def test_folders_are_small_and_installed():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", "utf-8")
