@@ -32,6 +32,7 @@ from neurosim.experiments.results.table import read_csv
 from neurosim.experiments.run.stored import StoredRun
 from neurosim.experiments.settings.config import PRESETS, Comparison, Execution, with_checkpoints
 from neurosim.experiments.settings.options import Layer, build, in_python, names
+from neurosim.experiments.settings.texts import REGISTRIES, data_text, text_of
 from neurosim.experiments.system.threads import one_thread
 
 
@@ -114,7 +115,9 @@ def compare(
         data_dir: data; by default ``$NEUROSIM_DATA``, else the user's cache.
         download: fetch missing data sets.
         settings: fields of ``Comparison`` that differ from the preset. ``epochs`` without
-            ``checkpoints`` keeps the preset's up to it, and adds it as the last.
+            ``checkpoints`` keeps the preset's up to it, and adds it as the last. Rules, timing,
+            encoder, cell and weight dependence are names, text with settings, or objects
+            (``models.variant("stdp", timing=Triplet())``, a function of your own module).
 
     Raises:
         TypeError: a setting that ``Comparison`` does not have; the nearest one is named.
@@ -148,11 +151,28 @@ def _run(preset: str, settings: Mapping[str, Any], where: Mapping[str, Any], fol
     # A notebook's sequences: range(5), an array of seeds.
     plain = {n: v.tolist() if hasattr(v, "tolist") else v for n, v in settings.items()}
     plain = {n: list(v) if isinstance(v, range) else v for n, v in plain.items()}
+    plain = {n: _as_text(n, v) for n, v in plain.items()}
     asked = with_checkpoints(Layer("given to compare()", plain), start.checkpoints)
     chosen = build(Comparison, start, asked)
     execution = build(Execution, Execution(), Layer("given to compare()", where))
     one_thread()
     run(chosen, execution, folder)
+
+
+def _as_text(setting: str, value: Any) -> Any:
+    """Objects, functions and rules with settings as the text that every process reads."""
+    if isinstance(value, str):
+        return value
+    if setting in ("training", "stimuli"):
+        return data_text(value)
+    if setting == "brain" and value is not None:
+        return os.fspath(value)
+    if setting not in REGISTRIES:
+        return value
+    if setting != "rules":
+        return text_of(setting, value, ())
+    several = value if isinstance(value, list | tuple) else [value]
+    return [rule if isinstance(rule, str) else text_of("rules", rule, ()) for rule in several]
 
 
 def open_run(path: Path | str, *, layer: str = HEADLINE_LAYER) -> Run:

@@ -8,13 +8,21 @@ import torch
 
 from neurosim.experiments.audit.run import audit_run
 from neurosim.experiments.data.loaded import Data, load_both
+from neurosim.experiments.data.types import TrainingImages
 from neurosim.experiments.engine.job_tasks import tasks_of
 from neurosim.experiments.engine.runners import runner_of
+from neurosim.experiments.job.job import build_learner
 from neurosim.experiments.progress.plan import Plan, measured_plan
 from neurosim.experiments.progress.run import finished
 from neurosim.experiments.report.files import AUDIT, write_results
 from neurosim.experiments.run.folder import RunFolder
-from neurosim.experiments.settings.config import Comparison, Execution
+from neurosim.experiments.settings.config import (
+    RULE_NAMES,
+    SPIKING_RULES,
+    SPIKING_SETTINGS,
+    Comparison,
+    Execution,
+)
 
 DEVICES = ("cpu", "cuda", "mps")
 #: The layer of the printed summary and the headline figure: the readout that keeps layout.
@@ -30,7 +38,7 @@ def run(settings: Comparison, execution: Execution, out: Path | str) -> str:
         TasksFailedError: after all other jobs are done.
     """
     folder = RunFolder(Path(out))
-    images, stimuli = _checked_data(settings, execution)
+    images, stimuli = _checked(settings, execution, folder)
     runner = runner_of(execution)
     if not execution.resume and folder.is_claimed:
         raise ValueError(
@@ -56,19 +64,52 @@ def plan(settings: Comparison, execution: Execution, out: Path | str) -> Plan:
         ValueError, OSError: as ``run``.
     """
     folder = RunFolder(Path(out))
-    folder.check(settings, *_checked_data(settings, execution))
+    folder.check(settings, *_checked(settings, execution, folder))
     return measured_plan(tasks_of(settings, execution, folder), execution.workers)
 
 
-def _checked_data(settings: Comparison, execution: Execution) -> Data:
+def _checked(settings: Comparison, execution: Execution, folder: RunFolder) -> Data:
     """The data, after a look at all that a job would refuse later."""
     _check_device(execution.device)
     images, stimuli = load_both(
         settings.training, settings.stimuli, execution.data_dir, download=execution.download
     )
+    _check_images(settings, images)
+    _check_rules(settings, folder, len(images.class_names))
+    return images, stimuli
+
+
+def _check_images(settings: Comparison, images: TrainingImages) -> None:
+    """Refuse numbers and a size of training images that the set does not have."""
+    px = images.x_train.shape[1]
+    if px != settings.training_px:
+        raise ValueError(
+            f"the training images of {settings.training} are {px} px, and training_px is "
+            f"{settings.training_px}: give --training-px {px}, and --evaluation-px with {px} in it"
+        )
     for seed in settings.seeds:
         images.subset(settings.n_train, settings.n_test, seed)
-    return images, stimuli
+
+
+def _check_rules(settings: Comparison, folder: RunFolder, n_classes: int) -> None:
+    """Build once, before any work, what has settings or is a user's own.
+
+    Raises:
+        ValueError: it cannot be built; the message says why.
+    """
+    named = [name for name in SPIKING_SETTINGS if getattr(settings, name).endswith(")")]
+    for rule in settings.rules:
+        plain = rule in RULE_NAMES and not (named and rule in SPIKING_RULES)
+        if plain or folder.cell(rule, settings.seeds[0]).is_file():
+            continue
+        try:
+            build_learner(settings, rule, settings.seeds[0], n_classes)
+        except ValueError as error:
+            raise ValueError(f"{rule}: {error}") from error
+        except Exception as error:
+            if rule in RULE_NAMES:
+                raise
+            raise ValueError(f"{rule} cannot be built ({type(error).__name__}: {error})") from error
 
 
 def _announcements(

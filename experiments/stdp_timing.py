@@ -39,7 +39,7 @@ class Settings:
     """What is drawn, and where it goes."""
 
     variants: tuple[str, ...] = option(
-        DEFAULT_VARIANTS, "timings by name, or all for every registered one"
+        DEFAULT_VARIANTS, "timings, with settings where wanted, 'triplet(tau_x_ms=50)', or all"
     )
     figures: tuple[str, ...] = option(FIGURE_NAMES, "what to draw", known=FIGURE_NAMES)
     seed: int = option(0, "of every random train")
@@ -98,10 +98,11 @@ def run_check(settings: Settings, variants: Sequence[str] | None = None) -> int:
 
 def run_figures(settings: Settings) -> int:
     """Draw and write each figure with its table."""
+    from neurosim.made import canonical, made
     from neurosim.spiking import TIMINGS
 
     names = list(TIMINGS) if settings.variants == ("all",) else settings.variants
-    timings = {name: TIMINGS[name]() for name in names}
+    timings = {canonical(TIMINGS, name): made(TIMINGS, name) for name in names}
     figures = list(settings.figures)
     for figure, why in _cannot_draw(settings, timings).items():
         if figure not in figures:

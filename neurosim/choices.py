@@ -44,6 +44,14 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name.lower()).strip("_")
 
 
+def unknown_setting(of: str, name: str, known: list[str]) -> str:
+    """The sentence that answers an unknown setting."""
+    near = nearest(name, known)
+    hint = f" (did you mean {near!r}?)" if near else ""
+    takes = ", ".join(known) or "none"
+    return f"{of} has no setting {name!r}{hint}: it takes {takes}"
+
+
 #: Entries and letters that a message shows of a value.
 _LISTED, _LETTERS = 20, 200
 
@@ -112,12 +120,12 @@ class Choices(Mapping[str, T], Generic[T]):
         )
 
     def add(self, name: str, entry: T) -> T:
-        """Register an entry of one's own; returns it.
+        """Register an entry of one's own, in place of an earlier one of one's own; returns it.
 
         Raises:
-            ValueError: the name is taken, or could not be written in a text.
+            ValueError: the name is a built-in one, or could not be written in a text.
         """
-        if name in self._entries and self._entries[name] is not entry:
+        if name in self.built_in:
             raise ValueError(f"there is a {self.kind} {name!r} already: give another name")
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", name):
             raise ValueError(

@@ -28,8 +28,7 @@ from functools import partial
 from typing import Any
 
 from neurosim import own
-from neurosim.choices import Choices, registry_of, shown
-from neurosim.settings import unknown_setting
+from neurosim.choices import Choices, registry_of, shown, unknown_setting
 from neurosim.text import Call, parse, read_value, written
 
 #: Numbers and words that a declaration may ask for, and what a sentence calls them.

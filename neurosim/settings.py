@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from neurosim.choices import nearest
+from neurosim.choices import unknown_setting
 
 
 class KnownSettings:
@@ -86,11 +86,3 @@ def unmasked(name: str, value: Any) -> np.ndarray:
             "values.compressed(), the entries that count"
         )
     return np.asarray(value)
-
-
-def unknown_setting(of: str, name: str, known: list[str]) -> str:
-    """The sentence that answers an unknown setting."""
-    near = nearest(name, known)
-    hint = f" (did you mean {near!r}?)" if near else ""
-    takes = ", ".join(known) or "none"
-    return f"{of} has no setting {name!r}{hint}: it takes {takes}"

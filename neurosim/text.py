@@ -137,7 +137,8 @@ class _Reader:
         found = repr(self.text[place]) if place < len(self.text) else "the end"
         raise ValueError(
             f"{self.text!r} cannot be read: character {place + 1} is {found}, and {wanted} is "
-            "expected there; write NAME or NAME(setting=value, ...)"
+            "expected there; write NAME or NAME(setting=value, ...), and what holds a space in "
+            "quotes"
         )
 
     def takes(self, mark: str) -> bool:

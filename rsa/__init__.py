@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from neurosim.rsa.inference.paired import sign_flip_test as sign_flip_test
     from neurosim.rsa.inference.permutation import LabelNull as LabelNull
     from neurosim.rsa.inference.permutation import permute_labels as permute_labels
+    from neurosim.rsa.io.brain_of_file import brain_of_file as brain_of_file
     from neurosim.rsa.io.feature_files import load_features as load_features
     from neurosim.rsa.io.interop import brain_from_rsatoolbox as brain_from_rsatoolbox
     from neurosim.rsa.io.interop import rdms_from_rsatoolbox as rdms_from_rsatoolbox
@@ -85,6 +86,7 @@ _HOME = {
     "rdm.distances": ("Dissimilarity",),
     "inference.effect_size": ("cohens_d",),
     "controls.encoding": ("encode",),
+    "io.brain_of_file": ("brain_of_file",),
     "io.feature_files": ("load_features",),
     "io.interop": ("brain_from_rsatoolbox", "rdms_from_rsatoolbox", "to_rsatoolbox"),
     "inference.layer_choice": ("choose_layer",),

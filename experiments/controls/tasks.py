@@ -28,7 +28,8 @@ from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.results.trees import table_of, tree_of
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.run.stored import State, StoredRun
-from neurosim.experiments.settings.config import SPIKING_RULES, Comparison
+from neurosim.experiments.settings.config import Comparison
+from neurosim.experiments.settings.texts import may_spike
 
 #: Changes when scores are computed otherwise, so that files of before are not taken up.
 _FORMAT = "neurosim-controls-3"
@@ -73,10 +74,13 @@ class ControlTask(AbstractPart):
         """The network, without its seed."""
         return f"{self.state.rule} {self.state.weights} {self.state.epoch}"
 
+    def own_sources(self) -> dict[str, str]:
+        return self.settings.sources(self.state.rule)
+
     @property
     def cost(self) -> float:
         """Spiking networks take longest."""
-        return 4.0 if self.state.rule in SPIKING_RULES else 1.0
+        return 4.0 if may_spike(self.state.rule) else 1.0
 
     def compute(self, report: Report) -> Mapping[str, Any]:
         """The scores, as a tree."""

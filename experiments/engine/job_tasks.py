@@ -13,13 +13,9 @@ from neurosim.experiments.job.job import Job, JobData
 from neurosim.experiments.job.store import JobStore, job_identity
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison, Execution
+from neurosim.experiments.settings.texts import file_name
+from neurosim.models.rule_table import rule_of
 from neurosim.storage import DamagedFileError, read_tree
-
-#: What a job costs per epoch, relative to others, until its own time is known.
-RELATIVE_COST = {
-    "untrained": 0.8, "frozen-conv": 1.0, "bp": 1.6, "fa": 1.6, "dfa": 1.6, "sign-symmetric": 1.6,
-    "kolen-pollack": 1.8, "pc-supervised": 6.0, "pc": 9.0, "stdp": 5.0, "frozen-stdp": 3.0,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,10 @@ class JobTask(AbstractTask):
     @property
     def stem(self) -> str:
         """What its files are called."""
-        return "-".join(filter(None, (self.rule, f"seed{self.seed}", self.variant)))
+        return "-".join(filter(None, (file_name(self.rule), f"seed{self.seed}", self.variant)))
+
+    def own_sources(self) -> dict[str, str]:
+        return self.settings.sources(self.rule)
 
     @property
     def n_steps(self) -> int:
@@ -52,7 +51,7 @@ class JobTask(AbstractTask):
     @property
     def cost(self) -> float:
         """Of an epoch, by the rule."""
-        return RELATIVE_COST.get(self.rule, 2.0)
+        return rule_of(self.rule).cost
 
     @property
     def epochs_left(self) -> int:

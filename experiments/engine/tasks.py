@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.run.asked import AskedFolder
+from neurosim.experiments.settings.texts import file_name, why_changed
 from neurosim.experiments.system.code import code_sha256
 from neurosim.experiments.system.locks import locked
 
@@ -33,7 +34,8 @@ class AbstractTask(ABC):
 
     seed: with ``label``, what tells it apart in a log. folder: where it is done.
     data_dir: of the data sets. deterministic: hold torch to deterministic algorithms.
-    code_sha256: of the code that asks; a process with other code refuses.
+    code_sha256: of the code that asks; a process with other code refuses. sources: the same for
+        what is a user's own (``own_sources``).
     """
 
     seed: int
@@ -41,8 +43,10 @@ class AbstractTask(ABC):
     data_dir: Path | None = None
     deterministic: bool = True
     code_sha256: str = field(default_factory=code_sha256)
+    sources: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", self.own_sources())
         # Workers may stand in another folder.
         for name in ("folder", "data_dir"):
             if (path := getattr(self, name)) is not None:
@@ -52,6 +56,10 @@ class AbstractTask(ABC):
     @abstractmethod
     def label(self) -> str:
         """What it is of, without the seed."""
+
+    def own_sources(self) -> dict[str, str]:
+        """File or module -> SHA-256, of what is a user's own in it."""
+        return {}
 
     @property
     def n_steps(self) -> int:
@@ -71,7 +79,7 @@ class AbstractTask(ABC):
     @property
     def stem(self) -> str:
         """What its files are called."""
-        return f"{self.label}-seed{self.seed}"
+        return f"{file_name(self.label)}-seed{self.seed}"
 
     @abstractmethod
     def perform(self, report: Report) -> None:
@@ -102,13 +110,16 @@ def run_task(task: AbstractTask, report: Report) -> None:
     """One task, in this process; what its files hold already is not computed again.
 
     Raises:
-        ValueError: this process runs other code, or does not see the folder.
+        ValueError: this process runs other code, or does not see the folder; or something of a
+            user's own has changed.
     """
     if task.code_sha256 != code_sha256():
         raise ValueError(
             "a worker has other code than the process that started the run: install the same "
             "neurosim on every machine"
         )
+    if changed := why_changed(task.sources, task.own_sources()):
+        raise ValueError(changed)
     if not task.folder.is_dir():
         raise ValueError(
             f"a worker sees no folder {task.folder}: put --out on a file system that all machines "

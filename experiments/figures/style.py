@@ -1,4 +1,4 @@
-"""How every figure looks: one colour and marker a rule, header, notes, axes, files."""
+"""How every figure looks: header, legend, notes, axes, files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import re
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol
@@ -19,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.experiments.figures.rule_styles import rule_style, told_apart
 from neurosim.experiments.results.choice import Headline
 from neurosim.storage import whole_or_nothing, write_text
 
@@ -51,37 +51,6 @@ INK, FAINT = "#222222", "#8a8a8a"
 BAND, BAND_TEXT = "#e9e4d8", "#6b6250"
 
 
-@dataclass(frozen=True)
-class RuleStyle:
-    """One rule's look: the same in every figure."""
-
-    label: str
-    colour: str
-    marker: str
-    meaning: str
-
-
-#: Okabe & Ito's palette (safe for colour-blind readers) for the default comparison, darker or
-#: lighter relatives for variants of a rule; grey for what does not learn. Markers differ as well.
-RULE_STYLES = {
-    "untrained": RuleStyle("untrained", "#7f7f7f", "o", ""),
-    "bp": RuleStyle("BP", "#0072b2", "o", "backpropagation"),
-    "fa": RuleStyle("FA", "#e69f00", "s", "feedback alignment"),
-    "pc": RuleStyle("PC", "#009e73", "^", "predictive coding"),
-    "stdp": RuleStyle("STDP", "#d55e00", "D", "spike-timing-dependent plasticity"),
-    "dfa": RuleStyle("DFA", "#8c6d00", "P", "direct feedback alignment"),
-    "sign-symmetric": RuleStyle("sign-symmetric", "#56b4e9", "v", "sign-symmetric feedback"),
-    "kolen-pollack": RuleStyle("Kolen-Pollack", "#cc79a7", "<", "learned feedback"),
-    "pc-supervised": RuleStyle(
-        "PC supervised", "#00543d", ">", "supervised predictive coding, truncated after 4 steps"
-    ),
-    "frozen-conv": RuleStyle("frozen conv", "#3c3c3c", "h", "only FC1 and head learn"),
-    "frozen-stdp": RuleStyle(
-        "frozen STDP", "#a6a6a6", "d", "the spiking network of STDP; only FC1 and head learn"
-    ),
-}
-_SPARE_COLOURS = ("#882255", "#332288", "#44aa99", "#999933")
-_SPARE_MARKERS = ("p", "8", "d", "H")
 #: Share of an epoch axis that lies between epoch 0 and 1.
 _FIRST_EPOCH = 0.3
 ZERO_POINT_MARKER = "X"
@@ -99,14 +68,6 @@ REFERENCE_DASHES = {
     "gabor": (0, (8, 2, 1, 2)),
     "pixels-4x4-projected": (0, (4, 2, 1, 2, 1, 2)),
 }
-
-
-def rule_style(rule: str) -> RuleStyle:
-    """A rule's style; a rule that is not in ``RULE_STYLES`` gets one that depends on its name."""
-    if rule in RULE_STYLES:
-        return RULE_STYLES[rule]
-    spare = sum(rule.encode()) % len(_SPARE_COLOURS)
-    return RuleStyle(rule, _SPARE_COLOURS[spare], _SPARE_MARKERS[spare], "")
 
 
 class ShownData(Protocol):
@@ -203,14 +164,13 @@ def rule_handles(
 
 def what_rules_mean(rules: Sequence[str], headline: Headline) -> str:
     """The abbreviations spelled out, and whose headline layer another rule trained in this run."""
-    told = []
+    found: dict[str, list[str]] = {}
     for rule in rules:
         meaning, trainer = rule_style(rule).meaning, headline.trainers.get(rule)
         if trainer is not None:
             meaning += f" ({headline.layer}: a {rule_style(trainer).label} readout)"
-        if meaning:
-            told.append(f"{rule_style(rule).label}: {meaning.strip()}")
-    return "; ".join(told)
+        found.setdefault(meaning.strip(), []).append(rule_style(rule).label)
+    return "; ".join(f"{', '.join(labels)}: {what}" for what, labels in found.items() if what)
 
 
 def epoch_axis(
@@ -307,11 +267,13 @@ def _lay_out(figure: Figure) -> None:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Run a drawing function under ``RC``, and leave the settings outside as they were."""
+    """Run a drawing function under ``RC``, variants of the rules that it shows told apart, and
+    leave the settings outside as they were."""
 
     @wraps(draw)
     def within(*shown: P.args, **options: P.kwargs) -> Figure:
-        with matplotlib.rc_context(RC):
+        rules = [rule for each in shown for rule in getattr(each, "rules", ())]
+        with matplotlib.rc_context(RC), told_apart(rules):
             return draw(*shown, **options)
 
     return within

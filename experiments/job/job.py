@@ -28,7 +28,7 @@ from neurosim.experiments.job.store import JobStore
 from neurosim.experiments.job.store import read_table as read_table
 from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.settings.config import Comparison
-from neurosim.models.catalogue import CONTROL_OF
+from neurosim.models.rule_table import rule_of
 from neurosim.models.rules.learner import Learner, SharedStart
 from neurosim.streams import generator
 from neurosim.training import BatchLog, Trainer, movement
@@ -246,7 +246,9 @@ class Job:
 
     def _train_epoch(self, track: Track, epoch: int) -> EpochLog:
         # A control sees the noise of its rule: only the change of weights tells them apart.
-        stream = f"noise/{CONTROL_OF.get(self.rule, self.rule)}"
+        # So do variants of one rule.
+        known = rule_of(self.rule)
+        stream = f"noise/{known.control_of or known.name}"
         log, noise = EpochLog(), generator(self.seed, stream, epoch)
         batches = epoch_batches(
             self.data.x_train,

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from neurosim.choices import shown
 from neurosim.experiments.job.batches import AUGMENTATIONS, Augmentation
 from neurosim.experiments.job.extraction import AbstractExtraction, Pure
 from neurosim.experiments.job.readings import Reading
-from neurosim.models.catalogue import CONTROL_OF, RULES, with_frozen_body
+from neurosim.made import bound
+from neurosim.models.catalogue import with_frozen_body
+from neurosim.models.rule_table import RULES, base_of, rule_of
 from neurosim.models.rules.learner import Learner, LearnerBuilder, SharedStart
 
 
@@ -47,7 +50,14 @@ class Profile:
 
     def learner(self, rule: str, start: SharedStart, schedule: str) -> Learner:
         """The learner of a rule as it starts."""
-        learns = CONTROL_OF.get(rule, rule)
-        built = self.builders[learns](self.start(start, learns))
+        chosen, known = bound(RULES, rule), rule_of(rule)
+        learns = known.control_of or base_of(rule)
+        builder = self.builders.get(learns, chosen.entry)
+        built = builder(self.start(start, learns), **chosen.settings)
+        if not isinstance(built, Learner):
+            raise ValueError(
+                f"{rule} gave {shown(built)}: the builder of a rule takes a SharedStart and "
+                "returns a Learner"
+            )
         learner = self.finish(built.with_schedule(schedule))
-        return learner if learns == rule else with_frozen_body(rule, learner)
+        return with_frozen_body(rule, learner) if known.control_of else learner.called(rule)

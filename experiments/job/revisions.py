@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurosim.experiments.settings.config import SPIKING_RULES, Comparison
+from neurosim.models.rule_table import base_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ def revision_of(settings: Comparison, rule: str) -> int:
     if "stdp_channel_means" in settings.switches():
         # The published first spikes know neither thresholds nor a front end.
         return 1
-    return REVISIONS[rule].number if rule in REVISIONS else 1
+    base = base_of(rule)
+    return REVISIONS[base].number if base in REVISIONS else 1
 
 
 def refuse_older(path: Path, rules: Iterable[str]) -> None:
@@ -43,7 +45,7 @@ def refuse_older(path: Path, rules: Iterable[str]) -> None:
     """
     names = list(rules)
     if names:
-        reasons = "; ".join(dict.fromkeys(REVISIONS[name].reason for name in names))
+        reasons = "; ".join(dict.fromkeys(REVISIONS[base_of(name)].reason for name in names))
         raise ValueError(
             f"{path} holds {' and '.join(names)} of an earlier revision, whose numbers do not go "
             f"with today's (since then: {reasons}): give another --out, or leave "

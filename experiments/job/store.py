@@ -20,6 +20,7 @@ import pandas as pd
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
 from neurosim.experiments.job.revisions import refuse_older, revision_of
 from neurosim.experiments.settings.config import Comparison, with_defaults
+from neurosim.experiments.settings.texts import why_changed
 from neurosim.experiments.system.failures import differences
 from neurosim.storage import DamagedFileError, read_tree, set_aside, write_tree
 
@@ -150,6 +151,8 @@ def job_identity(
         "training_sha256": images.sha256,
         "stimuli_sha256": stimuli.sha256,
         "revision": revision_of(settings, rule),
+        # What is a user's own may change under the same name.
+        **({"sources": sources} if (sources := settings.sources(rule)) else {}),
     }
     return json.dumps(identity, sort_keys=True)
 
@@ -161,6 +164,8 @@ def check_identity(path: Path, there: Tree, asked: Tree) -> None:
         ValueError: naming every difference.
     """
     there = {"revision": 1, **with_defaults(there)}
+    if changed := why_changed(there.get("sources", {}), asked.get("sources", {})):
+        raise ValueError(f"{path}: {changed}")
     other = differences(there, asked)
     if [words.split(":")[0] for words in other] == ["revision"]:
         refuse_older(path, [asked["rule"]])

@@ -18,6 +18,7 @@ import numpy as np
 
 from neurosim.experiments.lab.protocols import START, chi2, window_table
 from neurosim.experiments.results.words import number
+from neurosim.made import made
 from neurosim.spiking import (
     TIMINGS,
     WEIGHT_DEPENDENCES,
@@ -87,9 +88,11 @@ def check(n_trains: int, seed: int, variants: Sequence[str] | None = None) -> It
     variants: names of ``TIMINGS``: those alone, all pairs with their weight dependences, and what
         Brian2 and the published fits say about timings of their kinds. None for everything.
     """
-    chosen = None if variants is None else {name: TIMINGS[name]() for name in variants}
-    for name, timing in checked_timings().items():
-        if chosen is not None and name.split(", ")[0] not in chosen:
+    chosen = None if variants is None else {name: made(TIMINGS, name) for name in variants}
+    checked = checked_timings()
+    checked.update({name: each for name, each in (chosen or {}).items() if name not in checked})
+    for name, timing in checked.items():
+        if chosen is not None and not {name, name.split(", ")[0]} & set(chosen):
             continue
         if hasattr(timing, "window"):
             table = window_table({name: timing}, LAGS_MS)

@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 
 from neurosim.experiments.data.loaded import training_images_of
-from neurosim.experiments.engine.job_tasks import RELATIVE_COST
 from neurosim.experiments.engine.runners import runner_of
 from neurosim.experiments.engine.tasks import AbstractTask
 from neurosim.experiments.job.batches import epoch_batches, normalise
@@ -22,6 +21,7 @@ from neurosim.experiments.progress.run import finished
 from neurosim.experiments.published.targets import BOUNDED, LAYERS, PUBLISHED
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import Comparison, Execution
+from neurosim.models.rule_table import rule_of
 from neurosim.storage import read_tree, write_text, write_tree
 from neurosim.streams import generator
 from neurosim.training import Trainer, movement
@@ -55,7 +55,7 @@ class TrainingTask(AbstractTask):
     @property
     def cost(self) -> float:
         """Of an epoch, by the rule."""
-        return RELATIVE_COST[self.rule]
+        return rule_of(self.rule).cost
 
     def perform(self, report: Report) -> None:
         """Train to the end, from where the file is: a list an epoch for each quantity."""

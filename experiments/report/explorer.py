@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosim.experiments.figures.style import rule_style
+from neurosim.experiments.figures.rule_styles import styles_of
 from neurosim.experiments.results.choice import REFERENCE, Headline
 
 #: rho in steps of 1 / 32,000; what is not there is ``MISSING``.
@@ -19,7 +19,7 @@ _NO_POLICY = "none"
 _SYMBOLS = {
     "o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "<": "triangle-left",
     ">": "triangle-right", "D": "diamond", "P": "cross", "h": "hexagon", "p": "pentagon",
-    "8": "octagon", "d": "diamond-tall", "H": "hexagon2",
+    "8": "octagon", "d": "diamond-tall", "H": "hexagon2", "*": "star",
 }  # fmt: skip
 
 
@@ -53,11 +53,11 @@ def explorer(headline: Headline) -> dict[str, Any]:
         "scores": _packed(models, axes),
         "styles": [
             {
-                "label": rule_style(rule).label,
-                "colour": rule_style(rule).colour,
-                "symbol": _SYMBOLS.get(rule_style(rule).marker, "circle"),
+                "label": style.label,
+                "colour": style.colour,
+                "symbol": _SYMBOLS.get(style.marker, "circle"),
             }
-            for rule in axes["rules"]
+            for style in styles_of(axes["rules"]).values()
         ],
         "still": _still(models),
         "references": _references(table),

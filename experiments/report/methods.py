@@ -13,6 +13,7 @@ from neurosim.experiments.job.profiles import Profile
 from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.results.words import counted, listed
 from neurosim.experiments.settings.config import Comparison
+from neurosim.experiments.settings.texts import data_label
 
 _POLICIES = {
     "identity": "identity (mean 0, variance 1)",
@@ -89,8 +90,8 @@ def _training(settings: Comparison, profile: Profile, facts: Sequence[LearnerFac
     learned = any(f.schedules for f in facts)
     return (
         f"Networks were {'trained on' if learned else 'shown'} {n_train} images of "
-        f"{settings.training} drawn at random for each seed ({augmented}), in batches of "
-        f"{settings.batch_size} (the last partial batch "
+        f"{data_label(settings.training)} drawn at random for each seed ({augmented}), in batches "
+        f"of {settings.batch_size} (the last partial batch "
         f"dropped), for {counted(settings.epochs, 'epoch')}, and tested on "
         f"{n_test} held-out images. Labels of training images were {settings.labels}. "
         f"{_schedules(facts)}Learning rules: {listed(f.rule for f in facts)}; seeds "
@@ -143,7 +144,7 @@ def _evaluation(
     readouts = [_READOUTS.get(name, name) for name in settings.readouts]
     told = [
         f"After epochs {listed(settings.checkpoints)} every network was shown {brain.n_stimuli} "
-        f"stimuli ({settings.stimuli}{'; SIMULATED' if brain.simulated else ''}) at "
+        f"stimuli ({data_label(settings.stimuli)}{'; SIMULATED' if brain.simulated else ''}) at "
         f"{listed(settings.evaluation_px)} px (shorter edge resized, antialiased bilinear; centre "
         f"crop). Readouts of layers with maps: {listed(readouts)}; other layers by their units."
     ]

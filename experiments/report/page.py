@@ -40,6 +40,7 @@ from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.words import counted, listed
 from neurosim.experiments.run.stored import StoredRun, learner_of
 from neurosim.experiments.settings.options import to_yaml
+from neurosim.experiments.settings.texts import data_label
 
 _TEMPLATES = Path(__file__).with_name("templates")
 #: The figure that answers the question of the page.
@@ -84,9 +85,9 @@ def _head(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str,
     n_seeds = len(settings.seeds)
     names = listed([rule_style(rule).label for rule in settings.rules])
     return {
-        "title": f"{settings.stimuli}: {counted(len(settings.rules), 'rule')}, "
+        "title": f"{data_label(settings.stimuli)}: {counted(len(settings.rules), 'rule')}, "
         f"{counted(n_seeds, 'seed')}, {counted(settings.epochs, 'epoch')}",
-        "lead": f"{names}: one network on {settings.training}, held against "
+        "lead": f"{names}: one network on {data_label(settings.training)}, held against "
         f"{listed(stimuli.brain.rois)} of {counted(stimuli.brain.n_subjects, 'subject')}.",
         "simulated": stimuli.simulated,
         "one_seed": len({job.seed for job in run.readable}) < 2,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from neurosim.experiments.settings.options import require_folder
+from neurosim.experiments.settings.texts import why_changed
 from neurosim.experiments.system.code import code_sha256
 from neurosim.experiments.system.failures import InUseError, differences
 from neurosim.experiments.system.locks import is_locked, locked
@@ -35,7 +36,8 @@ class AskedFolder:
     """Paths below one folder, and the promise that it holds one thing.
 
     record_name: the file that says what was asked. parts: the folder of finished pieces.
-    compared: the groups of the record that have to agree with what is asked now.
+    compared: the groups of the record that have to agree with what is asked now; ``sources`` have
+        to where both name one.
     """
 
     record_name: ClassVar[str] = "asked.json"
@@ -127,8 +129,8 @@ class AskedFolder:
         """Write down what is asked, or check that it is what the folder already holds.
 
         Args:
-            asked: groups of settings (those in ``compared`` have to agree), and what else a
-                reader should know.
+            asked: groups of settings (those in ``compared`` have to agree), ``sources`` of a user's
+                own, and what else a reader should know.
 
         Raises:
             ValueError: the folder holds something else; the message shows the differences.
@@ -143,6 +145,8 @@ class AskedFolder:
             "versions": {name: version(name) for name in _VERSIONED},
         }
         record = {**now, **provenance, **self.added(there, now)}
+        if sources := {**there.get("sources", {}), **record.pop("sources", {})}:
+            record["sources"] = sources
         write_text(self.record, json.dumps(record, indent=2) + "\n")
 
     def check_asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,6 +158,8 @@ class AskedFolder:
         now, there = _through_json(asked), self.kept()
         if there is None:
             return {}
+        if changed := why_changed(there.get("sources", {}), now.get("sources", {})):
+            raise ValueError(f"{self.path}: {changed}")
         other = [
             words
             for group in self.compared

@@ -12,7 +12,9 @@ from neurosim.experiments.job.revisions import REVISIONS, older, refuse_older, r
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import Comparison, Execution, with_defaults
 from neurosim.experiments.settings.options import path_text, to_yaml
+from neurosim.experiments.settings.texts import file_name
 from neurosim.experiments.system.failures import why_not_longer
+from neurosim.models.rule_table import base_of
 from neurosim.storage import write_text
 
 
@@ -41,7 +43,7 @@ class RunFolder(AskedFolder):
 
     def cell(self, rule: str, seed: int) -> Path:
         """The file of one job."""
-        return self.part(f"{rule}-seed{seed}")
+        return self.part(f"{file_name(rule)}-seed{seed}")
 
     def resume(self, stem: str) -> Path:
         """What a job that is not finished needs to go on."""
@@ -67,7 +69,7 @@ class RunFolder(AskedFolder):
             ValueError: as ``claim``.
         """
         kept = self.check_asked(_asked(settings, images, stimuli))
-        if kept and set(settings.rules) & set(REVISIONS):
+        if kept and any(base_of(rule) in REVISIONS for rule in settings.rules):
             refuse_older(self.path, older(settings, kept.get("revisions", {}), kept["rules"]))
 
     def completed(self, record: dict[str, Any]) -> dict[str, Any]:
@@ -97,4 +99,5 @@ def _asked(settings: Comparison, images: TrainingImages, stimuli: StimulusSet) -
         "rules": settings.rules,
         "seeds": settings.seeds,
         "revisions": {rule: revision_of(settings, rule) for rule in settings.rules},
+        "sources": settings.sources(),
     }

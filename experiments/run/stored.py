@@ -16,7 +16,9 @@ from neurosim.experiments.job.revisions import revision_of
 from neurosim.experiments.job.store import read_table
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
+from neurosim.experiments.settings.texts import why_changed
 from neurosim.models.rules.learner import Learner
+from neurosim.own import MissingSourceError
 from neurosim.storage import DamagedFileError, read_tree
 
 #: What a network's weights have been through.
@@ -140,7 +142,8 @@ class StoredRun:
 
         Raises:
             FileNotFoundError: no run there.
-            ValueError: a file, not a folder; or ``run.json`` is not what a run writes.
+            ValueError: a file, not a folder; ``run.json`` is not what a run writes; or something of
+                a user's own in it is gone or has changed.
         """
         folder = RunFolder(Path(path))
         if not folder.is_claimed:
@@ -153,11 +156,15 @@ class StoredRun:
             asked = {"rules": record["rules"], "seeds": [int(s) for s in record["seeds"]]}
             settings = Comparison.from_dict({**record["settings"], **asked})
             record["data"] = {name: str(sha256) for name, sha256 in record["data"].items()}
+        except MissingSourceError:
+            raise
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{folder.record} is not what this version writes ({_lack(error)}): restore it, or "
                 "run the comparison again into another folder"
             ) from error
+        if changed := why_changed(record.get("sources", {}), settings.sources()):
+            raise ValueError(f"{path}: {changed}")
         return cls(folder.path, settings, record)
 
     @property

@@ -15,15 +15,21 @@ from typing import Any
 
 from neurosim.choices import Choices
 from neurosim.experiments.settings.options import Layer, option, path_text, require_seeds
+from neurosim.experiments.settings.texts import (
+    data_text,
+    may_spike,
+    own_sources,
+    require_apart,
+    sets,
+    text_of,
+)
+from neurosim.models.rule_table import RULES
 
-#: Names as in the catalogue and the other registries; a test holds the two together.
-RULE_NAMES = (
-    "untrained", "bp", "fa", "dfa", "sign-symmetric", "kolen-pollack",
-    "pc", "pc-supervised", "stdp", "frozen-conv", "frozen-stdp",
-)  # fmt: skip
+RULE_NAMES = tuple(RULES.built_in)
 #: Those whose convolutions spike.
-SPIKING_RULES = ("stdp", "frozen-stdp")
+SPIKING_RULES = tuple(name for name, rule in RULES.built_in.items() if rule.spikes)
 DEFAULT_RULES = ("untrained", "bp", "fa", "pc", "stdp")
+#: Names as in the other registries; a test holds the two together.
 POLICY_NAMES = (
     "identity", "running", "calibrated", "calibrated-at-px", "augmented-accumulated",
 )  # fmt: skip
@@ -47,6 +53,8 @@ ENCODER_NAMES = (
     "current", "bernoulli", "poisson", "latency", "rank-order", "phase", "burst", "delta",
     "population", "snntorch-rate", "snntorch-latency", "norse-poisson", "norse-current",
 )  # fmt: skip
+#: What rules that spike take from the settings where they name none of their own.
+SPIKING_SETTINGS = ("cell", "encoder", "timing", "weight_dependence")
 #: What the profile ``published`` does otherwise (docs/published.md).
 SWITCH_NAMES = (
     "bn_eval_leak", "identity_bn_epoch0", "stdp_window_inverted", "stdp_channel_means",
@@ -67,11 +75,24 @@ class Comparison:
     file; its text there says what it is.
     """
 
-    training: str = option("cifar10", "training images by name (docs/data.md)")
-    stimuli: str = option("brain92", "stimulus set with its brain by name (docs/data.md)")
+    training: str = option(
+        "cifar10",
+        "training images by name, or of your own: a folder, .npz, module:function (docs/data.md)",
+    )
+    stimuli: str = option(
+        "brain92", "stimuli with their brain by name, or of your own, as training images"
+    )
+    brain: str | None = option(
+        None, "a brain of your own for the stimuli: any file of RDMs or responses that rsa reads"
+    )
     n_train: int | None = option(8000, "training images drawn at random a seed", none="all")
     n_test: int | None = option(2000, "held-out images drawn at random a seed", none="all")
-    rules: tuple[str, ...] = option(DEFAULT_RULES, "learning rules", known=RULE_NAMES)
+    rules: tuple[str, ...] = option(
+        DEFAULT_RULES,
+        "learning rules, with settings where wanted, 'stdp(timing=triplet)', or of your own, "
+        "./mine.py:oja (docs/own.md)",
+        known=RULE_NAMES,
+    )
     seeds: tuple[int, ...] = option((42, 123, 456), "the cells are rules x seeds")
     epochs: int = option(5, "epochs of training")
     checkpoints: tuple[int, ...] = option(
@@ -113,24 +134,32 @@ class Comparison:
     )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "training", data_text(self.training))
+        # The brain is a part of the stimuli from here on.
+        object.__setattr__(self, "stimuli", data_text(self.stimuli, self.brain))
+        object.__setattr__(self, "brain", None)
+        for name, names in (
+            ("cell", CELL_NAMES),
+            ("encoder", ENCODER_NAMES),
+            ("timing", TIMING_NAMES),
+            ("weight_dependence", DEPENDENCE_NAMES),
+        ):
+            object.__setattr__(self, name, text_of(name, getattr(self, name), names))
+        rules = tuple(text_of("rules", rule, RULE_NAMES) for rule in self.rules)
+        object.__setattr__(self, "rules", rules)
         for name, value, known in (
-            ("rules", self.rules, RULE_NAMES),
             ("normalisation", self.normalisation, POLICY_NAMES),
             ("readouts", self.readouts, READOUT_NAMES),
             ("augmentation", (self.augmentation,), AUGMENTATION_NAMES),
             ("schedule", (self.schedule,), SCHEDULE_NAMES),
             ("norm", (self.norm,), NORM_NAMES),
             ("labels", (self.labels,), LABEL_NAMES),
-            ("cell", (self.cell,), CELL_NAMES),
-            ("encoder", (self.encoder,), ENCODER_NAMES),
-            ("timing", (self.timing,), TIMING_NAMES),
-            ("weight_dependence", (self.weight_dependence,), DEPENDENCE_NAMES),
         ):
-            if not value:
-                raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")
+            _require_some(name, value, known)
             choices = Choices(name, dict.fromkeys(known))
             for entry in value:
                 _ = choices[entry]
+        _require_some("rules", rules, RULE_NAMES)
         of_profile = PROFILES[self.profile]
         known_switches = Choices("switch", dict.fromkeys(SWITCH_NAMES))
         for name in self.without:
@@ -140,8 +169,14 @@ class Comparison:
                     f"the profile {self.profile} has no switch {name} to leave off: "
                     "give --profile published"
                 )
-        spiking = set(SPIKING_RULES) & set(self.rules)
-        for name in ("cell", "encoder", "timing", "weight_dependence"):
+        spiking = [rule for rule in rules if may_spike(rule)]
+        with_settings = [rule for rule in rules if rule.endswith(")")]
+        if self.switches() and with_settings:
+            raise ValueError(
+                f"the profile {self.profile} has rules of its own in place of some, which take no "
+                f"settings: leave those of {', '.join(with_settings)} out, or the profile"
+            )
+        for name in SPIKING_SETTINGS:
             value = getattr(self, name)
             if value == getattr(type(self), name):
                 continue
@@ -150,13 +185,18 @@ class Comparison:
                     f"{name} {value} would have no effect: none of the rules spikes "
                     f"({', '.join(self.rules)}); leave it out, or add the rule stdp"
                 )
+            if all(sets(rule, name) for rule in spiking):
+                raise ValueError(
+                    f"{name} {value} would have no effect: {', '.join(spiking)} "
+                    f"{'name one' if len(spiking) > 1 else 'names one'} of their own; leave it out"
+                )
             if "stdp_channel_means" in self.switches():
                 raise ValueError(
                     f"{name} {value} would have no effect: the switch stdp_channel_means puts "
                     "the published first spikes in place of the spiking network; leave it out, "
                     "or add --without stdp_channel_means"
                 )
-        unnormalised = spiking == set(self.rules) and "stdp_channel_means" not in self.switches()
+        unnormalised = spiking == list(rules) and "stdp_channel_means" not in self.switches()
         if unnormalised and self.norm != type(self).norm:
             raise ValueError(
                 f"norm {self.norm} would have no effect: the convolutions of "
@@ -175,6 +215,7 @@ class Comparison:
             value = getattr(self, name)
             if len(set(value)) != len(value):
                 raise ValueError(f"{name} names an entry twice: {', '.join(map(str, value))}")
+        require_apart(rules)
         for name in ("epochs", "batch_size", "training_px", "n_calibration", "n_train", "n_test"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -205,10 +246,20 @@ class Comparison:
         """The switches that are on."""
         return tuple(name for name in PROFILES[self.profile] if name not in self.without)
 
+    def sources(self, *rules: str) -> dict[str, str]:
+        """File or module -> SHA-256, of what is a user's own in rules (default: all) and in what
+        they take from the settings.
+
+        Raises:
+            MissingSourceError: one of them is not there any more.
+        """
+        taken = {name: (getattr(self, name),) for name in SPIKING_SETTINGS}
+        return own_sources({"rules": rules or self.rules, **taken})
+
     def cell_settings(self) -> dict[str, Any]:
         """The settings that each cell's numbers depend on: all but which cells there are."""
         settings = dataclasses.asdict(self)
-        del settings["rules"], settings["seeds"]
+        del settings["rules"], settings["seeds"], settings["brain"]
         settings["without"] = sorted(self.without)
         return settings
 
@@ -220,6 +271,11 @@ class Comparison:
             for key, value in settings.items()
         }
         return cls(**given)
+
+
+def _require_some(name: str, value: Sequence[Any], known: Sequence[str]) -> None:
+    if not value:
+        raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")
 
 
 def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:

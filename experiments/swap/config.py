@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurosim.choices import Choices
 from neurosim.experiments.settings.config import (
     CELL_NAMES,
     DEPENDENCE_NAMES,
@@ -17,6 +16,7 @@ from neurosim.experiments.settings.config import (
     TIMING_NAMES,
 )
 from neurosim.experiments.settings.options import option, require_seeds
+from neurosim.experiments.settings.texts import own_sources, text_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,11 @@ class EncoderSwap:
     images and their order.
     """
 
-    encoders: tuple[str, ...] = option(ENCODER_NAMES, "encoders", known=ENCODER_NAMES)
+    encoders: tuple[str, ...] = option(
+        ENCODER_NAMES,
+        "encoders, with settings where wanted, 'poisson(max_rate_hz=50)', or your own",
+        known=ENCODER_NAMES,
+    )
     seeds: tuple[int, ...] = option((42,), "seeds of weights, images and spikes")
     cell: str = option(CELL_NAMES[0], "spiking cell", known=CELL_NAMES)
     timing: str = option(TIMING_NAMES[0], "spike timing (docs/stdp.md)", known=TIMING_NAMES)
@@ -45,17 +49,16 @@ class EncoderSwap:
     duration_ms: float = option(60.0, "presentation of an image, in ticks of 5 ms")
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("encoders", self.encoders, ENCODER_NAMES),
-            ("cell", (self.cell,), CELL_NAMES),
-            ("timing", (self.timing,), TIMING_NAMES),
-            ("weight_dependence", (self.weight_dependence,), DEPENDENCE_NAMES),
+        for name, known in (
+            ("cell", CELL_NAMES),
+            ("timing", TIMING_NAMES),
+            ("weight_dependence", DEPENDENCE_NAMES),
         ):
-            if not value:
-                raise ValueError(f"{name} is empty: name at least one of {', '.join(known)}")
-            choices = Choices(name, dict.fromkeys(known))
-            for entry in value:
-                _ = choices[entry]
+            object.__setattr__(self, name, text_of(name, getattr(self, name), known))
+        if not self.encoders:
+            raise ValueError(f"encoders is empty: name at least one of {', '.join(ENCODER_NAMES)}")
+        encoders = tuple(text_of("encoder", each, ENCODER_NAMES) for each in self.encoders)
+        object.__setattr__(self, "encoders", encoders)
         for name in ("encoders", "seeds"):
             value = getattr(self, name)
             if not value or len(set(value)) != len(value):
@@ -93,6 +96,12 @@ class EncoderSwap:
         settings = dataclasses.asdict(self)
         del settings["encoders"], settings["seeds"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+
+    def sources(self) -> dict[str, str]:
+        """File or module -> SHA-256, of everything that is a user's own."""
+        named = ("cell", "timing", "weight_dependence")
+        taken = {name: (getattr(self, name),) for name in named}
+        return own_sources({"encoder": self.encoders, **taken})
 
 
 def with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:

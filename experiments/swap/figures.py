@@ -12,9 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from neurosim.experiments.figures.rule_styles import SHADES, shade
 from neurosim.experiments.figures.style import BAND, FAINT, INK, new_figure, panel_title, styled
 from neurosim.experiments.results.words import counted, number
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
+from neurosim.models.rule_table import base_of
 
 #: Colour by what a code uses: counts, times, digits, changes, populations; one hue a family.
 _LOOKS = {
@@ -108,8 +110,16 @@ def _agreeing(encoders: Sequence[str]) -> str:
     return ""
 
 
-def _look(encoder: str) -> tuple[str, str]:
-    return _LOOKS.get(encoder, ("#555555", "X"))
+def _looks(encoders: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of encoders that are shown together: variants of one are shades of it."""
+    found: dict[str, tuple[str, str]] = {}
+    for encoder in encoders:
+        colour, mark = _LOOKS.get(base_of(encoder), ("#555555", "X"))
+        shades = [shade(colour, by) for by in SHADES]
+        used = {look[0] for look in found.values()}
+        free = [each for each in shades if each not in used]
+        found[encoder] = (free or shades)[0], mark
+    return found
 
 
 def _new_figure(results: SwapResults, title: str, body_in: float, note: str) -> Figure:
@@ -138,6 +148,7 @@ def rasters(results: SwapResults) -> Figure:
         "under each other, the one that prefers 0 on top, for fewer inputs.",
     )
     axes = np.atleast_1d(figure.subplots(n_rows, columns, squeeze=False)).ravel()
+    looks = _looks(encoders)
     for i, (axis, encoder) in enumerate(zip(axes, encoders, strict=False)):
         raster = results.rasters[encoder]
         ticks, inputs = np.nonzero(raster)
@@ -147,7 +158,7 @@ def rasters(results: SwapResults) -> Figure:
             s=3.2,
             marker="|",
             linewidths=1.0,
-            color=_look(encoder)[0],
+            color=looks[encoder][0],
         )
         axis.set_xlim(0, len(raster) * DT_MS)
         axis.set_ylim(raster.shape[1] - 0.5, -0.5)
@@ -182,8 +193,9 @@ def accuracy_and_cost(results: SwapResults) -> Figure:
     second = figure.add_subplot(grid[1], sharey=first)
     curves = results.curve.groupby(["encoder", "time_ms"]).mean(numeric_only=True)
     ranges = results.summary_table().set_index("encoder")
+    looks = _looks(results.encoders)
     for encoder in results.encoders:
-        curve, (colour, mark) = curves.loc[encoder], _look(encoder)
+        curve, (colour, mark) = curves.loc[encoder], looks[encoder]
         kind: dict[str, Any] = {"color": colour, "lw": 1.3, "alpha": 0.9}
         first.plot(curve.index, curve["accuracy"], **kind)
         seen = curve[curve["synaptic_events"] > 0]
@@ -204,7 +216,7 @@ def accuracy_and_cost(results: SwapResults) -> Figure:
     panel_title(first, "A", "accuracy over time")
     panel_title(second, "B", "accuracy over cost")
     handles = [
-        Line2D([], [], color=_look(e)[0], marker=_look(e)[1], ms=5, lw=1.3, label=e)
+        Line2D([], [], color=looks[e][0], marker=looks[e][1], ms=5, lw=1.3, label=e)
         for e in results.encoders
     ]
     side = figure.add_subplot(grid[2])
@@ -250,12 +262,13 @@ def alignment(results: SwapResults) -> Figure:
 def _rho_panel(axis: Axes, here: pd.DataFrame, encoders: Sequence[str]) -> None:
     axis.axvspan(here["noise_lower"].iloc[0], here["noise_upper"].iloc[0], color=BAND, zorder=0)
     axis.axvline(0, color=FAINT, lw=0.7)
+    looks = _looks(encoders)
     for row, encoder in enumerate(encoders):
         axis.axhline(row, color="#eeeeee", lw=0.7, zorder=0.5)
         for shift, (layer, mark) in zip((-0.22, 0.0, 0.22), _LAYER_MARKS.items(), strict=True):
             rho = here[(here["encoder"] == encoder) & (here["layer"] == layer)]["rho"]
             axis.plot(rho, np.full(len(rho), row + shift), mark, ms=4, mec="white", mew=0.4,
-                      color=_look(encoder)[0])  # fmt: skip
+                      color=looks[encoder][0])  # fmt: skip
 
 
 #: File name -> drawing function.

@@ -18,10 +18,12 @@ from neurosim.experiments.progress.run import finished
 from neurosim.experiments.results.trees import table_of
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import ENCODER_NAMES, Execution
-from neurosim.experiments.swap.config import DT_MS, EncoderSwap, SwapExecution, with_defaults
+from neurosim.experiments.settings.texts import file_name
+from neurosim.experiments.swap.config import EncoderSwap, SwapExecution, with_defaults
 from neurosim.experiments.swap.figures import FIGURES, SwapResults
 from neurosim.experiments.swap.part import SwapImages, SwapTask, pixel_baseline
-from neurosim.spiking.cells.registry import CELLS
+from neurosim.made import made
+from neurosim.models.catalogue import RULE_CELLS
 from neurosim.storage import whole_or_nothing
 
 TABLES = ("curve", "energy", "alignment")
@@ -43,6 +45,7 @@ class SwapFolder(AskedFolder):
             {
                 "settings": {**settings.run_settings(), "revision": revision},
                 "data": {"training": images.sha256, "stimuli": stimuli.sha256},
+                "sources": settings.sources(),
             }
         )
 
@@ -59,10 +62,12 @@ class SwapFolder(AskedFolder):
         registry. A damaged part is set aside and said, so that it is computed again."""
         found = {}
         for path in (self.path / self.parts).glob("*-seed*.h5"):
-            encoder, _, seed = path.stem.rpartition("-seed")
-            if encoder in ENCODER_NAMES and seed.isdecimal():
+            name, _, seed = path.stem.rpartition("-seed")
+            if seed.isdecimal():
                 tree = self.read(path.stem, lambda message: print(message, file=sys.stderr))
-                if tree is not None:
+                # Parts of before encoders had settings are called by their names.
+                encoder = name if tree is None else str(tree.get("encoder", name))
+                if tree is not None and file_name(encoder) == name:
                     found[encoder, int(seed)] = tree
         return {part: found[part] for part in sorted(found, key=_place)}
 
@@ -145,7 +150,7 @@ def write_results(
 
 def _check(settings: EncoderSwap, images: TrainingImages) -> None:
     """What only shows in a cell's or the data's own checks, before long work starts."""
-    CELLS[settings.cell](dt_ms=DT_MS)
+    made(RULE_CELLS, settings.cell)
     for seed in settings.seeds:
         images.subset(settings.n_train, settings.n_test, seed)
     if images.x_train.shape[1] != images.x_train.shape[2] or images.x_train.shape[1] < 16:
@@ -154,6 +159,8 @@ def _check(settings: EncoderSwap, images: TrainingImages) -> None:
         )
 
 
-def _place(part: tuple[str, int]) -> tuple[int, int]:
+def _place(part: tuple[str, int]) -> tuple[int, str, int]:
+    """Registered encoders in their order, then those with settings."""
     encoder, seed = part
-    return ENCODER_NAMES.index(encoder), seed
+    known = encoder in ENCODER_NAMES
+    return ENCODER_NAMES.index(encoder) if known else len(ENCODER_NAMES), encoder, seed

@@ -20,7 +20,8 @@ from neurosim.experiments.job.batches import epoch_batches, normalise
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.results.trees import tree_of
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
-from neurosim.models.catalogue import readout_part
+from neurosim.made import made
+from neurosim.models.catalogue import RULE_CELLS, readout_part
 from neurosim.models.network.builders import convolutional_network
 from neurosim.models.network.readouts import patterns
 from neurosim.models.spiking.activity import SpikingActivity
@@ -29,7 +30,6 @@ from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
 from neurosim.models.spiking.probe import RidgeProbe
 from neurosim.models.spiking.stdp import RULE_TIMINGS, stdp_part
 from neurosim.rsa import alignment_table
-from neurosim.spiking.cells.registry import CELLS
 from neurosim.spiking.encoders.registry import ENCODERS
 from neurosim.streams import generator
 from neurosim.training import Trainer
@@ -86,6 +86,9 @@ class SwapTask(AbstractPart):
         """The encoder."""
         return self.encoder
 
+    def own_sources(self) -> dict[str, str]:
+        return self.settings.sources()
+
     @property
     def n_steps(self) -> int:
         """The epochs, and reading out."""
@@ -95,7 +98,8 @@ class SwapTask(AbstractPart):
         """See ``run_part``."""
         data = _images_of(self.settings, self.seed, self.data_dir)
         _, stimuli = data_of(self.settings.training, self.settings.stimuli, self.data_dir)
-        return run_part(self.settings, self.encoder, self.seed, data, stimuli, report)
+        found = run_part(self.settings, self.encoder, self.seed, data, stimuli, report)
+        return {"encoder": self.encoder, **found}
 
 
 def trained_network(
@@ -110,16 +114,16 @@ def trained_network(
         n_hidden=64,
     )
     dynamics = SpikingDynamics(
-        cell=CELLS[settings.cell](dt_ms=DT_MS),
-        encoder=ENCODERS[encoder](),
+        cell=made(RULE_CELLS, settings.cell),
+        encoder=made(ENCODERS, encoder),
         duration_ms=settings.duration_ms,
     )
     part = stdp_part(
         shared,
         generator(seed, "thresholds"),
         dynamics=dynamics,
-        timing=RULE_TIMINGS[settings.timing],
-        dependence=RULE_DEPENDENCES[settings.weight_dependence],
+        timing=made(RULE_TIMINGS, settings.timing),
+        dependence=made(RULE_DEPENDENCES, settings.weight_dependence),
         calibration_px=data.px,
     )
     n_batches = len(data.x_train) // settings.batch_size

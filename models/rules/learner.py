@@ -146,6 +146,18 @@ class Learner:
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
+    def called(self, name: str) -> Learner:
+        """The same learner by another name; so are the parts that bore its own."""
+        if name == self.name:
+            return self
+        parts = (
+            replace(part, rule=replace(part.rule, name=name))
+            if part.rule.name == self.name
+            else part
+            for part in self.parts
+        )
+        return replace(self, name=name, parts=tuple(parts))
+
     def with_schedule(self, schedule: str) -> Learner:
         """The same learner, the learning rates on this schedule but for those held constant."""
         parts = (

@@ -216,8 +216,10 @@ def test_a_registry_takes_entries_of_ones_own():
     registry = Choices("timing", {"a": AllPairs})
     registry.add("mine", Triplet)
     assert made(registry, "mine") == Triplet()
-    with pytest.raises(ValueError, match="there is a timing 'mine' already"):
-        registry.add("mine", AllPairs)
+    registry.add("mine", AllPairs)
+    assert made(registry, "mine") == AllPairs(), "a file that was edited registers anew"
+    with pytest.raises(ValueError, match="there is a timing 'a' already"):
+        registry.add("a", Triplet)
     with pytest.raises(ValueError, match="cannot be the name of a timing"):
         registry.add("My own", AllPairs)
 

@@ -20,7 +20,8 @@ from result_tables import table
 from neurosim.experiments.figures import all_figures as figures
 from neurosim.experiments.figures.all_figures import FIGURES, draw_all
 from neurosim.experiments.figures.labels import label_points
-from neurosim.experiments.figures.style import RULE_STYLES, save
+from neurosim.experiments.figures.rule_styles import RULE_STYLES
+from neurosim.experiments.figures.style import save
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.table import decompose, selection
 from neurosim.experiments.settings.config import RULE_NAMES

@@ -154,15 +154,18 @@ def test_several_missing_data_sets_are_one_sentence(tmp_path, capsys):
 @given(
     seeds=st.lists(st.integers(0, LARGEST), min_size=1, unique=True),
     n_train=st.none() | st.integers(128, 10**9),
-    folder=st.text(min_size=1),
+    address=st.text(min_size=1),
 )
-def test_any_settings_survive_a_file(seeds, n_train, folder, tmp_path):
+def test_any_settings_survive_a_file(seeds, n_train, address, tmp_path):
     """Text that looks like a number, a date, a flag or has quotes is still that text."""
-    asked = dataclasses.replace(Comparison(), seeds=tuple(seeds), n_train=n_train, training=folder)
-    for ending, written in (("yaml", to_yaml(asked)), ("toml", to_toml(asked))):
+    asked = dataclasses.replace(Comparison(), seeds=tuple(seeds), n_train=n_train)
+    where = Execution(scheduler=address)
+    for ending, write in (("yaml", to_yaml), ("toml", to_toml)):
         file = tmp_path / f"run.{ending}"
-        file.write_text(written, encoding="utf-8")
-        assert build(Comparison, Comparison(), Layer.from_file(file, names(Comparison))) == asked
+        file.write_text(write(asked, where), encoding="utf-8")
+        layer = Layer.from_file(file, names(Comparison, Execution))
+        assert build(Comparison, Comparison(), layer) == asked
+        assert build(Execution, Execution(), layer) == where
 
 
 def test_light_modules_stay_light():

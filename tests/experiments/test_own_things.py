@@ -1,0 +1,184 @@
+"""A user's own rule, encoder, images and brain, from a folder outside the checkout, in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from neurosim.experiments import training_dynamics
+from neurosim.experiments.api import compare
+from neurosim.experiments.settings.config import Comparison
+from neurosim.models import variant
+from neurosim.spiking import AllPairs, Triplet
+from tests.experiments import own_lab
+
+SCRIPT = Path(training_dynamics.__file__).parents[0] / "training_dynamics.py"
+SMALL = [
+    "--training", "demo", "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--seeds", "1",
+    "--evaluation-px", "32", "--normalisation", "running", "--readouts", "gap",
+    "--n-calibration", "64",
+]  # fmt: skip
+RULES = ["./mine.py:oja", "stdp(encoder=./mine.py:Early(last=3), label=early)", "bp"]
+OWN = ["--stimuli", "./pictures", "--brain", "it.csv"]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    return own_lab.make(tmp_path_factory.mktemp("lab"))
+
+
+def program(lab, *arguments, **options):
+    command = [sys.executable, str(SCRIPT), *SMALL, "--out", "run", *arguments]
+    return subprocess.Popen(command, cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True, start_new_session=True, **options)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(lab):
+    """Run by two workers, killed in the middle, and resumed."""
+    arguments = ["--rules", *RULES, *OWN, "--epochs", "2", "--workers", "2"]
+    first = program(lab, *arguments)
+    until = time.monotonic() + 240
+    while time.monotonic() < until and first.poll() is None:
+        if list((lab / "run" / "resume").glob("*.h5")):
+            break
+        time.sleep(0.2)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert list((lab / "run").glob("cells/*.h5"))
+    second = program(lab, *arguments)
+    told, _ = second.communicate(timeout=400)
+    assert second.returncode == 0, told
+    return lab / "run"
+
+
+def test_it_runs_by_workers_is_killed_and_resumed(lab, finished):
+    record = json.loads((finished / "run.json").read_text())
+    early = f"stdp(encoder={lab}/mine.py:Early(last=3), label=early)"
+    assert record["rules"] == [f"{lab}/mine.py:oja", early, "bp"]
+    assert list(record["sources"]) == [f"{lab}/mine.py"]
+    assert record["settings"]["stimuli"] == f"{lab}/pictures(brain={lab}/it.csv)"
+    table = pd.read_csv(finished / "results.csv")
+    assert list(table["rule"].unique()[:3]) == record["rules"]
+    assert set(table["roi"]) == {"it"}
+    moved = table[(table["rule"] == record["rules"][0]) & (table["epoch"] == 2)]
+    assert moved[~moved["statistics_only"]].groupby("layer")["displacement"].max().min() > 0
+    names = sorted(path.name for path in (finished / "cells").glob("*.h5"))
+    assert "bp-seed1.h5" in names
+    assert all(name.replace("-seed1.h5", "").replace("-", "").isalnum() for name in names)
+
+
+def test_it_is_reported_and_audited_under_its_labels(lab, finished, monkeypatch, capsys):
+    monkeypatch.chdir(lab)
+    page = (finished / "report.html").read_text()
+    assert "Oja's rule" in page
+    assert "Oja (1982)" in page
+    assert "early" in (finished / "figures" / "figure_1_trajectories.svg").read_text() or page
+    for asked in ("--report", "--audit"):
+        assert training_dynamics.main([asked, "run"]) == 0
+    assert "Oja" in capsys.readouterr().out or page
+
+
+def test_a_file_that_changed_is_refused_with_its_name(lab, finished, monkeypatch, capsys):
+    monkeypatch.chdir(lab)
+    mine = lab / "mine.py"
+    before = mine.read_text()
+    try:
+        mine.write_text(before.replace("1e-6", "2e-6"))
+        for asked in (
+            [*SMALL, "--rules", *RULES, *OWN, "--epochs", "2", "--workers", "1", "--out", "run"],
+            ["--report", "run"],
+        ):
+            assert training_dynamics.main(asked) == 2
+            told = capsys.readouterr().err
+            assert f"{mine} (SHA-256" in told
+            assert "has changed since this run was begun" in told
+        mine.unlink()
+        assert training_dynamics.main(["--report", "run"]) == 2
+        assert f"{mine} cannot be read" in capsys.readouterr().err
+    finally:
+        mine.write_text(before)
+
+
+def test_the_same_from_python(lab, finished, monkeypatch, tmp_path):
+    """Functions and objects of a module of one's own; equal to the command line to the bit."""
+    monkeypatch.chdir(lab)
+    monkeypatch.syspath_prepend(str(lab))
+    import mine
+
+    run = compare(
+        rules=[variant("./mine.py:oja"), variant("stdp", encoder=mine.Early(3), label="early")],
+        training="demo", stimuli=lab / "pictures", brain=lab / "it.csv", n_train=64, n_test=32,
+        batch_size=32, seeds=[1], epochs=2, checkpoints=[0, 2], evaluation_px=[32],
+        normalisation=["running"], readouts=["gap"], n_calibration=64, out=tmp_path / "run",
+    )  # fmt: skip
+    there = pd.read_csv(finished / "results.csv")
+    for table in (run.results, there):
+        assert len(table)
+    ours = run.results[run.results["rule"].str.endswith("mine.py:oja")]
+    theirs = there[there["rule"].str.endswith("mine.py:oja") & there["epoch"].isin([0, 2])]
+    pd.testing.assert_series_equal(
+        ours["rho"].reset_index(drop=True), theirs["rho"].reset_index(drop=True), check_exact=True
+    )
+    assert run.results["rule"].unique()[1].startswith("stdp(encoder=mine:Early(last=3)")
+
+
+def test_what_cannot_be_found_again_is_refused_before_any_work(tmp_path):
+    with pytest.raises(ValueError, match="is defined inside a function"):
+        compare(rules=[lambda start: None], out=tmp_path / "run")
+    with pytest.raises(ValueError, match="cannot be found again by other processes"):
+        compare(training=object(), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def r(start): return 3", "gave 3: the builder of a rule takes a SharedStart"),
+        ("def r(start): return 1 / 0", r"cannot be built \(ZeroDivisionError"),
+        ("r = 3", "it has to be a class, function or object"),
+        ("import nowhere", r"cannot be run \(ModuleNotFoundError"),
+        ("", r"has no object 'r'"),
+    ],
+)
+def test_a_rule_that_cannot_be_built_is_refused_before_any_work(
+    tmp_path, monkeypatch, body, message
+):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(body)
+    with pytest.raises(ValueError, match=message):
+        compare(rules=["./mine.py:r"], out="run", n_train=32, n_test=32)
+    assert not Path("run").exists()
+
+
+def test_objects_are_settings_too():
+    settings = Comparison(rules=("stdp",), timing=AllPairs(1.0, 1.05, 10.0,
+                          coincidence="potentiate"), encoder="poisson(max_rate_hz=50)")  # fmt: skip
+    assert settings.timing == "all-pairs(tau_plus_ms=10)"
+    assert settings.encoder == "poisson(max_rate_hz=50)"
+    rules = Comparison(rules=("bp", variant("stdp", timing=Triplet()))).rules
+    assert rules[1].startswith("stdp(timing=triplet(a3_plus=")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rules": ("stdp", "stdp(label=b)")}, "stdp and stdp.label=b. are one rule"),
+        ({"rules": ("bp", "stdp(label=BP)")}, "have one label"),
+        ({"rules": ("stdp(timing=triplet)",), "timing": "clopath"},
+         "timing clopath would have no effect: .* names one of their own"),
+        ({"rules": ("bp", "stdp(timing=triplet)"), "profile": "published"}, "take no settings"),
+        ({"rules": ("stdp(timing=tripelt)",)}, "did you mean 'triplet'"),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_go_together(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Comparison(**settings)
