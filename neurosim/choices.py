@@ -119,6 +119,10 @@ class Choices(Mapping[str, T], Generic[T]):
             f"unknown {self.kind} {shown(name)}{hint}: the known ones are {', '.join(self)}"
         )
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """The entry, or ``default`` where there is none."""
+        return self[name] if name in self else default  # noqa: SIM401
+
     def add(self, name: str, entry: T) -> T:
         """Register an entry of one's own, in place of an earlier one of one's own; returns it.
 
