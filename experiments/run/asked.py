@@ -98,8 +98,8 @@ class AskedFolder:
                 yield
         except InUseError:
             raise InUseError(
-                f"another process is running {self.path}: follow it with --watch {self.path}, or "
-                "give another --out"
+                f"another process is running {self.path}: follow it with neurosim watch "
+                f"{self.path}, or give another --out"
             ) from None
 
     def holds(self, stem: str, tell: Callable[[str], None]) -> bool:

@@ -58,7 +58,7 @@ def test_one_process_holds_it(folder):
     with folder.held():
         assert other.is_running
         with (
-            pytest.raises(InUseError, match=r"another process is running .* --watch"),
+            pytest.raises(InUseError, match=r"another process is running .* neurosim watch"),
             other.held(),
         ):
             pass

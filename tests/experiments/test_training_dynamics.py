@@ -317,7 +317,7 @@ def test_two_processes_do_not_run_one_folder(finished, capsys):
     with RunFolder(finished).held():
         assert run(finished) == 2
     message = capsys.readouterr().err
-    assert f"another process is running {finished}: follow it with --watch" in message
+    assert f"another process is running {finished}: follow it with neurosim watch" in message
     assert run(finished) == 0
 
 
