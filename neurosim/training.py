@@ -326,8 +326,12 @@ def movement(initial: Tensor, current: Tensor) -> Movement:
     """Displacement and direction change of one weight, in float64."""
     before, after = in_float64(initial).flatten(), in_float64(current).flatten()
     length = before.norm() * after.norm()
-    cosine_similarity = float(before.dot(after) / length) if length > 0 else math.nan
-    return Movement(float((after - before).norm() / before.norm()), max(0.0, 1 - cosine_similarity))
+    moved = float((after - before).norm())
+    # From zero no distance has a scale: any is infinitely far, none is none.
+    displacement = float(moved / before.norm()) if moved else 0.0
+    if not length > 0:  # zero has no direction
+        return Movement(displacement, math.nan if moved else 0.0)
+    return Movement(displacement, max(0.0, 1 - float(before.dot(after) / length)))
 
 
 def initial_weights(net: NetworkLike) -> dict[str, Tensor]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from neurosim.experiments.audit.geometry import Measured, nearly_one, same_layers
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Audited, Finding
 
 Key = tuple[str, int, int, bool]
 _SEEDS, _START = "Different seeds", "Trained and epoch 0"
 _PASSES, _RULES = "Trained and statistics-only", "Different rules"
-#: Largest difference of two RDMs that are one: what a cast to float32 leaves of a distance.
-_SAME_RDM = 1e-5
+_CHOICES = "Different px, normalisation or readout"
 #: The same of two scores of one network: they are sums in one order.
 _SAME_SCORE = 1e-12
 
@@ -27,12 +27,19 @@ def copies(audited: Audited) -> Finding:
     n_compared = 0
     for a, b in combinations(held, 2):
         what = _claim(a, b)
-        if not what:
+        if not what or (what != _SEEDS and {a[0], b[0]} <= audited.frozen):
             continue
         n_compared += 1
-        layers = tuple(same_layers(held[a], held[b]))
+        layers = tuple(_same(held[a], held[b], near=what == _SEEDS))
         if audited.headline.layer in layers or (layers and what == _SEEDS):
             found.setdefault((what, layers), []).append(f"{_name(a)} = {_name(b)}")
+    for one, other in combinations(audited.measured, 2):
+        if one.key == other.key and one.choice != other.choice:
+            n_compared += 1
+            layers = tuple(same_layers(one, other))
+            if len(layers) == len(one.layers):
+                pair = f"{_name(one.key)} at {_said(one)} = at {_said(other)}"
+                found.setdefault((_CHOICES, layers), []).append(pair)
     values = [
         {"claim": what, "layers": list(layers), "pairs": pairs}
         for (what, layers), pairs in found.items()
@@ -46,6 +53,8 @@ def copies(audited: Audited) -> Finding:
         return Finding("copies", question, UNKNOWN, answer, values)
     if not found:
         answer = f"No copies: {len(held)} sets, {n_compared} pairs compared, all different."
+        if audited.frozen:
+            answer += f" {', '.join(sorted(audited.frozen))}: not trained, and so like epoch 0."
         return Finding("copies", question, PASS, answer, values)
     bad = any(audited.headline.layer in layers for _, layers in found)
     lines = [
@@ -73,7 +82,7 @@ def empty_controls(audited: Audited) -> set[str]:
         a[0]
         for a, b in combinations(held, 2)
         if a[:2] == b[:2] and {a, b} & {(*a[:2], 0, False)} and a[3] != b[3]
-        if not {a, b} <= without and audited.headline.layer in same_layers(held[a], held[b])
+        if not {a, b} <= without and audited.headline.layer in _same(held[a], held[b])
     }
 
 
@@ -96,34 +105,44 @@ def _name(key: Key) -> str:
     return f"{rule} seed {seed} epoch {epoch}" + " statistics-only" * statistics_only
 
 
-def same_layers(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
-    """Layers that are the same in both; a layer in which nothing is defined is none."""
-    for layer, (row, tolerance) in a.items():
-        other = b.get(layer)
-        if other is None or len(other[0]) != len(row):
-            continue
-        gap = np.abs(row - other[0])
-        if np.isfinite(gap).any() and not (gap[np.isfinite(gap)] > tolerance).any():
-            yield layer
+def _said(measured: Measured) -> str:
+    px, normalisation, readout = measured.choice
+    return f"{px} px, {normalisation}, {readout}"
 
 
-def _held(audited: Audited) -> dict[Key, dict[str, tuple[Any, float]]]:
-    """Of the starts and ends: key -> layer -> what stands for its activations, and the tolerance.
+Held = Measured | Mapping[str, Any]
 
-    That is the RDM where activations were given, else every score of the table.
+
+def _same(a: Held, b: Held, *, near: bool = False) -> list[str]:
+    """Layers that are the same in both, of activations by their RDMs, else by every score.
+
+    near: copies that were altered (noise, rotated units) count too.
     """
+    if isinstance(a, Measured) and isinstance(b, Measured):
+        return same_layers(a, b) or (nearly_one(a, b) if near else [])
+    assert isinstance(a, Mapping)
+    assert isinstance(b, Mapping)
+    out = []
+    for layer, scores in a.items():
+        other = b.get(layer)
+        if other is not None and len(other) == len(scores):
+            gap = np.abs(scores - other)
+            if np.isfinite(gap).any() and not (gap[np.isfinite(gap)] > _SAME_SCORE).any():
+                out.append(layer)
+    return out
+
+
+def _held(audited: Audited) -> dict[Key, Held]:
+    """Of the starts and ends: key -> what was measured of its activations, else layer -> every
+    score of the table."""
     if audited.measured:
-        return {
-            m.key: {n: (row, _SAME_RDM) for n, row in zip(m.layers, m.sketch, strict=True)}
-            for m in audited.seen
-            if m.key[2] in (0, audited.ends.get(m.key[0]))
-        }
+        return {m.key: m for m in audited.seen if m.key[2] in (0, audited.ends.get(m.key[0]))}
     headline = audited.headline
     rows = headline.models.assign(statistics_only=headline.models["statistics_only"].astype(bool))
     rows = rows[rows["epoch"].isin([0]) | (rows["epoch"] == rows["rule"].map(audited.ends))]
-    held: dict[Key, dict[str, tuple[Any, float]]] = {}
+    held: dict[Key, dict[str, Any]] = {}
     by = ["rule", "seed", "epoch", "statistics_only", "layer"]
     for (rule, seed, epoch, flag, layer), of_set in rows.groupby(by, sort=False):
         scores = of_set.sort_values(["roi", "convention", "readout"])["rho"].to_numpy(float)
-        held.setdefault((rule, int(seed), int(epoch), bool(flag)), {})[layer] = scores, _SAME_SCORE
-    return held
+        held.setdefault((rule, int(seed), int(epoch), bool(flag)), {})[layer] = scores
+    return dict(held)

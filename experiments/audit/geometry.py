@@ -29,6 +29,17 @@ _MOST_SHIFT = 60
 _ORDER_REFERENCES = ("mean-rgb", "pixels", "gabor")
 #: One order must fit better than the given one by this much to be called the right one.
 _BETTER = 0.05
+#: Two stimuli can be seen to be exchanged where a layer follows the images at least this well, and
+#: their exchange adds this much to the correlation, times the number of stimuli. Of honest networks
+#: on the demo the best of all exchanges adds .4 to .6; two exchanged stimuli 2.4 to 6 (unless the
+#: images are alike: .8).
+_FITS_WELL, _EXCHANGED = 0.5, 1.2
+#: 1 - Spearman of two RDMs below which they are of one network. Of ten rules and zero points on
+#: brain92 (32 to 512 units, four seeds) the nearest two seeds lie .013 apart in any layer; noise of
+#: 1 % of the layer's root mean square puts a copy .0014 apart at most, a rotation 1e-6 (Euclidean).
+_ONE_NETWORK = 0.004
+#: Largest difference of two RDMs that are one: what a cast to float32 leaves of a distance.
+_SAME_RDM = 1e-5
 
 
 @dataclass(frozen=True)
@@ -37,10 +48,14 @@ class Measured:
 
     name: the file. key: (rule, seed, epoch, statistics_only); choice: px, normalisation, readout.
     layers: names, in order. sketch: (n_layers, n_pairs) dissimilarities; NaN where undefined.
+    ranks: (2, n_layers, n_pairs) unit ranks of the correlation and of the Euclidean distances; the
+        latter are blind to any rotation of the units.
     by_brain: (n_layers, n_rois, 1 + N_SHUFFLES) mean score over subjects: in order, and shuffled.
     given_references: (n_layers, n_rois) the same less what all low-level references predict.
     order: the order that fits the images best, in words; "" the given one; None: none does.
     order_rho: its best correlation, and the largest of the shuffled ones.
+    swapped: two stimuli whose exchange makes the activity fit the images better; () none.
+    displacement: how far the layer that went furthest went since epoch 0; None: not told.
     order_told: the file names its stimuli. same: pairs of stimuli whose images differ and whose
         activity is the same in every layer.
     """
@@ -50,11 +65,14 @@ class Measured:
     choice: tuple[int, str, str]
     layers: tuple[str, ...]
     sketch: Array
+    ranks: Array
     by_brain: Array
     given_references: Array
     order: str | None
     order_rho: tuple[float, float]
+    swapped: tuple[str, ...]
     order_told: bool
+    displacement: float | None = None
     same: tuple[tuple[str, str], ...] = ()
 
 
@@ -64,6 +82,7 @@ class Yardstick:
     def __init__(self, brain: BrainRDMs, references: Mapping[str, RDM]) -> None:
         n = brain.n_stimuli
         self.shown = np.unique(np.linspace(0, n - 1, min(n, N_STIMULI)).round().astype(int))
+        self._names = brain.stimuli
         self._pairs = np.triu_indices(len(self.shown), 1)
         shifts = [s for s in range(1, n) if min(s, n - s) <= _MOST_SHIFT]
         self._moved = [f"shifted by {s if s <= n - s else s - n}" for s in shifts] + ["reversed"]
@@ -98,23 +117,53 @@ class Yardstick:
         # What is left of a row that the references predict wholly is rounding.
         return np.where(size > 1e-3, left / np.maximum(size, 1e-3), np.nan).astype(np.float32)
 
-    def measure(self, rdms: Mapping[str, RDM], **labels: Any) -> Measured:
-        """What the RDMs of one file's layers say; ``labels``: the other fields of ``Measured``."""
+    def measure(
+        self, rdms: Mapping[str, RDM], distances: Mapping[str, RDM], **labels: Any
+    ) -> Measured:
+        """What the RDMs of one file's layers say.
+
+        Args:
+            rdms, distances: layer -> RDM by correlation, and by Euclidean distance.
+            labels: the other fields of ``Measured``.
+        """
         first, second = self._pairs
-        sketch = np.stack(
-            [rdm.square()[self.shown[first], self.shown[second]] for rdm in rdms.values()]
+        sketch, apart = (
+            np.stack([r.square()[self.shown[first], self.shown[second]] for r in some.values()])
+            for some in (rdms, distances)
         )
-        rows = np.stack([_unit(_ranks(row)) for row in sketch])
+        rows, others = (np.stack([_unit(_ranks(row)) for row in each]) for each in (sketch, apart))
         order, rho = self._order(rows)
         return Measured(
             layers=tuple(rdms),
             sketch=sketch.astype(np.float32),
+            ranks=np.stack([rows, others]),
+            swapped=self._swapped(rows),
             by_brain=np.einsum("lp,rop->lro", rows, self._brain),
             given_references=self._residual(rows) @ np.nan_to_num(self._left).T,
             order=order,
             order_rho=rho,
             **labels,
         )
+
+    def _swapped(self, rows: Array) -> tuple[str, ...]:
+        """The two stimuli whose exchange fits the images best, if that is more than chance.
+
+        To exchange rows i and j of an RDM L changes its product with a reference R by
+        ``(LR + LR')_ij - (LR)_ii - (LR)_jj + 2 L_ij R_ij``. Asked where layer and reference fit
+        best, and well: elsewhere similar images change places without loss.
+        """
+        fits = np.einsum("lp,rp->lr", rows, self._references[:, 0])
+        layer, reference = np.unravel_index(int(fits.argmax()), fits.shape)
+        if fits[layer, reference] < _FITS_WELL:
+            return ()
+        own, images = to_square(rows[layer]), to_square(self._references[reference, 0])
+        product = own @ images
+        kept = np.diag(product)
+        gain = product + product.T - kept - kept[:, None] + 2 * own * images
+        i, j = np.unravel_index(int(gain.argmax()), gain.shape)
+        if len(own) * gain[i, j] < _EXCHANGED:
+            return ()
+        return self._names[self.shown[i]], self._names[self.shown[j]]
 
     def _order(self, rows: Array) -> tuple[str | None, tuple[float, float]]:
         """The order that the images fit, by the best layer and reference of each order."""
@@ -124,6 +173,33 @@ class Yardstick:
         if moved[best] > max(most, given[0]) + _BETTER:
             return self._moved[best], (float(moved[best]), most)
         return "" if given[0] > most else None, (float(given[0]), most)
+
+
+def same_layers(a: Measured, b: Measured) -> list[str]:
+    """Layers whose RDMs are equal but for rounding; one in which nothing is defined is none."""
+    found = []
+    for layer, row in zip(a.layers, a.sketch, strict=True):
+        if layer in b.layers:
+            gap = np.abs(row - b.sketch[b.layers.index(layer)])
+            known = gap[np.isfinite(gap)]
+            if known.size and not (known > _SAME_RDM).any():
+                found.append(layer)
+    return found
+
+
+def nearly_one(a: Measured, b: Measured) -> list[str]:
+    """Layers of both, if in each of them two RDMs are as near as noise on one network leaves them.
+
+    A copy is one throughout: a single layer may be near by its width (a wide random layer has
+    nearly the RDM of its input), all of them are not.
+    """
+    both = [layer for layer in a.layers if layer in b.layers]
+    for layer in both:
+        i, j = a.layers.index(layer), b.layers.index(layer)
+        near = np.einsum("kp,kp->k", a.ranks[:, i], b.ranks[:, j]).max()
+        if near < 1 - _ONE_NETWORK and a.ranks[:, i].any():
+            return []
+    return [layer for layer in both if a.ranks[:, a.layers.index(layer)].any()]
 
 
 def _ranks(row: NDArray[Any]) -> NDArray[np.float64]:

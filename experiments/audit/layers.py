@@ -49,6 +49,11 @@ def movement(audited: Audited) -> Finding:
                 {"rule": rule, "layer": layer, **_mean(known), "n_seeds": len(known),
                  "not_trained": not unmoved.empty}
             )  # fmt: skip
+            if np.isinf(known["displacement"]).any():
+                lines.append(
+                    f"{rule}: weights of {layer} start at zero: they moved, but how far has no "
+                    "scale."
+                )
             if (known["direction_change"] > _FORGOTTEN).any():
                 verdict = worst(verdict, WARNING)
                 lost.append(str(layer))

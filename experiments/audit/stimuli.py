@@ -61,6 +61,12 @@ def _of(seen: Measured) -> tuple[str, str]:
             f"{seen.name}: {a} and {b} have the same activity in every layer{others}, though their "
             "images differ: a stimulus may have been shown in place of another."
         )
+    if seen.swapped and not seen.order:
+        a, b = seen.swapped
+        return WARNING, (
+            f"{seen.name}: its activity fits the images clearly better with {a} and {b} exchanged: "
+            "one may have been shown in place of the other."
+        )
     if seen.order:
         told = "although its stimuli are named so" if seen.order_told else _NAME_THEM
         return FAIL, (

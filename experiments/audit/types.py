@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from neurosim.experiments.audit.geometry import Measured
+from neurosim.experiments.audit.geometry import Measured, same_layers
 from neurosim.experiments.results.choice import REFERENCE, Headline
 from neurosim.experiments.results.table import ANY_POLICY, decompose
 
@@ -91,7 +91,24 @@ class Audited:
     @cached_property
     def rules(self) -> list[str]:
         """Rules that learn something, or that the table says nothing of; in the table's order."""
-        return [rule for rule in self.models["rule"].unique() if rule != "untrained"]
+        controls = {"untrained", *self.frozen}
+        return [rule for rule in self.models["rule"].unique() if rule not in controls]
+
+    @cached_property
+    def frozen(self) -> frozenset[str]:
+        """Rules that are controls which are not trained: in every seed no weight moved, and the
+        activations are those of epoch 0 or of the statistics-only passes, as they have to be."""
+        by_key = {m.key: m for m in self.seen}
+        found = {}
+        for (rule, seed, epoch, passes), end in by_key.items():
+            if passes or epoch != self.ends.get(rule) or not epoch:
+                continue
+            zeros = [by_key.get((rule, seed, 0, False)), by_key.get((rule, seed, epoch, True))]
+            stays = end.displacement == 0 and any(
+                len(same_layers(end, zero)) == len(end.layers) for zero in zeros if zero
+            )
+            found[rule] = found.get(rule, True) and stays
+        return frozenset(rule for rule, stays in found.items() if stays)
 
     @cached_property
     def models(self) -> pd.DataFrame:
