@@ -110,12 +110,10 @@ class SpikingNetwork(nn.Module):
 
         Raises:
             ValueError: no image, or values that are not finite.
-            TypeError: images of another dtype than the weights.
+            TypeError: images of another dtype or device than the weights.
         """
         require_images(x)
-        if x.is_floating_point() and x.dtype != self.layers[0].weight.dtype:
-            dtype = self.layers[0].weight.dtype
-            raise TypeError(f"images are {x.dtype}, the network {dtype}: give images.to({dtype})")
+        x = plain("images", x, self.layers[0].weight)
         return x.split(max(1, self._PIXELS // (x.shape[-1] * x.shape[-2])))
 
     @torch.no_grad()

@@ -120,7 +120,7 @@ def test_a_refused_load_leaves_every_tensor(rule):
 
 def test_a_weight_that_is_no_number_is_refused_and_other_precision_too():
     net = deepcopy(built("stdp")).parts[0].net
-    with pytest.raises(TypeError, match=r"images are torch.float64, the network torch.float32"):
+    with pytest.raises(TypeError, match=r"images must be torch.float32 .* got torch.float64"):
         net.represent(images().double())
     net.layers[1].weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(ValueError, match="layer Conv2: the weight holds values that"):
