@@ -314,8 +314,8 @@ def _log(outcomes: list[Outcome], target: Tensor) -> BatchLog:
 class Movement:
     """How far a weight went.
 
-    displacement: ``|W - W0| / |W0|`` (Frobenius). Weight decay alone raises it.
-    direction_change: ``1 - cos(W, W0)``, blind to a mere change of length.
+    displacement: ``|W - W0| / |W0|`` (Frobenius); infinite from zero. Weight decay alone raises it.
+    direction_change: ``1 - cos(W, W0)``, blind to a mere change of length; NaN from or to zero.
     """
 
     displacement: float

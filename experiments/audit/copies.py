@@ -14,7 +14,7 @@ from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Audit
 Key = tuple[str, int, int, bool]
 _SEEDS, _START = "Different seeds", "Trained and epoch 0"
 _PASSES, _RULES = "Trained and statistics-only", "Different rules"
-_CHOICES = "Different px, normalisation or readout"
+_SIZES = "Different px"
 #: The same of two scores of one network: they are sums in one order.
 _SAME_SCORE = 1e-12
 
@@ -34,12 +34,13 @@ def copies(audited: Audited) -> Finding:
         if audited.headline.layer in layers or (layers and what == _SEEDS):
             found.setdefault((what, layers), []).append(f"{_name(a)} = {_name(b)}")
     for one, other in combinations(audited.measured, 2):
-        if one.key == other.key and one.choice != other.choice:
+        (px, *how), (other_px, *other_how) = one.choice, other.choice
+        if one.key == other.key and px != other_px and how == other_how:
             n_compared += 1
             layers = tuple(same_layers(one, other))
             if len(layers) == len(one.layers):
                 pair = f"{_name(one.key)} at {_said(one)} = at {_said(other)}"
-                found.setdefault((_CHOICES, layers), []).append(pair)
+                found.setdefault((_SIZES, layers), []).append(pair)
     values = [
         {"claim": what, "layers": list(layers), "pairs": pairs}
         for (what, layers), pairs in found.items()
@@ -106,8 +107,7 @@ def _name(key: Key) -> str:
 
 
 def _said(measured: Measured) -> str:
-    px, normalisation, readout = measured.choice
-    return f"{px} px, {normalisation}, {readout}"
+    return f"{measured.choice[0]} px"
 
 
 Held = Measured | Mapping[str, Any]

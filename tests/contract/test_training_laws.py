@@ -19,6 +19,7 @@ from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
 from neurosim.training import (
     SCHEDULES,
+    Movement,
     Optimiser,
     Part,
     Trainer,
@@ -130,6 +131,17 @@ def test_displacement_is_in_units_of_where_the_weight_began():
     assert found.direction_change == pytest.approx(1 - cos, rel=1e-12)
     assert movement(start, 3 * start).displacement == pytest.approx(2.0)
     assert movement(start, 3 * start).direction_change == pytest.approx(0, abs=1e-15)
+
+
+def test_movement_from_zero_has_no_scale_and_no_movement_is_none():
+    """0 / 0 was NaN: a frozen zero weight looked as if nothing were known of it."""
+    zero, one = torch.zeros(2, 3), torch.ones(2, 3)
+    assert movement(zero, zero) == Movement(0.0, 0.0)
+    assert movement(zero, one).displacement == math.inf
+    assert math.isnan(movement(zero, one).direction_change)
+    assert movement(one, zero).displacement == 1.0
+    assert math.isnan(movement(one, zero).direction_change)
+    assert movement(one, one).displacement == 0.0
 
 
 def test_initial_weights_are_copies():
