@@ -254,7 +254,7 @@ def test_noise_is_called_more_than_chance_as_often_as_the_audit_says(demo):
     for _ in range(200):
         noise = {f"n{k}": compute_rdm(draw.normal(size=(60, 20))) for k in range(5)}
         found = yardstick.measure(
-            noise, name="", key=("", 0, 0, False), choice=(0, "", ""), order_told=False
+            noise, noise, name="", key=("", 0, 0, False), choice=(0, "", ""), order_told=False
         )
         highest = found.by_brain.max(axis=(0, 1))
         p.append((highest >= highest[0]).mean())
