@@ -99,7 +99,7 @@ class Audited:
         """Rules that are controls which are not trained: in every seed no weight moved, and the
         activations are those of epoch 0 or of the statistics-only passes, as they have to be."""
         by_key = {m.key: m for m in self.seen}
-        found = {}
+        found: dict[str, bool] = {}
         for (rule, seed, epoch, passes), end in by_key.items():
             if passes or epoch != self.ends.get(rule) or not epoch:
                 continue
@@ -137,7 +137,7 @@ class Audited:
         """Rule -> its last checkpoint: the last that all of its seeds have, if they share one."""
         rows = self.headline.models
         rows = rows[~rows["statistics_only"].astype(bool)]
-        found = {}
+        found: dict[str, bool] = {}
         for rule, of_rule in rows.groupby("rule", sort=False):
             per_seed = [set(of_seed) for _, of_seed in of_rule.groupby("seed")["epoch"]]
             found[str(rule)] = int(max(set.intersection(*per_seed) or set.union(*per_seed)))
