@@ -137,7 +137,7 @@ class Audited:
         """Rule -> its last checkpoint: the last that all of its seeds have, if they share one."""
         rows = self.headline.models
         rows = rows[~rows["statistics_only"].astype(bool)]
-        found: dict[str, bool] = {}
+        found = {}
         for rule, of_rule in rows.groupby("rule", sort=False):
             per_seed = [set(of_seed) for _, of_seed in of_rule.groupby("seed")["epoch"]]
             found[str(rule)] = int(max(set.intersection(*per_seed) or set.union(*per_seed)))
