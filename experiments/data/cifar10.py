@@ -37,7 +37,6 @@ LAYOUT: Mapping[str, Field] = MappingProxyType(
         "class_names": Field("U", (N_CLASSES,)),
     }
 )
-ARRAYS = tuple(key for key in LAYOUT if key != "class_names")
 # parts of CIFAR-10 in the same layout, by the name of the set
 PARTS: Mapping[str, str] = MappingProxyType(
     {"cifar10-12k": "cifar10_12k.npz", "cifar10-mini": "cifar10_mini.npz"}
