@@ -197,6 +197,7 @@ def test_things_of_ones_own_need_no_registration(mine, monkeypatch):
 def test_sources_are_told_by_content(mine):
     ((place, digest),) = own.sources([f"{mine}:oja", f"{mine}:Silent"]).items()
     assert place == str(mine)
+    assert canonical(TIMINGS, f"'{mine}:fast'") == "all-pairs(tau_plus_ms=5)"
     mine.write_text(mine.read_text() + "\nfast = AllPairs(tau_plus_ms=6.0)\n")
     assert own.sources([f"{mine}:oja"]) != {place: digest}
     assert canonical(TIMINGS, f"'{mine}:fast'") == "all-pairs(tau_plus_ms=6)"

@@ -71,7 +71,7 @@ class Broken(AbstractEncoder):
     def _encode(self, x, n_ticks, dt_ms, generator):
         spikes = (x > 0.5).to(x.dtype).expand(n_ticks, *x.shape).clone()
         if self.fault == "batch":
-            spikes *= float(x.mean() > 0.5)
+            spikes[0] = (x > x[-1:]).to(x.dtype)
         elif self.fault == "value":
             spikes *= 2
         elif self.fault == "time":

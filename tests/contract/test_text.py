@@ -36,6 +36,11 @@ def test_what_is_read_is_what_was_written(call):
     assert written(parse(written(call))) == written(call)
 
 
+@pytest.mark.parametrize("word", ["true", "none", "10", "1e3", "-.5", "inf", "nan", "a b", "", "'"])
+def test_a_word_that_reads_as_something_else_is_quoted(word):
+    assert parse(written(Call("a", {"x": word}))).settings["x"] == word
+
+
 @given(st.floats(allow_nan=False) | st.integers())
 def test_equal_numbers_have_equal_text(number):
     """-0.0 too, which equals 0."""
