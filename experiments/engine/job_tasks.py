@@ -87,11 +87,13 @@ class JobTask(AbstractTask):
 
 
 def tasks_of(settings: Comparison, execution: Execution, folder: RunFolder) -> list[JobTask]:
-    """A task per job, those that take longest first, so that none is left alone at the end."""
+    """A task per job: finished ones, which take no time, first, so that the time left is right from
+    the start; then those that take longest, so that none is left alone at the end."""
     tasks = [
         JobTask(settings, rule, execution.device, seed=seed, folder=folder.path,
                 data_dir=execution.data_dir, deterministic=execution.deterministic)
         for rule in settings.rules
         for seed in settings.seeds
     ]  # fmt: skip
-    return sorted(tasks, key=lambda task: -task.epochs_left * task.cost)
+    left = {task.name: task.epochs_left for task in tasks}
+    return sorted(tasks, key=lambda task: (left[task.name] > 0, -left[task.name] * task.cost))
