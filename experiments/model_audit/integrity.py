@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit.evidence import Evidence
+from neurosim.experiments.results.words import number
 
 #: A layer in which more units than this share never differ between images is hardly one.
 _MOST_DEAD = 0.5
@@ -159,15 +160,15 @@ def stimuli(found: Evidence) -> Finding:
     values = [{"named": order.named, "rho": order.rho, "most_shuffled": order.shuffled,
                "better": order.better, "better_rho": order.better_rho}]  # fmt: skip
     measured = (
-        f"the brain data follow the pictures with Spearman {order.rho:.2f} in this order, where "
-        f"199 shuffled orders reach {order.shuffled:.2f}"
+        f"the brain data follow the pictures with Spearman {number(order.rho, 2)} in this order, "
+        f"where 199 shuffled orders reach {number(order.shuffled, 2)}"
     )
     if order.better:
         told = ", although both sides name their stimuli" if order.named else ""
         answer = (
             f"No: the brain data fit the pictures better {order.better} (Spearman "
-            f"{order.better_rho:.2f} instead of {order.rho:.2f}){told}. Put the images in the "
-            "order of the brain data."
+            f"{number(order.better_rho, 2)} instead of {number(order.rho, 2)}){told}. Put the images "
+            "in the order of the brain data."
         )
         return Finding("stimuli", question, FAIL, answer, values)
     if order.follows:
