@@ -167,8 +167,8 @@ def stimuli(found: Evidence) -> Finding:
         told = ", although both sides name their stimuli" if order.named else ""
         answer = (
             f"No: the brain data fit the pictures better {order.better} (Spearman "
-            f"{number(order.better_rho, 2)} instead of {number(order.rho, 2)}){told}. Put the images "
-            "in the order of the brain data."
+            f"{number(order.better_rho, 2)} instead of {number(order.rho, 2)}){told}. Put the "
+            "images in the order of the brain data."
         )
         return Finding("stimuli", question, FAIL, answer, values)
     if order.follows:
