@@ -65,7 +65,7 @@ def change(found: Evidence, roi: str, rng: np.random.Generator) -> Change | None
         return None
     unlike = list(dict.fromkeys(kinds))
     rdms = [found.of(*kind, best[kind][0]) for kind in unlike]
-    boot = scores.crossed(found.given.brain, roi, rdms, rng)
+    boot = scores.crossed(found.given.brain, roi, rdms, rng, found.n_samples)
     own, fresh, matched, random, early = (unlike.index(kind) for kind in kinds)
     observed = np.array([best[kind][1] for kind in unlike])
 

@@ -74,8 +74,11 @@ def check(model: nn.Module, shown: Shown, layers: Sequence[Layer]) -> Checks:
     before = fingerprint(quiet)
     with own_random_numbers(1):
         first = activity(quiet, images, layers)
+        # Other images in between: what a model keeps of them then shows.
+        activity(quiet, 0.5 * images.flip(0), layers)
+        between = fingerprint(quiet)
         again = activity(quiet, images, layers)
-    changed = _changed(before, fingerprint(quiet))
+    changed = tuple(sorted({*_changed(before, between), *_changed(before, fingerprint(quiet))}))
     # A model that keeps something of earlier images starts anew for the comparison of batches.
     few = min(_N_ALONE, n)
     apart: list[dict[str, Tensor]] = []
@@ -112,7 +115,7 @@ def _in_training(model: nn.Module) -> dict[str, int]:
         for m in model.modules()
         if m.training
     )
-    return dict(kinds)
+    return dict(sorted(kinds.items(), key=lambda each: each[0] == "other modules"))
 
 
 def _is_dropout(module: nn.Module) -> bool:

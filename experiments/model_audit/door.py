@@ -12,6 +12,7 @@ from neurosim.experiments.model_audit.evidence import examine
 from neurosim.experiments.model_audit.features import BATCH, MEMORY
 from neurosim.experiments.model_audit.inputs import Preprocessing, Shown, gather, images_of
 from neurosim.experiments.model_audit.result import ModelAudit
+from neurosim.models.interop.module_states import own_random_numbers
 
 
 def audit(
@@ -30,6 +31,7 @@ def audit(
     stimuli: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     n_permutations: int = 1000,
+    n_samples: int = 1000,
     batch: int = BATCH,
     memory: int = MEMORY,
     data_dir: Any = None,
@@ -60,6 +62,7 @@ def audit(
         training_images: some of the model's training images, in any form that ``images`` takes, for
             statistics of theirs.
         sizes: other sizes to show; None: 3/4 and 5/4 of the given one.
+        n_permutations, n_samples: relabellings of the stimuli; resamples of an interval.
         memory: bytes of activity that are held at once.
         progress: say on stderr what was done.
 
@@ -80,10 +83,12 @@ def audit(
     training = None
     if training_images is not None:
         training = Shown(images_of(training_images)[0], how)
-    found = examine(
-        model, given, shown,
-        layers=layers, readout=readout, seeds=tuple(drawn), training=training, sizes=sizes,
-        n_permutations=n_permutations, batch=batch, memory=memory,
-        tell=(lambda words: print(words, file=sys.stderr)) if progress else lambda words: None,
-    )  # fmt: skip
+    # The caller's random numbers stay where they are, even where the model draws some.
+    with own_random_numbers():
+        found = examine(
+            model, given, shown,
+            layers=layers, readout=readout, seeds=tuple(drawn), training=training, sizes=sizes,
+            n_permutations=n_permutations, n_samples=n_samples, batch=batch, memory=memory,
+            tell=(lambda words: print(words, file=sys.stderr)) if progress else lambda words: None,
+        )  # fmt: skip
     return ModelAudit.of(name or type(model).__name__, found)

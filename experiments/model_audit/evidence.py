@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -43,7 +44,7 @@ from neurosim.models.interop.module_states import (
     statistics_of,
     weighted,
 )
-from neurosim.rsa import reference_rdms
+from neurosim.rsa import UndefinedPatternWarning, reference_rdms
 
 Array = NDArray[np.float64]
 #: The whole batch of the stimuli takes about this many times its largest activity.
@@ -85,7 +86,7 @@ class Evidence:
     contents: tuple[int, ...] = ()
     size_refused: str = ""
     n_permutations: int = 1000
-    about: dict[str, object] = field(default_factory=dict)
+    n_samples: int = 1000
 
     @property
     def rois(self) -> tuple[str, ...]:
@@ -156,6 +157,7 @@ def examine(
     training: Shown | None = None,
     sizes: Sequence[int] | None = None,
     n_permutations: int = 1000,
+    n_samples: int = 1000,
     batch: int = BATCH,
     memory: int = MEMORY,
     tell: Callable[[str], None] = lambda words: None,
@@ -172,7 +174,9 @@ def examine(
     tell(f"{len(found)} layers: {', '.join(layer.name for layer in found)}")
     checks = check(model, shown, found)
     pictures = shown.pixels()
-    references = {n: r.dissimilarities for n, r in reference_rdms(pictures).items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedPatternWarning)  # an image of one colour
+        references = {n: r.dissimilarities for n, r in reference_rdms(pictures).items()}
     kinds = statistics_of(quiet, training is not None)
     look = _Looker(found, batch, memory)
     rdms: dict[tuple[State, int, int], dict[tuple[str, str], Array]] = {}
@@ -196,7 +200,7 @@ def examine(
         given, shown, found, tuple(seeds), readout, checks, facts,
         find_order(given, references, rdms[State(GIVEN, -1, kinds[0]), 0, 0], pictures),
         kinds, rdms, pd.DataFrame(), references, {}, {}, {},
-        drawn=drawn, n_batches=n_batches, n_permutations=n_permutations,
+        drawn=drawn, n_batches=n_batches, n_permutations=n_permutations, n_samples=n_samples,
     )  # fmt: skip
     _other_sizes(evidence, quiet, look, sizes, tell)
     if not any(key[1] == readout for key in rdms[State(GIVEN, -1, kinds[0]), 0, 0]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -274,6 +275,11 @@ def _of_roi(given: Any, n: int, roi: str) -> np.ndarray:
     if as_array is not None and as_array.ndim <= 2 and as_array.shape[-1] == len(upper[0]):
         return np.atleast_2d(as_array)
     if as_array is not None and as_array.ndim == 2:
+        if len(as_array) != n and _is_triangular(as_array.shape[1]):
+            raise ValueError(
+                f"there are {n} images and {n_stimuli_of(as_array.shape[1])} stimuli in the RDMs "
+                f"of {roi}: give one image per stimulus"
+            )
         as_array = as_array[None]
     for each in given if as_array is None else as_array:
         array = np.asarray(each, dtype=float)
@@ -292,6 +298,12 @@ def _of_roi(given: Any, n: int, roi: str) -> np.ndarray:
     return np.stack(subjects)
 
 
+def _is_triangular(n_pairs: int) -> bool:
+    """Whether so many pairs are those of some number of stimuli."""
+    root = math.isqrt(1 + 8 * n_pairs)
+    return root**2 == 1 + 8 * n_pairs
+
+
 def _read(path: Any) -> tuple[BrainRDMs, bool]:
     if Path(path).suffix in (".h5", ".hdf5", ".npz"):
         try:
@@ -301,7 +313,9 @@ def _read(path: Any) -> tuple[BrainRDMs, bool]:
     found = load_rdms(path)
     by_roi: dict[str, dict[str, np.ndarray]] = {}
     names = None
-    for name, rdm in found.items():
+    stem = f"{Path(str(path).partition('::')[0]).stem}/"
+    for whole, rdm in found.items():
+        name = whole.removeprefix(stem)
         subject, _, roi = name.rpartition("/")
         by_roi.setdefault(roi if subject else "brain", {})[subject or name] = rdm.dissimilarities
         names = names or rdm.stimuli

@@ -19,7 +19,8 @@ def mode(found: Evidence) -> Finding:
                "changed": list(checks.changed_as_given)}]  # fmt: skip
     if not checks.training:
         return Finding("mode", question, PASS, "Yes: no module is in training mode.", values)
-    kinds = ", ".join(f"{n} {kind}" for kind, n in checks.training.items())
+    telling = {k: n for k, n in checks.training.items() if k != "other modules"}
+    kinds = ", ".join(f"{n} {kind}" for kind, n in (telling or checks.training).items())
     if gap.is_rounding and not checks.changed_as_given:
         answer = (
             f"No ({kinds} in training mode), and it makes no difference: activity differs from "
@@ -49,7 +50,7 @@ def state(found: Evidence) -> Finding:
         return Finding("state", question, FAIL, answer, values)
     answer = (
         "No: in evaluation mode every parameter, buffer, tensor and number that its modules hold "
-        "was the same to the bit after images were shown twice."
+        "was the same to the bit after images were shown."
     )
     return Finding("state", question, PASS, answer, values)
 
@@ -62,7 +63,7 @@ def determinism(found: Evidence) -> Finding:
     values = [{"difference": gap.size, "layer": gap.layer}]
     if gap.is_rounding:
         answer = (
-            f"Yes: the same batch shown twice in evaluation mode differs by {gap.size:.1g} of a "
+            f"Yes: the same batch shown again, after other images, differs by {gap.size:.1g} of a "
             "layer's root mean square."
         )
         return Finding("determinism", question, PASS, answer, values)
@@ -87,6 +88,9 @@ def batch(found: Evidence) -> Finding:
     values = [{"alone": checks.alone.size, "company": checks.company.size, "layer": gap.layer}]
     if not checks.repeated.is_rounding:
         answer = "Not known: the model answers the same batch differently each time."
+        return Finding("batch", question, UNKNOWN, answer, values)
+    if any(facts.not_finite for facts in found.facts.values()):
+        answer = "Not known: not all values are finite, and those cannot be compared."
         return Finding("batch", question, UNKNOWN, answer, values)
     if gap.is_rounding:
         answer = (

@@ -141,9 +141,9 @@ def methods(found: Evidence) -> str:
         if len(found.kinds) > 1
         else "No module keeps normalisation statistics.",
         "Intervals (95 %) are Student's t with the crossed bootstrap over stimuli, seeds and "
-        "subjects (1000 resamples; doi:10.7554/eLife.82566) of the layers named, which were chosen "
-        "as the best of each state. Chance: the best of all layers with the stimuli relabelled "
-        f"({found.n_permutations} times). Noise bounds: leave-one-subject-out "
+        f"subjects ({found.n_samples} resamples; doi:10.7554/eLife.82566) of the layers named, "
+        "which were chosen as the best of each state. Chance: the best of all layers with the "
+        f"stimuli relabelled ({found.n_permutations} times). Noise bounds: leave-one-subject-out "
         "(doi:10.1371/journal.pcbi.1003553). The calibrated score is in sd of the random networks.",
         f"Brain data: {brain.source}." if brain.source else "",
     ]

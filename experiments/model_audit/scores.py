@@ -20,7 +20,6 @@ from neurosim.rsa import (
 from neurosim.rsa.inference.crossed import CrossedBootstrap
 
 Array = NDArray[np.float64]
-N_SAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,11 @@ def against(brain: BrainRDMs, roi: str, rdm: Array, references: Mapping[str, Arr
 
 
 def crossed(
-    brain: BrainRDMs, roi: str, models: Sequence[Sequence[Array]], rng: np.random.Generator
+    brain: BrainRDMs,
+    roi: str,
+    models: Sequence[Sequence[Array]],
+    rng: np.random.Generator,
+    n_samples: int,
 ) -> CrossedBootstrap | None:
     """Mean scores of models over seeds and subjects, with their spread over stimuli as well.
 
@@ -150,7 +153,7 @@ def crossed(
         return None
     over = ("stimuli", "seeds", "subjects") if n_seeds > 1 else ("stimuli", "subjects")
     return bootstrap_crossed(
-        rows, subjects, over=over, n_samples=N_SAMPLES, rng=rng, pair_mask=brain.pair_mask
+        rows, subjects, over=over, n_samples=n_samples, rng=rng, pair_mask=brain.pair_mask
     )
 
 

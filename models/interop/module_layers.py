@@ -134,7 +134,8 @@ def find_layers(
 
     Args:
         images: (n, ...) at least three images, as the model reads them; only three are shown.
-        wanted: names of modules, ``NAME:in`` for what a module reads, or globs (``blocks.*``);
+        wanted: names of modules, ``NAME:in`` for what a module reads, or globs (``blocks.*``,
+            part by part);
             None: the stem, one after each block, what feeds the head. A block is a module with
             weights inside that is no mere container; where there are none, a weighted layer with
             all that follows it up to the next one.
@@ -182,7 +183,7 @@ def _layer(name: str, of_two: tuple[int, ...] | None, of_three: Tensor) -> Layer
 def _matching(wanted: Sequence[str], found: dict[str, Layer], times: Counter[str]) -> list[str]:
     names: list[str] = []
     for pattern in wanted:
-        fits = [n for n in found if fnmatchcase(n, pattern)]
+        fits = [n for n in found if _fits(n, pattern)]
         if not pattern.endswith(_INPUT):
             fits = [n for n in fits if not n.endswith(_INPUT)]
         if not fits:
@@ -197,6 +198,12 @@ def _matching(wanted: Sequence[str], found: dict[str, Layer], times: Counter[str
         names += [n for n in fits if n not in names]
     order = {name: i for i, name in enumerate(found)}
     return sorted(names, key=order.__getitem__)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a name fits a glob, part by part: ``blocks.*`` are blocks, not what is in them."""
+    parts, wanted = name.split("."), pattern.split(".")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 def _some(names: dict[str, Layer]) -> str:
@@ -225,7 +232,7 @@ def _automatic(
     if blocks[-1]:
         pass
     elif isinstance(model.get_submodule(head), nn.Linear):
-        names += _feeding(head, calls, found)
+        names += _feeding(units, blocks, calls, found)
     else:
         names.append(OUTPUT)
     order = {name: i for i, name in enumerate(found)}
@@ -275,16 +282,21 @@ def _named(reader: str, calls: list[_Call], found: dict[str, Layer]) -> str:
     return makers[0] if makers else reader + _INPUT
 
 
-def _feeding(head: str, calls: list[_Call], found: dict[str, Layer]) -> list[str]:
-    """What feeds the head, and the maps or tokens it was pooled of."""
-    at = next(i for i, call in enumerate(calls) if call.name == head)
+def _feeding(
+    units: list[str], blocks: list[bool], calls: list[_Call], found: dict[str, Layer]
+) -> list[str]:
+    """What feeds the head, and the maps or tokens it was pooled of where no block answers them."""
+    at = next(i for i, call in enumerate(calls) if call.name == units[-1])
     read = calls[at].read
-    names = [_named(head, calls, found)]
-    for call in reversed(calls[:at]):
+    names = [_named(units[-1], calls, found)]
+    if len(units) < 2 or blocks[-2]:
+        return names
+    before = next(i for i, call in enumerate(calls) if call.name == units[-2])
+    for call in reversed(calls[before:at]):
         made = call.answered
         if made is None or read is None or made.numel() <= read.numel():
             continue
-        if call.name in found and call.name:
+        if call.name in found:
             return [call.name, *names]
         readers = [c.name + _INPUT for c in calls if c.read is made]
         return [n for n in readers[:1] if n in found] + names
