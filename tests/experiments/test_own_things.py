@@ -15,6 +15,7 @@ import pytest
 
 from neurosim.experiments import training_dynamics
 from neurosim.experiments.api import compare
+from neurosim.experiments.results.table import read_csv
 from neurosim.experiments.settings.config import Comparison
 from neurosim.models import variant
 from neurosim.spiking import AllPairs, Triplet
@@ -51,6 +52,7 @@ def finished(lab):
         if list((lab / "run" / "resume").glob("*.h5")):
             break
         time.sleep(0.2)
+    assert first.poll() is None, "it was killed in the middle"
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     assert list((lab / "run").glob("cells/*.h5"))
@@ -66,7 +68,7 @@ def test_it_runs_by_workers_is_killed_and_resumed(lab, finished):
     assert record["rules"] == [f"{lab}/mine.py:oja", early, "bp"]
     assert list(record["sources"]) == [f"{lab}/mine.py"]
     assert record["settings"]["stimuli"] == f"{lab}/pictures(brain={lab}/it.csv)"
-    table = pd.read_csv(finished / "results.csv")
+    table = read_csv(finished / "results.csv")
     assert list(table["rule"].unique()[:3]) == record["rules"]
     assert set(table["roi"]) == {"it"}
     moved = table[(table["rule"] == record["rules"][0]) & (table["epoch"] == 2)]
@@ -120,7 +122,7 @@ def test_the_same_from_python(lab, finished, monkeypatch, tmp_path):
         batch_size=32, seeds=[1], epochs=2, checkpoints=[0, 2], evaluation_px=[32],
         normalisation=["running"], readouts=["gap"], n_calibration=64, out=tmp_path / "run",
     )  # fmt: skip
-    there = pd.read_csv(finished / "results.csv")
+    there = read_csv(finished / "results.csv")
     ours = run.results[run.results["rule"].str.endswith("mine.py:oja")]
     theirs = there[there["rule"].str.endswith("mine.py:oja") & there["epoch"].isin([0, 2])]
     pd.testing.assert_series_equal(
