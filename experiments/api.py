@@ -24,8 +24,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from neurosim.choices import Choices, nearest, shown
-from neurosim.experiments.comparison import HEADLINE_LAYER, run
+from neurosim.experiments.comparison import run
 from neurosim.experiments.figures.all_figures import figures_of
+from neurosim.experiments.job.network import roles_of
 from neurosim.experiments.report.verdicts import verdicts
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.table import read_csv
@@ -40,11 +41,17 @@ from neurosim.experiments.system.threads import one_thread
 class Run:
     """A run folder with results.
 
-    path: the folder. layer: what figures and verdicts are about.
+    path: the folder. layer: what figures and verdicts are about; None: the headline of the network.
     """
 
     path: Path
-    layer: str = HEADLINE_LAYER
+    layer: str | None = None
+
+    @cached_property
+    def headline(self) -> Headline:
+        """The axes that figures and verdicts show."""
+        settings = StoredRun.read(self.path).settings
+        return Headline.of(self.results, layer=self.layer or roles_of(settings).headline)
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -59,7 +66,7 @@ class Run:
     @cached_property
     def verdicts(self) -> list[str]:
         """What the numbers say, in plain sentences."""
-        return [v.text for v in verdicts(Headline.of(self.results, layer=self.layer))]
+        return [v.text for v in verdicts(self.headline)]
 
     @property
     def report(self) -> Path:
@@ -73,7 +80,7 @@ class _Figures(Mapping[str, Figure]):
 
     def __getitem__(self, name: str) -> Figure:
         draw = Choices("figure", dict(self._known()))[name]
-        figure = draw(Headline.of(self._run.results, layer=self._run.layer))
+        figure = draw(self._run.headline)
         # A notebook shows what has this method; figures made without pyplot have none.
         figure._repr_png_ = lambda: _png(figure)  # type: ignore[attr-defined]
         return figure
@@ -175,7 +182,7 @@ def _as_text(setting: str, value: Any) -> Any:
     return [rule if isinstance(rule, str) else text_of("rules", rule, ()) for rule in several]
 
 
-def open_run(path: Path | str, *, layer: str = HEADLINE_LAYER) -> Run:
+def open_run(path: Path | str, *, layer: str | None = None) -> Run:
     """A run that has its results.
 
     Raises:

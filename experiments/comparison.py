@@ -12,6 +12,7 @@ from neurosim.experiments.data.types import TrainingImages
 from neurosim.experiments.engine.job_tasks import tasks_of
 from neurosim.experiments.engine.runners import runner_of
 from neurosim.experiments.job.job import build_learner
+from neurosim.experiments.job.network import roles_of
 from neurosim.experiments.progress.plan import Plan, measured_plan
 from neurosim.experiments.progress.run import finished
 from neurosim.experiments.report.files import AUDIT, write_results
@@ -25,8 +26,6 @@ from neurosim.experiments.settings.config import (
 )
 
 DEVICES = ("cpu", "cuda", "mps")
-#: The layer of the printed summary and the headline figure: the readout that keeps layout.
-HEADLINE_LAYER = "FC1"
 
 
 def run(settings: Comparison, execution: Execution, out: Path | str) -> str:
@@ -53,8 +52,8 @@ def run(settings: Comparison, execution: Execution, out: Path | str) -> str:
         tasks = tasks_of(settings, execution, folder)
         derived = finished(folder, tasks, runner, execution.workers)
         # Before the report, which shows it.
-        derived.make([AUDIT], lambda: audit_run(folder.path, execution.data_dir, HEADLINE_LAYER))
-        return write_results(folder, settings, stimuli, HEADLINE_LAYER, derived)
+        derived.make([AUDIT], lambda: audit_run(folder.path, execution.data_dir))
+        return write_results(folder, settings, stimuli, roles_of(settings).headline, derived)
 
 
 def plan(settings: Comparison, execution: Execution, out: Path | str) -> Plan:
@@ -92,7 +91,7 @@ def _check_images(settings: Comparison, images: TrainingImages) -> None:
 
 
 def _check_rules(settings: Comparison, folder: RunFolder, n_classes: int) -> None:
-    """Build once, before any work, what has settings or is a user's own.
+    """Build once, before any work, what has settings, is a user's own, or is on another network.
 
     Raises:
         ValueError: it cannot be built; the message says why.
@@ -100,12 +99,13 @@ def _check_rules(settings: Comparison, folder: RunFolder, n_classes: int) -> Non
     named = [name for name in SPIKING_SETTINGS if getattr(settings, name).endswith(")")]
     for rule in settings.rules:
         plain = rule in RULE_NAMES and not (named and rule in SPIKING_RULES)
+        plain = plain and settings.network == Comparison.network
         if plain or folder.cell(rule, settings.seeds[0]).is_file():
             continue
         try:
             build_learner(settings, rule, settings.seeds[0], n_classes)
         except ValueError as error:
-            raise ValueError(f"{rule}: {error}") from error
+            raise ValueError(f"{rule} on {settings.network}: {error}") from error
         except Exception as error:
             if rule in RULE_NAMES:
                 raise

@@ -30,7 +30,7 @@ def _command(argv: Sequence[str] | None) -> None:
     parser = Parser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help=_FOLDER_HELP)
     parser.add_argument("--out", type=Path, required=True, help="folder of the summary")
-    parser.add_argument("--layer", default="FC1", help="layer of the page; default: %(default)s")
+    parser.add_argument("--layer", help="layer of the page; by default that of the command's table")
     parser.add_argument("--px", type=int, help="size of the page; by default the largest")
     arguments = parser.parse_args(argv)
     require_folder(arguments.out)

@@ -159,24 +159,23 @@ def audit_words(path: Path, stimuli: str, execution: Execution) -> str:
     from neurosim.experiments.audit.activations import audit_activations, holds_activations
     from neurosim.experiments.audit.questions import in_words
     from neurosim.experiments.audit.run import audit_run
-    from neurosim.experiments.comparison import HEADLINE_LAYER
 
     if holds_activations(path):
         return in_words(audit_activations(path, stimuli, execution.data_dir))
-    return in_words(audit_run(path, execution.data_dir, HEADLINE_LAYER))
+    return in_words(audit_run(path, execution.data_dir))
 
 
 def report(path: Path, execution: Execution) -> None:
     """Write the report of a run that may still be in flight."""
-    from neurosim.experiments.comparison import HEADLINE_LAYER
     from neurosim.experiments.data.registry import load_stimuli
+    from neurosim.experiments.job.network import roles_of
     from neurosim.experiments.report.files import write_report
     from neurosim.experiments.run.stored import StoredRun
 
     found = StoredRun.read(path).require_checkpoint()
     stimuli = load_stimuli(found.settings.stimuli, execution.data_dir, download=execution.download)
     out = execution.out or path
-    write_report(found, stimuli, out, layer=HEADLINE_LAYER)
+    write_report(found, stimuli, out, layer=roles_of(found.settings).headline)
     print(f"{found.n_finished} of {len(found.jobs)} jobs finished; report: {out / 'report.html'}")
 
 

@@ -34,6 +34,7 @@ from neurosim.experiments.audit.types import (
     Check,
     Finding,
 )
+from neurosim.experiments.results.choice import last_layer
 from neurosim.experiments.results.published_things import is_things
 from neurosim.storage import write_text
 
@@ -74,7 +75,7 @@ def audit(
     table: pd.DataFrame,
     checks: Sequence[Check] = (),
     *,
-    layer: str = "FC1",
+    layer: str | None = None,
     stimuli: str = "",
     **known: Any,
 ) -> list[Finding]:
@@ -82,13 +83,15 @@ def audit(
 
     Args:
         checks: one per network whose scores these are.
-        layer: the layer that sentences about one layer speak of.
+        layer: the layer that sentences about one layer speak of; None: the last one of the table.
         stimuli: name of the stimulus set; THINGS has a question more.
         known: what else is known: see ``Audited``.
 
     Raises:
         ValueError: the table holds no rule, or not this layer.
     """
+    if layer is None:
+        layer = last_layer(table)
     audited = Audited.of(table, layer, checks=checks, stimuli=stimuli, **known)
     questions = QUESTIONS + (THINGS_QUESTIONS if is_things(stimuli) else ())
     return heard([question(audited) for question in questions])

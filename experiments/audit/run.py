@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,7 +12,8 @@ from neurosim.experiments.audit.questions import Check, Finding, audit, write_au
 from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
-from neurosim.experiments.job.evaluate import SCORED_LAYERS, reference_table
+from neurosim.experiments.job.evaluate import reference_table
+from neurosim.experiments.job.network import roles_of
 from neurosim.experiments.job.store import read_table
 from neurosim.experiments.results.table import merge
 from neurosim.experiments.run.stored import TRAINED, StoredRun
@@ -22,8 +23,9 @@ from neurosim.models.rules.learner import Learner
 _N_SHOWN = 12
 
 
-def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
-    """Audit what a run folder holds and write ``audit.json`` into it.
+def audit_run(path: Path, data_dir: Path | None) -> list[Finding]:
+    """Audit what a run folder holds and write ``audit.json`` into it; it speaks of the headline of
+    the network.
 
     The scores are those of its finished jobs, whether or not ``results.csv`` is there.
 
@@ -33,6 +35,7 @@ def audit_run(path: Path, data_dir: Path | None, layer: str) -> list[Finding]:
     """
     run = StoredRun.read(path).require_finished()
     settings = run.settings
+    layer = roles_of(settings).headline
     _, stimuli = data_of(settings.training, settings.stimuli, data_dir)
     table = merge(
         [read_table(job.path) for job in run.finished],
@@ -67,13 +70,16 @@ def check(learner: Learner, images: Tensor, name: str) -> Check:
     changed = tuple(k for k, t in learner.tensors().items() if not torch.equal(t, before[k]))
     learner.load({k: t.cpu().numpy() for k, t in before.items()})
     alone = learner.represent(images[:1])
-    return Check(name, changed, largest_difference(together, alone))
+    scored = learner.roles.scored
+    return Check(name, changed, largest_difference(together, alone, scored))
 
 
-def largest_difference(together: Mapping[str, Tensor], alone: Mapping[str, Tensor]) -> float:
+def largest_difference(
+    together: Mapping[str, Tensor], alone: Mapping[str, Tensor], layers: Sequence[str]
+) -> float:
     """Largest difference of the first stimuli's activity, as a share of a layer's RMS."""
     shares = []
-    for layer in SCORED_LAYERS:
+    for layer in layers:
         if layer in together and layer in alone:
             a, b = together[layer].double(), alone[layer].double()
             scale = float(a.square().mean().sqrt())

@@ -31,7 +31,9 @@ class GridOptions:
     n_calibration: int = option(256, "clean training images of the calibrated policies")
     resamples: int = option(500, "bootstrap resamples; 0 for no intervals")
     splits: int = option(10, "halvings for the held-out choice of a layer; 0 for none")
-    layer: str = option("FC1", "layer of the figure and the printed table")
+    layer: str | None = option(
+        None, "layer of the figure and the printed table; by default the headline of the network"
+    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from neurosim.choices import Choices
 from neurosim.experiments.controls.options import GridOptions, WorkOptions
 from neurosim.experiments.controls.result import Result
 from neurosim.experiments.controls.state_scores import Grid, Scores
@@ -19,7 +20,8 @@ from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.engine.runners import runner_of
 from neurosim.experiments.figures.style import KINDS, save
-from neurosim.experiments.job.evaluate import SCORED_LAYERS, reference_table
+from neurosim.experiments.job.evaluate import reference_table
+from neurosim.experiments.job.network import roles_of
 from neurosim.experiments.progress.run import finished
 from neurosim.experiments.results.table import write_csv
 from neurosim.experiments.run.stored import State, StoredRun
@@ -45,11 +47,9 @@ class Control:
         Raises:
             ValueError: a layer or an axis is unknown, the run was made with other data, ...
         """
-        if options.layer not in SCORED_LAYERS:
-            raise ValueError(
-                f"unknown layer {options.layer!r}: the known ones are {', '.join(SCORED_LAYERS)}"
-            )
         run = StoredRun.read(path).require_finished()
+        roles = roles_of(run.settings)
+        layer = Choices("layer", {n: n for n in roles.scored})[options.layer or roles.headline]
         if run.unfinished:
             print(f"not finished, left out: {', '.join(run.unfinished)}", file=sys.stderr)
         states = run.states(options.epochs or None)
@@ -76,7 +76,7 @@ class Control:
                         "seeds": list(dict.fromkeys(job.seed for job in run.finished)),
                     },
                     "grid": asdict(grid),
-                    "layer": options.layer,
+                    "layer": layer,
                     "data": dict(run.data),
                     "simulated": stimuli.simulated,
                 }
@@ -87,7 +87,7 @@ class Control:
             def write() -> tuple[str, list[str]]:
                 trees = {stem: scores_of(read_tree(folder.part(stem))) for stem in once}
                 scores = {state: trees[task.stem] for state, task in tasks.items()}
-                return self._write(run, scores, grid, stimuli, options.layer, folder.path)
+                return self._write(run, scores, grid, stimuli, layer, folder.path)
 
             text = derived.words(write)
         return f"{text}\ntables and figure: {folder.path}"

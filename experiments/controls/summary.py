@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from neurosim.experiments.controls.page import page
+from neurosim.experiments.results.choice import last_layer
 from neurosim.experiments.results.table import write_csv
 from neurosim.experiments.run.stored import WEIGHTS
 from neurosim.storage import whole_or_nothing, write_text
@@ -147,12 +148,14 @@ def rounded(table: pd.DataFrame) -> pd.DataFrame:
     return table.round(DIGITS).map(lambda v: v + 0.0 if isinstance(v, float) else v)
 
 
-def summarise(found: Found, out: Path, layer: str, px: int | None) -> list[Path]:
+def summarise(found: Found, out: Path, layer: str | None, px: int | None) -> list[Path]:
     """Write the summary of one folder; returns the files.
 
     Raises:
         ValueError: the folder's scores hold no such layer or px.
     """
+    if layer is None:
+        layer = str(found.asked.get("layer") or last_layer(found.scores))
     _check("layer", layer, found.scores["layer"].unique())
     sizes = sorted(found.scores["px"].dropna().astype(int).unique().tolist())
     px = sizes[-1] if px is None else px

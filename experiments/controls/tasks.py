@@ -23,6 +23,7 @@ from neurosim.experiments.engine.tasks import AbstractPart
 from neurosim.experiments.job.batches import first_batches, normalise
 from neurosim.experiments.job.evaluate import Evaluation, low_level_rdms
 from neurosim.experiments.job.events import Report
+from neurosim.experiments.job.network import network_of
 from neurosim.experiments.job.stimulus_content import shown
 from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.results.trees import table_of, tree_of
@@ -119,9 +120,10 @@ def key(run: StoredRun, state: State, grid: Grid) -> str:
         "seed": state.seed,
     }
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
+    output = network_of(run.settings).layers[-1].name
     for name, tensor in sorted(state.tensors().items()):
-        # The head is not scored, and feedback weights are not shown anything.
-        if name.split(".")[0] not in ("head", "feedback"):
+        # The output is not scored, and feedback weights are not shown anything.
+        if not name.startswith((f"{output}.", "feedback.")):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor).tobytes())
     return digest.hexdigest()[:32]

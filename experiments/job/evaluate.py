@@ -28,12 +28,10 @@ from neurosim.rsa import RDM, alignment_table, compute_rdm, reference_rdms
 from neurosim.targets import read_off
 
 __all__ = [
-    "NO_NORMALISATION", "PROJECTED_PIXELS", "SCORED_LAYERS", "ChangedStateError", "Evaluation",
+    "NO_NORMALISATION", "PROJECTED_PIXELS", "ChangedStateError", "Evaluation",
     "KnownStatistics", "low_level_rdms", "reference_table", "test_accuracy", "unchanged",
 ]  # fmt: skip
 
-#: The layers that are scored.
-SCORED_LAYERS = ("Conv1", "Conv2", "Conv3", "FC1")
 #: Normalisation column of learners without normalised layers, whatever the policy.
 NO_NORMALISATION = Learner.unreached_by_policies
 
@@ -133,7 +131,7 @@ class Evaluation:
         collected: dict[str, dict[str, list[Tensor]]] = {}
         for x in self.images[px].split(self.extraction.batch_size(px)):
             activity = learner.represent(x, statistics)
-            for layer in SCORED_LAYERS:
+            for layer in learner.roles.scored:
                 mapped = activity[layer].dim() == 4
                 for readout in self.readouts if mapped else (UNITS,):
                     kept = collected.setdefault(readout, {}).setdefault(layer, [])
@@ -144,7 +142,7 @@ class Evaluation:
         }
 
 
-#: The reference that FC1 must beat: see ``projected_pixels``.
+#: The reference that a dense readout must beat: see ``projected_pixels``.
 PROJECTED_PIXELS = "pixels-4x4-projected"
 
 
@@ -179,5 +177,5 @@ def test_accuracy(learner: Learner, images: Tensor, labels: Tensor) -> float:
     """Share of held-out images classified rightly, with the statistics of training."""
     n_correct = 0
     for x, y in zip(images.split(256), labels.split(256), strict=True):
-        n_correct += read_off(learner.represent(x)["head"], y)[1]
+        n_correct += read_off(learner.represent(x)[learner.output_layer], y)[1]
     return n_correct / len(labels)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
 from neurosim.experiments.job.batches import LABELS, epoch_batches, first_batches, normalise
-from neurosim.experiments.job.evaluate import SCORED_LAYERS, Evaluation, test_accuracy
+from neurosim.experiments.job.evaluate import Evaluation, test_accuracy
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.job.facts import moved_without_learning
 from neurosim.experiments.job.store import JobStore
@@ -181,6 +181,7 @@ def build_learner(
         seed,
         settings.training_px,
         n_classes,
+        architecture=settings.network,
         cell=settings.cell,
         encoder=settings.encoder,
         timing=settings.timing,
@@ -274,12 +275,13 @@ class Job:
         return log
 
     def _state_of_learning(self, log: EpochLog) -> dict[str, float]:
-        """Loss and accuracy of the epoch so far; displacement of the least moved conv layer."""
-        current = self.tracks[0].learner.tensors()
+        """Loss and accuracy of the epoch so far; displacement of the least moved scored layer of
+        the body."""
+        current, roles = self.tracks[0].learner.tensors(), self.tracks[0].learner.roles
         moved = [
             movement(self.initial[f"{layer}.weight"], current[f"{layer}.weight"]).displacement
-            for layer in SCORED_LAYERS
-            if layer.startswith("Conv")
+            for layer in roles.scored
+            if layer in roles.body
         ]
         row = log.row()
         return {
@@ -325,7 +327,7 @@ class Job:
     def _per_layer(self, learner: Learner, log: EpochLog) -> pd.DataFrame:
         current = learner.tensors()
         rows = {}
-        for layer in SCORED_LAYERS:
+        for layer in learner.roles.scored:
             moved = movement(self.initial[f"{layer}.weight"], current[f"{layer}.weight"])
             rows[layer] = {
                 "displacement": moved.displacement,

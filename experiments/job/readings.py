@@ -62,16 +62,19 @@ class AbstractLayerChoice(ABC):
 @final
 @dataclass(frozen=True)
 class OneLayer(AbstractLayerChoice):
-    """The same layer at every epoch."""
+    """The same layer at every epoch.
 
-    layer: str = "FC1"
+    layer: its name; None: the last one scored.
+    """
+
+    layer: str | None = None
 
     @property
     def says(self) -> str:
-        return f"{self.layer} at every epoch"
+        return f"{self.layer or 'the last layer'} at every epoch"
 
     def choose(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[rows["layer"] == self.layer]
+        return rows[rows["layer"] == (self.layer or rows["layer"].unique()[-1])]
 
 
 @final

@@ -12,8 +12,9 @@ from typing import ClassVar, final
 from neurosim.choices import Choices
 from neurosim.experiments.job.batches import AUGMENTATIONS, Augmentation, BlackBorder, FlipAndCrop
 from neurosim.experiments.job.extraction import Recorded
+from neurosim.experiments.job.network import roles_of
 from neurosim.experiments.job.profiles import Profile
-from neurosim.experiments.job.readings import AsInitialised, BestLayer
+from neurosim.experiments.job.readings import AsInitialised, BestLayer, OneLayer, Reading
 from neurosim.experiments.settings.config import DEFAULT_RULES, Comparison
 from neurosim.models.published import learners
 from neurosim.models.published.leak import LeakingLearner
@@ -180,7 +181,7 @@ SWITCHES: Choices[AbstractSwitch] = Choices(
 
 def profile_of(settings: Comparison) -> Profile:
     """The profile that the settings name, without the switches that they leave off."""
-    profile = Profile()
+    profile = Profile(reading=Reading(layer=OneLayer(roles_of(settings).headline)))
     for name in settings.switches():
         profile = SWITCHES[name].on(profile)
     return profile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,15 +26,16 @@ from neurosim.spiking.encoders.lgn import OPPONENT
 MAX_STIMULI = 128
 #: Units in a raster, drawn at random from those that fired.
 MAX_UNITS = 60
-#: Filters of Conv1 stand in this many columns.
+#: Filters of the first layer stand in this many columns; of more, the first ones are shown.
 _COLUMNS = 8
+_MAX_FILTERS = 64
 #: Filters of spiking layers read LGN channels: three opponent planes, on and off.
 _LGN_CHANNELS = 6
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Conv1 of one rule.
+    """The first layer of one rule.
 
     initial, trained, change: ``(height, width, 3)`` uint8, filters side by side, grey is 0; the
     first two on one scale, ``change`` on its own.
@@ -47,8 +49,9 @@ class Filters:
 
 
 def filters(initial: Any, trained: Any) -> Filters:
-    """The first layer's weights ``(maps, channels, height, width)`` as colours."""
-    start, end = _as_rgb(np.asarray(initial)), _as_rgb(np.asarray(trained))
+    """The first layer's weights as colours: ``(maps, channels, height, width)``, or of a dense
+    layer ``(units, pixels)`` of square images."""
+    start, end = (_as_rgb(_filters_of(np.asarray(weight))) for weight in (initial, trained))
     moved = end - start
     largest = max(float(np.abs(start).max()), float(np.abs(end).max())) or 1.0
     largest_move = float(np.abs(moved).max())
@@ -58,6 +61,18 @@ def filters(initial: Any, trained: Any) -> Filters:
         _tiles(moved / (largest_move or 1.0)),
         largest / largest_move if largest_move else float("inf"),
     )
+
+
+def _filters_of(weight: NDArray[np.floating]) -> NDArray[np.floating]:
+    """``(filters, channels, height, width)``."""
+    if weight.ndim == 2:
+        n_channels = next(
+            n for n in (_LGN_CHANNELS, 3, 1) if math.isqrt(weight.shape[1] // n) ** 2 * n
+            == weight.shape[1]
+        )  # fmt: skip
+        side = math.isqrt(weight.shape[1] // n_channels)
+        weight = weight.reshape(len(weight), n_channels, side, side)
+    return weight[:_MAX_FILTERS]
 
 
 def _as_rgb(weight: NDArray[np.floating]) -> NDArray[np.float64]:

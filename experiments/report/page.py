@@ -20,6 +20,7 @@ from neurosim import __version__
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.figures.style import rule_style
 from neurosim.experiments.job.facts import LearnerFacts, RuleFacts
+from neurosim.experiments.job.network import network_of
 from neurosim.experiments.report.audit import audit_of
 from neurosim.experiments.report.explorer import explorer
 from neurosim.experiments.report.gallery import filters, geometry, patterns_of, rasters
@@ -152,7 +153,8 @@ def _networks(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[
             continue
         label = f"{rule_style(rule).label}, seed {job.seed}"
         first, last = (run.weights(job, epoch) for epoch in (0, job.epoch))
-        shown = filters(first["Conv1.weight"], last["Conv1.weight"])
+        weight = f"{network_of(run.settings).layers[0].name}.weight"
+        shown = filters(first[weight], last[weight])
         scale = f"{shown.change_scale:,.3g}" if np.isfinite(shown.change_scale) else "none"
         rows.append(
             {

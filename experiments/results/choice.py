@@ -20,6 +20,23 @@ _SHOWN = [
 ]  # fmt: skip
 
 
+def layers_of(table: pd.DataFrame) -> list[str]:
+    """The layers of the rules, in the order of the table: from early to late."""
+    return list(table.loc[~table["rule"].str.startswith(REFERENCE), "layer"].unique())
+
+
+def last_layer(table: pd.DataFrame) -> str:
+    """What is spoken of where nothing else is asked for and no network is known.
+
+    Raises:
+        ValueError: the table holds no rule.
+    """
+    layers = layers_of(table)
+    if not layers:
+        raise ValueError("the table holds no rule")
+    return layers[-1]
+
+
 @dataclass(frozen=True)
 class Headline:
     """The one choice of axes that the figures are drawn for.
@@ -43,7 +60,7 @@ class Headline:
             ValueError: the table holds no rule, or not this layer.
         """
         models = table[~table["rule"].str.startswith(REFERENCE)]
-        layers = list(models["layer"].unique())
+        layers = layers_of(table)
         if layer not in layers:
             raise ValueError(
                 f"no layer {layer!r} in the results; they hold: {', '.join(layers) or 'no rule'}"

@@ -249,9 +249,8 @@ def summary(
                 "d_z learning": (
                     cohens_d(paired["rho"], paired["statistics_only_rho"]) if spread else np.nan
                 ),
-                "least moved conv": end.loc[
-                    end["layer"].str.startswith("Conv"), "displacement"
-                ].min(),
+                # Of the layers that are maps: the others have no readout but their units.
+                "least moved conv": end.loc[end["readout"] != "units", "displacement"].min(),
                 "test accuracy": end.drop_duplicates("seed")["test_accuracy"].mean(),
             }
         )

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from neurosim.experiments.job.job import build_learner
+from neurosim.experiments.job.network import network_of
 from neurosim.experiments.job.revisions import revision_of
 from neurosim.experiments.job.store import read_table
 from neurosim.experiments.run.folder import RunFolder
@@ -75,7 +76,8 @@ class State:
 
 def learner_of(settings: Comparison, rule: str, seed: int, tensors: Mapping[str, Any]) -> Learner:
     """The network of a job with these tensors; those of other checkpoints can be loaded into it."""
-    learner = build_learner(settings, rule, seed, len(tensors["head.bias"]))
+    n_classes = len(tensors[f"{network_of(settings).layers[-1].name}.bias"])
+    learner = build_learner(settings, rule, seed, n_classes)
     learner.load(tensors)
     return learner
 

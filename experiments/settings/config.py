@@ -36,6 +36,7 @@ POLICY_NAMES = (
 READOUT_NAMES = ("gap", "4x4", "full")
 AUGMENTATION_NAMES = ("flip-crop", "none")
 SCHEDULE_NAMES = ("cosine", "constant")
+NETWORK_NAMES = ("conv3", "mlp", "vgg", "resnet")
 NORM_NAMES = ("batch", "group", "layer", "none")
 LABEL_NAMES = ("true", "shuffled")
 CELL_NAMES = (
@@ -101,6 +102,9 @@ class Comparison:
     batch_size: int = option(128, "images a batch")
     augmentation: str = option("flip-crop", "of training images", known=AUGMENTATION_NAMES)
     schedule: str = option("cosine", "learning rate over training", known=SCHEDULE_NAMES)
+    network: str = option(
+        "conv3", "network that all rules share (docs/concepts.md)", known=NETWORK_NAMES
+    )
     norm: str = option(
         "batch", "normalisation of the convolutions (those of stdp have none)", known=NORM_NAMES
     )
@@ -152,6 +156,7 @@ class Comparison:
             ("readouts", self.readouts, READOUT_NAMES),
             ("augmentation", (self.augmentation,), AUGMENTATION_NAMES),
             ("schedule", (self.schedule,), SCHEDULE_NAMES),
+            ("network", (self.network,), NETWORK_NAMES),
             ("norm", (self.norm,), NORM_NAMES),
             ("labels", (self.labels,), LABEL_NAMES),
         ):
@@ -169,6 +174,11 @@ class Comparison:
                     f"the profile {self.profile} has no switch {name} to leave off: "
                     "give --profile published"
                 )
+        if self.switches() and self.network != type(self).network:
+            raise ValueError(
+                f"the profile {self.profile} is of the published network, not of {self.network}: "
+                "leave --network or --profile out"
+            )
         spiking = [rule for rule in rules if may_spike(rule)]
         with_settings = [rule for rule in rules if rule.endswith(")")]
         if self.switches() and with_settings:

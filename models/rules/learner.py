@@ -83,6 +83,11 @@ class Learner:
         """What the layers are for. The networks of all parts carry the roles of the whole."""
         return self.networks()[0].roles
 
+    @property
+    def output_layer(self) -> str:
+        """The layer whose activity is one score per class."""
+        return str(self.networks()[-1].layers[-1].name)
+
     @torch.no_grad()
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
         """Layer name -> activity to the images ``x``; nothing in the learner changes."""

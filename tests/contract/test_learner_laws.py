@@ -10,6 +10,7 @@ import torch
 from neurosim.experiments.job.batches import AUGMENTATIONS, LABELS, epoch_batches
 from neurosim.experiments.settings import config
 from neurosim.models.catalogue import CONTROL_OF, RULES
+from neurosim.models.network.builders import NETWORKS
 from neurosim.models.network.normalisation import NORMS, Batch, Running
 from neurosim.models.network.policies import POLICIES, Calibration
 from neurosim.models.network.readouts import READOUTS
@@ -67,6 +68,7 @@ def test_the_command_line_knows_the_catalogue_and_the_registries():
     assert set(config.SCHEDULE_NAMES) == set(SCHEDULES)
     assert set(config.AUGMENTATION_NAMES) == set(AUGMENTATIONS)
     assert set(config.NORM_NAMES) == set(NORMS)
+    assert set(config.NETWORK_NAMES) == set(NETWORKS)
     assert set(config.LABEL_NAMES) == set(LABELS)
     assert set(config.CELL_NAMES) == set(CELLS)
     assert set(config.ENCODER_NAMES) == set(ENCODERS)

@@ -86,7 +86,8 @@ def test_what_the_switches_put_where():
     assert profile.builders["stdp"] == learners.StdpBuilder(learners.ChannelMeanBody(), True, True)
     assert profile.start(START, "fa") == OwnStart.of(START, "fa")
     assert profile.augmentations["flip-crop"] == FlipAndCrop(BlackBorder())
-    assert Profile().reading == Reading(StatisticsOnly(), OneLayer("FC1"))
+    reading = profile_of(Comparison()).reading
+    assert reading == Reading(StatisticsOnly(), OneLayer("FC1"))
 
 
 def test_published_readouts_keep_their_rate():
