@@ -136,11 +136,11 @@ _RULES = (
     ),
     _rule(
         "frozen-conv", "frozen_conv", "frozen conv", "#3c3c3c", "h",
-        meaning="only FC1 and head learn", cost=1.0,
+        meaning="only the readout learns", cost=1.0,
     ),
     _rule(
         "frozen-stdp", "frozen_stdp", "frozen STDP", "#a6a6a6", "d",
-        meaning="the spiking network of STDP; only FC1 and head learn", spikes=True, cost=3.0,
+        meaning="the spiking network of STDP; only the readout learns", spikes=True, cost=3.0,
         control_of="stdp",
     ),
 )  # fmt: skip
