@@ -143,6 +143,7 @@ class Comparison:
         object.__setattr__(self, "stimuli", data_text(self.stimuli, self.brain))
         object.__setattr__(self, "brain", None)
         for name, names in (
+            ("network", NETWORK_NAMES),
             ("cell", CELL_NAMES),
             ("encoder", ENCODER_NAMES),
             ("timing", TIMING_NAMES),
@@ -156,7 +157,6 @@ class Comparison:
             ("readouts", self.readouts, READOUT_NAMES),
             ("augmentation", (self.augmentation,), AUGMENTATION_NAMES),
             ("schedule", (self.schedule,), SCHEDULE_NAMES),
-            ("network", (self.network,), NETWORK_NAMES),
             ("norm", (self.norm,), NORM_NAMES),
             ("labels", (self.labels,), LABEL_NAMES),
         ):
@@ -263,7 +263,7 @@ class Comparison:
         Raises:
             MissingSourceError: one of them is not there any more.
         """
-        taken = {name: (getattr(self, name),) for name in SPIKING_SETTINGS}
+        taken = {name: (getattr(self, name),) for name in ("network", *SPIKING_SETTINGS)}
         return own_sources({"rules": rules or self.rules, **taken})
 
     def cell_settings(self) -> dict[str, Any]:

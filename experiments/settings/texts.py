@@ -22,6 +22,7 @@ from neurosim.text import Call, parse, written
 #: Setting -> where its registry stands, and the entry points that add to it.
 REGISTRIES = {
     "rules": ("neurosim.models.rule_table:RULES", RULES.group),
+    "network": ("neurosim.models.network.builders:NETWORKS", "neurosim.networks"),
     "cell": ("neurosim.models.catalogue:RULE_CELLS", "neurosim.cells"),
     "encoder": ("neurosim.spiking:ENCODERS", "neurosim.encoders"),
     "timing": ("neurosim.models.spiking.stdp:RULE_TIMINGS", "neurosim.timings"),
