@@ -50,10 +50,11 @@ def tangled(dtype: torch.dtype = torch.float64) -> Network:
     return Network(
         [
             layer("a", n, 6),
-            layer("b", 6, 6),
+            # Second, so that the first to hear of a is not the one with the longest way on.
+            layer("shortcut", 6, N_CLASSES, activation=identity, source="a"),
+            layer("b", 6, 6, source="a"),
             layer("c", 6, 6, added=("a",)),
             layer("d", 6, 6, source="c", added=("c", "b", "b")),
-            layer("shortcut", 6, N_CLASSES, activation=identity, source="a"),
             layer("head", 6, N_CLASSES, activation=identity, source="d", added=("shortcut",)),
         ]
     )
