@@ -38,4 +38,4 @@ def test_pages_import_from_there_only(path):
         for node in ast.walk(ast.parse(code)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("neurosim"):
                 found.add(node.module)
-    assert found <= {*PACKAGES, "neurosim.testing"}
+    assert found <= {*PACKAGES, "neurosim.testing", "neurosim.models.testing"}
