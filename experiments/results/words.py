@@ -46,7 +46,7 @@ def listed(values: Iterable[object]) -> str:
 
 def counted(n: int, noun: str) -> str:
     """``1 seed``, ``3 seeds``."""
-    return f"{n:,} {noun}" + "s" * (n != 1)
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def seeds(least: int, most: int) -> str:

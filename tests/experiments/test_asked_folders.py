@@ -212,6 +212,7 @@ def test_a_finished_control_makes_nothing_anew(tmp_path, monkeypatch, capsys):
     grid = ["--px", "32", "--resamples", "5", "--splits", "0", "--n-calibration", "16",
             "--content", "native", "--readouts", "gap", "--workers", "2"]  # fmt: skip
     given = [str(run), *grid, "--out", str(out)]
+    capsys.readouterr()  # what the run said
     assert resolution_sweep.main(given) == 0
     first = capsys.readouterr().out
     assert (out / "resolution_sweep.png").is_file()
