@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from neurosim.experiments.model_audit.features import (
-    BATCH,
     activity,
     fingerprint,
 )
@@ -20,7 +19,8 @@ from neurosim.models.interop.module_states import copied, own_random_numbers
 
 #: A larger difference, as a share of a layer's root mean square, is not rounding.
 ROUNDING = 1e-4
-_N_ALONE = 4
+#: Images that are shown in one batch, and how many of them alone as well.
+_N_TOGETHER, _N_ALONE = 12, 4
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Checks:
 
 def check(model: nn.Module, shown: Shown, layers: Sequence[Layer]) -> Checks:
     """Show a few images to copies of a model: as it was given, and in evaluation mode."""
-    n = min(len(shown), BATCH)
+    n = min(len(shown), _N_TOGETHER)
     images = shown.rows(0, n)
     as_given, quiet = copied(model), copied(model).eval()
     before = fingerprint(as_given)
