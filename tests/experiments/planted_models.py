@@ -220,3 +220,14 @@ class Adapts(nn.BatchNorm2d):
         if not self.training:
             self.running_mean.mul_(0.9).add_(0.1 * x.mean((0, 2, 3)))
         return out
+
+
+class WithModule(nn.Module):
+    """A network behind or in front of another module."""
+
+    def __init__(self, first: nn.Module, model: nn.Module) -> None:
+        super().__init__()
+        self.first, self.model = first, model
+
+    def forward(self, x):
+        return self.model(self.first(x))

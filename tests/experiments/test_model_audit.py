@@ -38,6 +38,8 @@ from neurosim.models.interop.module_states import (
     calibrate,
     permute,
     randomise,
+    set_statistics,
+    weighted,
 )
 from neurosim.rsa import BrainRDMs, alignment_table
 
@@ -84,8 +86,24 @@ def test_a_model_drawn_under_a_seed_is_no_twin_of_itself():
         torch.manual_seed(0)
         model = Net()
     given = model.conv1.weight.clone()
-    randomise(model, 0)
+    # Nothing had to be drawn otherwise, which a weight that a reset left as it was would be.
+    assert randomise(model, 0) == ()
     assert not torch.equal(model.conv1.weight, given)
+
+
+def test_every_state_of_statistics_is_reached_from_every_other():
+    given = batch_normed()
+    twin, _ = weighted(given, RANDOM, 0)
+    kept = given.norm1
+    for source, mean, var in (
+        (None, torch.zeros(8), torch.ones(8)),
+        (given, kept.running_mean, kept.running_var),
+    ):
+        calibrate(twin, [shown(pictures())])
+        assert not torch.equal(twin.norm1.running_mean, given.norm1.running_mean)
+        set_statistics(twin, source)
+        assert torch.equal(twin.norm1.running_mean, mean)
+        assert torch.equal(twin.norm1.running_var, var)
 
 
 def test_what_no_module_resets_is_drawn_with_its_own_mean_and_sd_and_named():

@@ -20,6 +20,7 @@ from planted_models import (
     Memory,
     Net,
     Tokens,
+    WithModule,
     brain_of,
     pictures,
     rdm,
@@ -31,6 +32,7 @@ from torch.nn import functional as F
 
 import neurosim
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING
+from neurosim.experiments.model_audit.inputs import Preprocessing, Shown
 from neurosim.experiments.model_audit.result import ModelAudit
 from neurosim.experiments.model_audit.verdicts import WITHDRAWN_BY
 
@@ -81,15 +83,14 @@ def altered(model: nn.Module, change: Callable[[nn.Module], object]) -> nn.Modul
     return model
 
 
-class WithModule(nn.Module):
-    """A network behind or in front of another module."""
-
-    def __init__(self, first: nn.Module, model: nn.Module) -> None:
-        super().__init__()
-        self.first, self.model = first, model
-
-    def forward(self, x):
-        return self.model(self.first(x))
+@torch.no_grad()
+def seen_before() -> nn.Module:
+    """A memory in the state that the audit's own batch leaves it in."""
+    model = net(before=Memory())
+    images = Shown(pictures(), Preprocessing()).rows(0, 12)
+    for _ in range(2):
+        model(images)
+    return model
 
 
 def black_image() -> np.ndarray:
@@ -237,6 +238,9 @@ SCENARIOS = [
             "determinism", FAIL, "dropout is on in evaluation mode (before)",
             {"batch": UNKNOWN, "mode": FAIL}),
     Planted("a memory of the last batch", lambda: with_brain(net(before=Memory())),
+            "determinism", FAIL, "keeps something of what it saw (before.last)",
+            {"state": FAIL, "batch": UNKNOWN}),
+    Planted("a memory that has seen the batch before", lambda: with_brain(seen_before()),
             "determinism", FAIL, "keeps something of what it saw (before.last)",
             {"state": FAIL, "batch": UNKNOWN}),
     Planted("a buffer that counts", lambda: with_brain(net(before=Counting("buffer"))),
