@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit.evidence import Evidence
 from neurosim.experiments.results.words import number
@@ -189,8 +191,8 @@ def stimuli(found: Evidence) -> Finding:
 
 
 def copies(found: Evidence) -> Finding:
-    """Are there pictures, or activities, twice?"""
-    question = "Does no stimulus stand for another one?"
+    """Are there pictures, activities or subjects twice?"""
+    question = "Does no stimulus, and no subject, stand for another one?"
     pairs = found.order.copies
     names = found.given.brain.stimuli
     known = {frozenset(pair) for pair in pairs}
@@ -201,9 +203,15 @@ def copies(found: Evidence) -> Finding:
         before = groups.setdefault(tuple(f.digests[i] for f in telling), i)
         if before != i and frozenset((names[before], names[i])) not in known:
             same.append((names[before], names[i]))
-    values = [
-        {"equal_pictures": [list(p) for p in pairs], "equal_activity": [list(p) for p in same]}
-    ]
+    people = _subject_copies(found)
+    values = [{"equal_pictures": [list(p) for p in pairs], "equal_subjects": people,
+               "equal_activity": [list(p) for p in same]}]  # fmt: skip
+    if people:
+        answer = (
+            f"No: {some(people)}: copies are not evidence, and every n, noise bound and interval "
+            "counts them. Leave them out."
+        )
+        return Finding("copies", question, FAIL, answer, values)
     if pairs:
         (a, b), more = pairs[0], len(pairs) - 1
         answer = f"{a} and {b} are one picture" + f", and {more} pairs more" * (more > 0) + "."
@@ -219,6 +227,19 @@ def copies(found: Evidence) -> Finding:
         return Finding("copies", question, WARNING, answer, values)
     answer = f"Yes: {len(names)} different pictures with different activity."
     return Finding("copies", question, PASS, answer, values)
+
+
+def _subject_copies(found: Evidence) -> list[str]:
+    """Subjects of whom one region has the very RDM of another subject."""
+    brain = found.given.brain
+    told = []
+    for roi in brain.rois:
+        seen: dict[bytes, str] = {}
+        for subject, row in zip(brain.subjects, brain.of_roi(roi), strict=True):
+            if not np.isnan(row).all():
+                first = seen.setdefault(row.tobytes(), subject)
+                told += [f"{first} and {subject} have one RDM in {roi}"] * (first != subject)
+    return told
 
 
 def some(names: object) -> str:

@@ -16,8 +16,10 @@ QUESTIONS = (
 )  # fmt: skip
 CHANGES = (learning.learning, learning.normalisation)
 
-_OF_SCORES = {"state": FAIL, "determinism": FAIL, "batch": FAIL, "finite": FAIL,
-              "stimuli": WARNING, "noise": FAIL}  # fmt: skip
+_OF_SCORES = {
+    "state": FAIL, "determinism": FAIL, "batch": FAIL, "finite": FAIL, "stimuli": WARNING,
+    "copies": FAIL, "noise": FAIL,
+}  # fmt: skip
 #: Finding -> the findings it rests on, and the verdict from which on each withdraws it.
 WITHDRAWN_BY: Mapping[str, Mapping[str, str]] = {
     "chance": _OF_SCORES,

@@ -371,3 +371,25 @@ def test_a_target_that_makes_no_model_is_told(target, message, tmp_path, capsys,
     (tmp_path / "mine.py").write_text(MINE.format(n=4), encoding="utf-8")
     assert main(["audit", target, "--images", "demo"]) != 0
     assert message in capsys.readouterr().err
+
+
+def test_statistics_of_training_images_are_a_state_of_their_own():
+    """Given, they are what both sides are compared with; those of the stimuli stay beside them."""
+    model = batch_normed()
+    brain = brain_of(model, pictures())
+    found = neurosim.audit(
+        model, pictures(), brain, training_images=pictures(seed=9, n=40), **QUICK
+    )
+    assert found.evidence.matched == "training"
+    assert set(found.table["statistics"]) == {
+        "as given", "as initialised", "of the stimuli", "training",
+    }  # fmt: skip
+    assert "of training images" in found.methods()
+    assert "statistics of the training images on both sides" in found["learning"].answer
+
+
+def test_a_model_in_half_precision_is_no_false_alarm():
+    model = batch_normed().bfloat16()
+    found = neurosim.audit(model, pictures(), brain_of(batch_normed(), pictures()), **QUICK)
+    verdicts = {f.id: f.verdict for f in found.findings}
+    assert {verdicts[name] for name in ("state", "determinism", "batch", "finite")} == {"pass"}

@@ -303,6 +303,9 @@ SCENARIOS = [
     Planted("subjects are noise", lambda: {"model": net(), "brain": {
             "V": np.random.default_rng(4).random((6, 276))}}, "noise", FAIL, "V: no",
             {"stimuli": WARNING, "chance": FAIL}),
+    Planted("a subject twice", lambda: {"model": net(), "brain": {
+            "V": honest_rows()[[0, 1, 2, 2, 3]]}}, "copies", FAIL,
+            "subject 3 and subject 4 have one RDM", {"learning": UNKNOWN}),
     Planted("one subject", lambda: {"model": net(), "brain": {"V": honest_rows()[:1]}},
             "noise", UNKNOWN, "one subject"),
     Planted("a brain of other things", lambda: {"model": net(), "brain": {
