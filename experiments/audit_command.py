@@ -66,15 +66,18 @@ def _command(argv: Sequence[str]) -> int:
     status = 0
     for target in chosen.targets:
         model, preprocess = load_model(target)
-        name = target.rpartition(":")[2]
+        place, _, function = target.rpartition(":")
+        name = f"{Path(place).stem}:{function}"
         found = audit(
             model, chosen.images, chosen.brain, layers=chosen.layers, preprocess=preprocess,
             mean=_one(chosen.mean), sd=_one(chosen.sd), size=chosen.size, readout=chosen.readout,
             seeds=chosen.seeds, training_images=chosen.training_images, data_dir=chosen.data_dir,
             name=name, progress=True,
         )  # fmt: skip
-        place = chosen.out or Path("audits")
-        page = found.write(place / name if len(chosen.targets) > 1 or not chosen.out else place)
+        folder = chosen.out or Path("audits")
+        if len(chosen.targets) > 1 or not chosen.out:
+            folder = folder / name.replace(":", "-")
+        page = found.write(folder)
         print(f"{found}\n{found.badge()}\n{page}")
         status = max(status, found.status(chosen.strict))
     return status

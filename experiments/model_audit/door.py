@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from neurosim.experiments.model_audit.evidence import examine
-from neurosim.experiments.model_audit.features import BATCH, MEMORY
+from neurosim.experiments.model_audit.features import MEMORY
 from neurosim.experiments.model_audit.inputs import Preprocessing, Shown, gather, images_of
 from neurosim.experiments.model_audit.result import ModelAudit
 from neurosim.models.interop.module_states import own_random_numbers
@@ -32,7 +32,7 @@ def audit(
     sizes: Sequence[int] | None = None,
     n_permutations: int = 1000,
     n_samples: int = 1000,
-    batch: int = BATCH,
+    batch: int | None = None,
     memory: int = MEMORY,
     data_dir: Any = None,
     name: str = "",
@@ -63,6 +63,7 @@ def audit(
             statistics of theirs.
         sizes: other sizes to show; None: 3/4 and 5/4 of the given one.
         n_permutations, n_samples: relabellings of the stimuli; resamples of an interval.
+        batch: images at once; None: as many as keep tensors small.
         memory: bytes of activity that are held at once.
         progress: say on stderr what was done.
 

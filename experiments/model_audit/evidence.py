@@ -38,7 +38,6 @@ from neurosim.models.interop.module_states import (
     as_read,
     calibrate,
     copied,
-    kept_statistics,
     own_random_numbers,
     set_statistics,
     statistics_of,
@@ -50,6 +49,8 @@ Array = NDArray[np.float64]
 #: The whole batch of the stimuli takes about this many times its largest activity.
 _ACTIVITIES_AT_ONCE = 4
 _N_PERMUTED = 3
+#: Values of a tensor that is small: 16 MB in single precision.
+_SMALL_TENSOR = 4_000_000
 
 
 @dataclass
@@ -158,7 +159,7 @@ def examine(
     sizes: Sequence[int] | None = None,
     n_permutations: int = 1000,
     n_samples: int = 1000,
-    batch: int = BATCH,
+    batch: int | None = None,
     memory: int = MEMORY,
     tell: Callable[[str], None] = lambda words: None,
 ) -> Evidence:
@@ -178,7 +179,7 @@ def examine(
         warnings.simplefilter("ignore", UndefinedPatternWarning)  # an image of one colour
         references = {n: r.dissimilarities for n, r in reference_rdms(pictures).items()}
     kinds = statistics_of(quiet, training is not None)
-    look = _Looker(found, batch, memory)
+    look = _Looker(found, batch or _images_at_once(quiet, shown), memory)
     rdms: dict[tuple[State, int, int], dict[tuple[str, str], Array]] = {}
     facts: dict[str, LayerFacts] = {}
     drawn: tuple[str, ...] = ()
@@ -262,16 +263,22 @@ class _Looker:
         return (shown.rows(a, b) for a, b in pairwise(edges.tolist()))
 
 
+def _images_at_once(model: nn.Module, shown: Shown) -> int:
+    """As many as keep every tensor of a pass small: larger ones are mapped and unmapped anew by the
+    allocator, which at 224 px takes longer than the arithmetic."""
+    return max(1, min(BATCH, _SMALL_TENSOR // _largest_activity(model, shown.rows(0, 1))))
+
+
 @torch.no_grad()
 def _largest_activity(model: nn.Module, image: Tensor) -> int:
-    """Values in the largest input of a normalising module, for one image."""
+    """Values in the largest tensor that a module answers for one image."""
     sizes = [image.numel()]
-    handles = [
-        model.get_submodule(name).register_forward_pre_hook(
-            lambda _, args: sizes.append(args[0].numel())
-        )
-        for name in kept_statistics(model)
-    ]
+
+    def hear(_: nn.Module, args: object, out: object) -> None:
+        if isinstance(out, Tensor):
+            sizes.append(out.numel())
+
+    handles = [module.register_forward_hook(hear) for module in model.modules()]
     try:
         model(as_read(model, image))
     finally:

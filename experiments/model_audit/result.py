@@ -71,8 +71,9 @@ class ModelAudit:
                  if f.id in rests_on and f.verdict == FAIL]  # fmt: skip
         lines += [learning.of_learning(self.evidence, c)[1] for c in self.changes.values() if c]
         lines = lines[:2]
-        for question in ("twins", "chance", "noise"):
-            lines += self[question].answer.split("\n")[-len(self.evidence.rois) :]
+        for name in ("twins", "chance", "noise"):
+            finding = self[name]
+            lines.append(f"{finding.question} {finding.answer.splitlines()[-1]}")
         return lines[:3]
 
     def badge(self) -> str:

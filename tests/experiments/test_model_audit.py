@@ -350,7 +350,7 @@ def test_the_command_audits_a_model_of_a_file(tmp_path, capsys, monkeypatch):
     options = ["--images", "demo", "--size", "32", "--seeds", "3", "--out", "out"]
     status = main(["audit", "./mine.py:make", *options])
     told = capsys.readouterr()
-    assert "neurosim audit of make:" in told.out
+    assert "neurosim audit of mine:make:" in told.out
     assert (tmp_path / "out" / "audit.html").is_file()
     record = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
     verdicts = {f["verdict"] for f in record["findings"]}
