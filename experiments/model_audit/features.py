@@ -19,6 +19,9 @@ from neurosim.rsa.rdm.rdm import compute_quietly
 MEMORY = 2**30
 BATCH = 32
 _GRID = 4
+#: 1 - r of patterns that differ by a share d of their spread is about d^2 / 2: here d is 1e-5, a
+#: hundred roundings of single precision, which sums through a network can reach.
+_RESOLVED = 1e-10
 Key = tuple[str, str]
 
 
@@ -151,17 +154,18 @@ def _look(layer: Layer, flat: np.ndarray, seen: Seen) -> None:
 
 
 def rdm_of(patterns: np.ndarray) -> np.ndarray:
-    """Condensed correlation distances; NaN for patterns that are constant or not finite."""
+    """Condensed correlation distances; NaN for patterns that are constant or not finite, and for
+    all where they differ by less than single precision resolves."""
     bad = ~np.isfinite(patterns).all(axis=1)
     if bad.any():
         patterns = patterns.copy()
         patterns[bad] = np.nan
+    n = len(patterns)
+    nothing = np.full(n * (n - 1) // 2, np.nan)
     if bad.all() or patterns.shape[1] < 2:
-        n = len(patterns)
-        return np.full(n * (n - 1) // 2, np.nan)
-    return np.asarray(
-        compute_quietly(np.ascontiguousarray(patterns), "correlation").dissimilarities
-    )
+        return nothing
+    row = compute_quietly(np.ascontiguousarray(patterns), "correlation").dissimilarities
+    return row if np.nanmax(row, initial=0.0) > _RESOLVED else nothing
 
 
 def fingerprint(model: nn.Module) -> dict[str, str]:

@@ -7,6 +7,7 @@ import numpy as np
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit.evidence import Evidence
 from neurosim.experiments.results.words import number
+from neurosim.models.interop.module_states import GIVEN
 
 #: A layer in which more units than this share never differ between images is hardly one.
 _MOST_DEAD = 0.5
@@ -133,6 +134,7 @@ def units(found: Evidence) -> Finding:
     question = "Do the units tell images apart, and is no image silent?"
     verdict, lines, values = PASS, [], []
     names = found.given.brain.stimuli
+    own = found.rdms[found.states(GIVEN, found.own)[0], 0, 0]
     for name, facts in found.facts.items():
         share = facts.n_dead / facts.n_units
         silent = [names[i] for i in facts.silent]
@@ -145,7 +147,12 @@ def units(found: Evidence) -> Finding:
             lines.append(
                 f"{name}: {share:.0%} of {facts.n_units} units answer every image alike (dead)."
             )
-        if silent and share < 1:
+        if share < 1 and not facts.not_finite and np.isnan(own[name, "whole"]).all():
+            verdict = worst(verdict, WARNING)
+            lines.append(
+                f"{name}: images differ by less than single precision resolves: it has no score."
+            )
+        elif silent and share < 1:
             verdict = worst(verdict, WARNING)
             lines.append(
                 f"{name}: {len(silent)} images have constant activity and no RDM ({some(silent)})."

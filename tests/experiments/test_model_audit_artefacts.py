@@ -93,6 +93,11 @@ def seen_before() -> nn.Module:
     return model
 
 
+def on_a_ramp(x):
+    """Every image's features on one large pattern: 1 - r is 1e-13 or so."""
+    return 1e4 * torch.linspace(-1, 1, x.shape[1]) + 0.01 * x
+
+
 def black_image() -> np.ndarray:
     images = pictures()
     images[5] = 0
@@ -282,6 +287,9 @@ SCENARIOS = [
     Planted("most units dead", lambda: with_brain(altered(net(lambda n: nn.Identity()),
             lambda m: m.conv2.bias[:12].fill_(-1e4))),
             "units", WARNING, "units answer every image alike (dead)"),
+    Planted("differences below single precision",
+            lambda: with_brain(net(after=on_a_ramp)), "units", WARNING,
+            "head:in: images differ by less than single precision resolves"),
     Planted("an image that is silent", lambda: with_brain(unbiased(), images=black_image()),
             "units", WARNING, "1 images have constant activity"),
     # Stimuli.
