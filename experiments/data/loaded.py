@@ -17,7 +17,8 @@ def data_of(training: str, stimuli: str, data_dir: Path | None) -> Data:
     """Training images and stimuli, read once per process.
 
     Raises:
-        ValueError: an unknown name, before anything is read; DataError: missing or broken data.
+        ValueError: an unknown name, before anything is read.
+        DataError: missing or broken data.
     """
     registry.check_names(training, stimuli)
     key = _key(training, stimuli, data_dir)
