@@ -20,6 +20,7 @@ from neurosim.experiments.data.types import (
     TrainingImages,
 )
 from neurosim.rsa import BrainRDMs, brain_of_file
+from neurosim.rsa.formats.numpy_files import open_npz, read_npy
 from neurosim.text import Call
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -223,11 +224,11 @@ def _split(images: np.ndarray, labels: np.ndarray) -> tuple[Labelled, Labelled]:
 
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:
     if path.suffix == ".npy":
-        return {"images": np.load(path, allow_pickle=False)}
+        return {"images": read_npy(path)}
     if path.suffix != ".npz":
         raise ValueError(f"it is neither a folder nor {' or '.join(ARRAYS)}")
-    with np.load(path, allow_pickle=False) as file:
-        return dict(file)
+    with open_npz(path) as arrays:
+        return {name: stored.read() for name, stored in arrays.items()}
 
 
 def _training_arrays(path: Path) -> tuple[tuple[Labelled, Labelled], tuple[str, ...]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from textwrap import wrap
 
 from matplotlib.colors import to_hex, to_rgb
 
@@ -27,6 +28,8 @@ class RuleStyle:
     meaning: str
 
 
+#: Letters in a line of a label.
+_WIDTH = 32
 #: For rules that name no colour.
 _SPARE_COLOURS = ("#882255", "#332288", "#44aa99", "#999933")
 #: For variants and rules that name no marker; those of the entries among them.
@@ -57,7 +60,11 @@ def styles_of(rules: Sequence[str]) -> dict[str, RuleStyle]:
                 (each for each in markers if each not in worn),
                 next(each for each in markers if (colour, each) not in looks),
             )
-        styles[rule] = RuleStyle(label_of(rule), colour, marker, known.meaning)
+        # A long one would leave no room for the panels beside it.
+        label = "\n".join(
+            wrap(label_of(rule), _WIDTH, break_long_words=False, break_on_hyphens=False)
+        )
+        styles[rule] = RuleStyle(label, colour, marker, known.meaning)
     return {rule: styles[rule] for rule in rules}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from neurosim.rsa.brain.brain import BrainRDMs
+from neurosim.rsa.formats.numpy_files import read_npy
 from neurosim.rsa.io.feature_files import load_features
 from neurosim.rsa.io.rdm_files import load_rdms
 from neurosim.rsa.rdm.rdm import RDM, compute_rdm
@@ -86,7 +87,7 @@ def _place(name: str, stem: str) -> tuple[str, str]:
 
 def _rdms(path: Path, n_stimuli: int) -> dict[str, RDM]:
     if path.suffix == ".npy":
-        array = np.load(path, allow_pickle=False)
+        array = read_npy(path)
         n_pairs = n_stimuli * (n_stimuli - 1) // 2
         if array.ndim == 2 and len(array) == n_stimuli and array.shape[1] not in (
             n_stimuli, n_pairs,

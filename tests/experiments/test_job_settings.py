@@ -35,6 +35,7 @@ OTHER: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "augmentation": ({}, {"augmentation": "none"}),
     "schedule": ({}, {"schedule": "constant"}),
     "norm": ({}, {"norm": "group"}),
+    "network": ({}, {"network": "mlp"}),
     "labels": ({}, {"labels": "shuffled"}),
     "cell": ({"rules": ("stdp",)}, {"cell": "norse-lif"}),
     "encoder": ({"rules": ("stdp",)}, {"encoder": "poisson"}),
@@ -48,7 +49,7 @@ OTHER: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "without": ({"profile": "published"}, {"without": ("own_init",)}),
 }  # fmt: skip
 #: Which data sets and jobs there are, and what must equal the images' size.
-NOT_OF_A_JOB = {"training", "stimuli", "rules", "seeds", "training_px"}
+NOT_OF_A_JOB = {"training", "stimuli", "brain", "rules", "seeds", "training_px"}
 
 
 @cache
@@ -138,6 +139,7 @@ def test_accuracy_counts_every_batch(right):
     labels = torch.arange(777) % 10
     shown = torch.where(torch.arange(777) < right, labels, (labels + 1) % 10)
     one_hot = SimpleNamespace(
-        represent=lambda x: {"head": torch.nn.functional.one_hot(x[:, 0].long(), 10).float()}
+        output_layer="head",
+        represent=lambda x: {"head": torch.nn.functional.one_hot(x[:, 0].long(), 10).float()},
     )
     assert accuracy_of(one_hot, shown[:, None].float(), labels) == right / 777

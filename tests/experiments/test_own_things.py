@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import own_lab
 import pandas as pd
 import pytest
 
@@ -19,7 +20,6 @@ from neurosim.experiments.results.table import read_csv
 from neurosim.experiments.settings.config import Comparison
 from neurosim.models import variant
 from neurosim.spiking import AllPairs, Triplet
-from tests.experiments import own_lab
 
 SCRIPT = Path(training_dynamics.__file__).parents[0] / "training_dynamics.py"
 SMALL = [
