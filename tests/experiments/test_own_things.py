@@ -114,6 +114,8 @@ def test_the_same_from_python(lab, finished, monkeypatch, tmp_path):
     """Functions and objects of a module of one's own; equal to the command line to the bit."""
     monkeypatch.chdir(lab)
     monkeypatch.syspath_prepend(str(lab))
+    # Another test may have imported a module of this name.
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     import mine
 
     run = compare(
