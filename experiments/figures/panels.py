@@ -28,6 +28,8 @@ from neurosim.experiments.results.words import between, number, p_value
 
 #: A bound or reference this many data ranges away is drawn apart, so that the data stay readable.
 _NEAR = 0.45
+#: Letters of a name on an axis.
+_LETTERS = 20
 #: More rules than this are labelled steeply.
 _FEW = 5
 OPEN_MARKER_NOTE = (
@@ -255,8 +257,11 @@ def p_marks(axes: Axes, tests: Mapping[str, SeedTest]) -> None:
 
 
 def rule_axis(axes: Axes, rules: Sequence[str], not_trained: Mapping[str, str]) -> None:
-    """Rules by name along x; a dagger where the layer was not trained."""
-    axes.set_xticks(range(len(rules)), [rule_label(rule, not_trained) for rule in rules])
+    """Rules by name along x; a dagger where the layer was not trained. The legend has a long name
+    whole, by its marker; here it would take the room of the panel."""
+    names = [" ".join(rule_label(rule, not_trained).split()) for rule in rules]
+    short = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in names]
+    axes.set_xticks(range(len(rules)), short)
     axes.set_xlim(-0.6, len(rules) - 0.4)
     axes.tick_params(axis="x", length=0)
     for text in axes.get_xticklabels():
