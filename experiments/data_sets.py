@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from neurosim.choices import Choices
 from neurosim.experiments.settings.options import Parser
 from neurosim.experiments.system.failures import command
 
@@ -26,10 +27,9 @@ def _command(argv: Sequence[str] | None) -> None:
     arguments = parser().parse_args(argv)
     from neurosim.experiments.data import registry
 
-    sets = {**registry.TRAINING_SETS, **registry.STIMULUS_SETS}
+    sets = Choices("data set", {**registry.TRAINING_SETS, **registry.STIMULUS_SETS})
     for name in arguments.fetch:
-        if name not in sets:
-            raise ValueError(f"unknown data set {name!r}: the known ones are {', '.join(sets)}")
+        _ = sets[name]
     # A name may stand for both images to train on and stimuli (the demo).
     kinds = (
         ("images to train on", registry.TRAINING_SETS, registry.load_training_images),

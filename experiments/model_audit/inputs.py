@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from neurosim.experiments.data.registry import STIMULUS_SETS, load_stimuli
 from neurosim.experiments.data.types import StimulusSet, as_rgb, resize
 from neurosim.rsa import BrainRDMs, compute_rdm, load_rdms
 from neurosim.rsa.brain.brain_files import BrainFileError
-from neurosim.rsa.rdm.squares import n_stimuli_of
+from neurosim.rsa.rdm.squares import n_stimuli_of, triangle_side
 
 Images = Sequence[np.ndarray] | np.ndarray
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
@@ -275,10 +274,10 @@ def _of_roi(given: Any, n: int, roi: str) -> np.ndarray:
     if as_array is not None and as_array.ndim <= 2 and as_array.shape[-1] == len(upper[0]):
         return np.atleast_2d(as_array)
     if as_array is not None and as_array.ndim == 2:
-        if len(as_array) != n and _is_triangular(as_array.shape[1]):
+        if len(as_array) != n and (side := triangle_side(as_array.shape[1])):
             raise ValueError(
-                f"there are {n} images and {n_stimuli_of(as_array.shape[1])} stimuli in the RDMs "
-                f"of {roi}: give one image per stimulus"
+                f"there are {n} images and {side} stimuli in the RDMs of {roi}: give one image per "
+                "stimulus"
             )
         as_array = as_array[None]
     for each in given if as_array is None else as_array:
@@ -296,12 +295,6 @@ def _of_roi(given: Any, n: int, roi: str) -> np.ndarray:
                 f"({n}, voxels)"
             )
     return np.stack(subjects)
-
-
-def _is_triangular(n_pairs: int) -> bool:
-    """Whether so many pairs are those of some number of stimuli."""
-    root = math.isqrt(1 + 8 * n_pairs)
-    return root**2 == 1 + 8 * n_pairs
 
 
 def _read(path: Any) -> tuple[BrainRDMs, bool]:
