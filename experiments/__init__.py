@@ -3,10 +3,10 @@
 >>> from neurosim.experiments import compare    # run = compare(rules=["bp", "fa"], out="runs/mine")
 """
 
-from neurosim.lazily import handed_on
+from neurosim.naming.lazily import handed_on
 
 _HOMES = {
-    "api": ("Run", "compare", "open_run"),
+    "comparison.api": ("Run", "compare", "open_run"),
     "audit.activations": ("audit_activations", "write_activations"),
     "audit.run": ("audit_run",),
     "data.registry": ("load_stimuli", "load_training_images"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from neurosim.choices import Choices
+from neurosim.naming.choices import Choices
 
 
 @dataclass(frozen=True)

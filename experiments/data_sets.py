@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from neurosim.choices import Choices
 from neurosim.experiments.settings.options import Parser
 from neurosim.experiments.system.failures import command
+from neurosim.naming.choices import Choices
 
 
 def parser() -> Parser:

@@ -81,8 +81,8 @@ def export(
     px = stored.settings.training_px if px is None else px
     note = ""
     if without_competition:
+        from neurosim.arrays.streams import generator
         from neurosim.models.spiking.pink_noise import pink_noise
-        from neurosim.streams import generator
 
         net.dynamics = replace(net.dynamics, competition=NoCompetition())
         net.calibrate(pink_noise(32, stored.settings.training_px, generator(seed, "nir")))
@@ -106,7 +106,7 @@ def export(
 
 def _spikes(path: Path) -> bool:
     """Whether a job's network has firing thresholds."""
-    from neurosim.storage import read_tree
+    from neurosim.arrays.storage import read_tree
 
     start = read_tree(path, only=("weights",))["weights"]["epoch_0"]
     return any(name.endswith(".threshold") for name in start)

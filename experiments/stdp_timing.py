@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurosim.choices import Choices
 from neurosim.experiments.settings.options import (
     Layer,
     Parser,
@@ -27,6 +26,7 @@ from neurosim.experiments.settings.options import (
     require_seeds,
 )
 from neurosim.experiments.system.failures import command
+from neurosim.naming.choices import Choices
 
 DEFAULT_VARIANTS = ("all-pairs", "nearest-pair", "triplet-full", "triplet-nearest-full")
 #: Of 20 s: 40 trains of 1 Hz then hold 8 spikes.
@@ -98,7 +98,7 @@ def run_check(settings: Settings, variants: Sequence[str] | None = None) -> int:
 
 def run_figures(settings: Settings) -> int:
     """Draw and write each figure with its table."""
-    from neurosim.made import canonical, made
+    from neurosim.naming.made import canonical, made
     from neurosim.spiking import TIMINGS
 
     names = list(TIMINGS) if settings.variants == ("all",) else settings.variants

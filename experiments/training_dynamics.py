@@ -145,7 +145,7 @@ def _command(argv: Sequence[str] | None) -> int:
         from neurosim.experiments.progress.watch import watch
 
         return watch(command.watched)
-    from neurosim.experiments.comparison import plan, run
+    from neurosim.experiments.comparison.run import plan, run
 
     if command.is_plan:
         print(plan(command.settings, command.execution, command.folder))

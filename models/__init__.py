@@ -7,11 +7,11 @@
 ``rule`` registers a rule of one's own, ``variant`` is a rule with settings.
 """
 
-from neurosim.lazily import handed_on
 from neurosim.models.rule_table import RULES as RULES
 from neurosim.models.rule_table import Rule as Rule
 from neurosim.models.rule_table import rule as rule
 from neurosim.models.rule_table import variant as variant
+from neurosim.naming.lazily import handed_on
 
 _HOMES = {
     "catalogue": (

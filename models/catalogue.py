@@ -12,8 +12,6 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import Annotated
 
-from neurosim.choices import Choices
-from neurosim.made import made
 from neurosim.models.network.graph import Network
 from neurosim.models.rule_table import RULES
 from neurosim.models.rules.error_circuit import ErrorCircuit
@@ -38,6 +36,8 @@ from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.spiking.dynamics import Homeostasis, SpikingDynamics
 from neurosim.models.spiking.stdp import OPTIMISER as STDP_OPTIMISER
 from neurosim.models.spiking.stdp import RULE_TIMINGS, stdp_part
+from neurosim.naming.choices import Choices
+from neurosim.naming.made import made
 from neurosim.plasticity import ErrorTimesPre, Frozen
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from neurosim import own
-from neurosim.choices import Choices
-from neurosim.text import Call, parse
+from neurosim.naming import own
+from neurosim.naming.choices import Choices
+from neurosim.naming.text import Call, parse
 
 if TYPE_CHECKING:
     from neurosim.models.rules.learner import Learner, SharedStart

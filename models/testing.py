@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurosim.made import bound, canonical
+from neurosim.arrays.streams import generator
 from neurosim.models.rule_table import RULES
 from neurosim.models.rules.learner import Learner, SharedStart
-from neurosim.streams import generator
+from neurosim.naming.made import bound, canonical
 from neurosim.testing import (
     ContractError,
     check_cell,

@@ -23,7 +23,7 @@ else:
     _caches = _os.environ.get("XDG_CACHE_HOME") or _Path.home() / ".cache"
     _os.environ.setdefault("NUMBA_CACHE_DIR", str(_Path(_caches) / "neurosim" / "numba"))
 
-from neurosim.lazily import handed_on as _handed_on  # noqa: E402 (after the path is whole)
+from neurosim.naming.lazily import handed_on as _handed_on  # noqa: E402 (after the path is whole)
 
 _HOMES = {
     "convergence": ("EnergyPlateau", "Horizon", "Steady"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from neurosim.dynamics import AbstractDynamics, AbstractEnergy, AbstractFlow
-from neurosim.settings import require_count
+from neurosim.naming.settings import require_count
 from neurosim.types import State, rms
 
 

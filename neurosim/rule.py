@@ -13,12 +13,12 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from neurosim.arrays.images import require_images
+from neurosim.arrays.undo import statistics_of, unchanged_on_error
 from neurosim.dynamics import AbstractDynamics
-from neurosim.images import require_images
 from neurosim.plasticity import AbstractPlasticity, Frozen
 from neurosim.solvers import AbstractSolver
 from neurosim.types import Drive, NetworkLike, Settled
-from neurosim.undo import statistics_of, unchanged_on_error
 
 
 @final

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
-from neurosim.settings import require_count
+from neurosim.naming.settings import require_count
 
 
 class AbstractSynapse(ABC):

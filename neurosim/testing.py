@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.choices import Choices
-from neurosim.made import canonical, made
+from neurosim.naming.choices import Choices
+from neurosim.naming.made import canonical, made
 from neurosim.spiking.cells.base import AbstractCell
 from neurosim.spiking.cells.registry import CELLS
 from neurosim.spiking.encoders.base import AbstractEncoder

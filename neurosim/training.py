@@ -16,14 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurosim.choices import Choices
+from neurosim.arrays.targets import read_off
+from neurosim.arrays.undo import statistics_of, unchanged_on_error
 from neurosim.convergence import Diverged
+from neurosim.naming.choices import Choices
+from neurosim.naming.settings import require_count
 from neurosim.plasticity import Frozen
 from neurosim.rule import LearningRule, Outcome, run_batch
-from neurosim.settings import require_count
-from neurosim.targets import read_off
 from neurosim.types import Drive, NetworkLike, in_float64
-from neurosim.undo import statistics_of, unchanged_on_error
 
 #: Optimisers of torch by name. ``adam`` couples weight decay with the gradient, ``adamw`` does
 #: not: only there does decay leave a local rule's change alone.

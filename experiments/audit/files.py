@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from neurosim.arrays.storage import whole_or_nothing
 from neurosim.rsa.formats.numpy_files import NumpyFileError, StoredArray, open_npz
-from neurosim.storage import whole_or_nothing
 
 ACTIVATIONS, ALONE, WEIGHTS = "activations/", "alone/", "weights/"
 _GROUPS = (ACTIVATIONS, ALONE, WEIGHTS)

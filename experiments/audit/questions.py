@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurosim.arrays.storage import write_text
 from neurosim.experiments.audit.accounts import low_level
 from neurosim.experiments.audit.change import normalisation_share, sign_survives
 from neurosim.experiments.audit.copies import copies
@@ -36,7 +37,6 @@ from neurosim.experiments.audit.types import (
 )
 from neurosim.experiments.results.choice import last_layer
 from neurosim.experiments.results.published_things import is_things
-from neurosim.storage import write_text
 
 __all__ = [
     "FAIL", "FORMAT", "PASS", "QUESTIONS", "UNKNOWN", "WARNING", "WITHDRAWN_BY", "Audited", "Check",

@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from neurosim.choices import Choices
+from neurosim.arrays.storage import read_tree
 from neurosim.experiments.controls.options import GridOptions, WorkOptions
 from neurosim.experiments.controls.result import Result
 from neurosim.experiments.controls.state_scores import Grid, Scores
@@ -26,7 +26,7 @@ from neurosim.experiments.progress.run import finished
 from neurosim.experiments.results.table import write_csv
 from neurosim.experiments.run.stored import State, StoredRun
 from neurosim.experiments.settings.config import Execution
-from neurosim.storage import read_tree
+from neurosim.naming.choices import Choices
 
 
 @dataclass(frozen=True)

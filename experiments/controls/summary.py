@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from neurosim.arrays.storage import whole_or_nothing, write_text
 from neurosim.experiments.controls.page import page
 from neurosim.experiments.results.choice import last_layer
 from neurosim.experiments.results.table import write_csv
 from neurosim.experiments.run.stored import WEIGHTS
-from neurosim.storage import whole_or_nothing, write_text
 
 #: Digits after the point: rho is not reproducible to better over stimuli.
 DIGITS = 4

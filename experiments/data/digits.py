@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments.data.types import MissingDataError
-from neurosim.streams import generator
 
 N_CLASSES = 10
 N_IMAGES = 1797

@@ -12,9 +12,9 @@ from typing import IO
 import numpy as np
 from platformdirs import user_cache_path
 
+from neurosim.arrays.storage import whole_or_nothing
 from neurosim.experiments.data.types import BrokenDataError, MissingDataError, UnwritableError
 from neurosim.rsa.formats.numpy_files import NumpyFileError, StoredArray, open_npz
-from neurosim.storage import whole_or_nothing
 
 ENVIRONMENT = "NEUROSIM_DATA"
 

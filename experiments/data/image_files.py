@@ -11,17 +11,17 @@ from typing import Any, final, overload
 import numpy as np
 from PIL import Image
 
-from neurosim import own
-from neurosim.choices import nearest, shown
 from neurosim.experiments.data.types import (
     BrokenDataError,
     MissingDataError,
     StimulusSet,
     TrainingImages,
 )
+from neurosim.naming import own
+from neurosim.naming.choices import nearest, shown
+from neurosim.naming.text import Call
 from neurosim.rsa import BrainRDMs, brain_of_file
 from neurosim.rsa.formats.numpy_files import open_npz, read_npy
-from neurosim.text import Call
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 ARRAYS = (".npy", ".npz")

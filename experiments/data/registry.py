@@ -15,8 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from neurosim import own
-from neurosim.choices import nearest, unknown_setting
 from neurosim.experiments.data.brain92 import load_brain92
 from neurosim.experiments.data.cifar10 import load_cifar10, load_cifar10_part
 from neurosim.experiments.data.demo_data import demo_stimuli, demo_training_images
@@ -37,7 +35,9 @@ from neurosim.experiments.data.types import (
     TrainingImages,
     UnwritableError,
 )
-from neurosim.text import Call, parse
+from neurosim.naming import own
+from neurosim.naming.choices import nearest, unknown_setting
+from neurosim.naming.text import Call, parse
 
 __all__ = [
     "STIMULUS_SETS",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurosim.choices import Choices
 from neurosim.experiments.settings.options import read_file
+from neurosim.naming.choices import Choices
 
 #: Job queues by the name in the file; the values are classes of dask-jobqueue.
 JOB_QUEUES: Choices[str] = Choices(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from neurosim.arrays.storage import DamagedFileError, read_tree
 from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.engine.tasks import AbstractTask
 from neurosim.experiments.job.events import Report
@@ -15,7 +16,6 @@ from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison, Execution
 from neurosim.experiments.settings.texts import file_name
 from neurosim.models.rule_table import rule_of
-from neurosim.storage import DamagedFileError, read_tree
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from textwrap import wrap
 from matplotlib.colors import to_hex, to_rgb
 
 from neurosim.models.rule_table import RULES, Rule, base_of, label_of, rule_of
-from neurosim.text import parse
+from neurosim.naming.text import parse
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from neurosim.arrays.storage import whole_or_nothing, write_text
 from neurosim.experiments.figures.rule_styles import rule_style, told_apart
 from neurosim.experiments.results.choice import Headline
-from neurosim.storage import whole_or_nothing, write_text
 
 P = ParamSpec("P")
 

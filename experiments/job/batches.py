@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.choices import Choices
+from neurosim.arrays.streams import generator
+from neurosim.naming.choices import Choices
 from neurosim.spiking.encoders.lgn import CIFAR_SD
-from neurosim.streams import generator
 
 #: Mean of CIFAR-10's training images, RGB in [0, 1]; the front end knows the ``CIFAR_SD``.
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from neurosim.arrays.targets import read_off
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
 from neurosim.experiments.job.extraction import (
@@ -25,7 +26,6 @@ from neurosim.models.network.policies import POLICIES, Calibration
 from neurosim.models.network.readouts import UNITS, patterns, projected_pixels
 from neurosim.models.rules.learner import Learner
 from neurosim.rsa import RDM, alignment_table, compute_rdm, reference_rdms
-from neurosim.targets import read_off
 
 __all__ = [
     "NO_NORMALISATION", "PROJECTED_PIXELS", "ChangedStateError", "Evaluation",

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
 from neurosim.experiments.job.batches import LABELS, epoch_batches, first_batches, normalise
 from neurosim.experiments.job.evaluate import Evaluation, test_accuracy
@@ -30,7 +31,6 @@ from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.settings.config import Comparison
 from neurosim.models.rule_table import rule_of
 from neurosim.models.rules.learner import Learner, SharedStart
-from neurosim.streams import generator
 from neurosim.training import BatchLog, Trainer, movement
 
 #: Batches between two measurements of what only the dynamics can tell (angles cost two sweeps).

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from neurosim.choices import shown
 from neurosim.experiments.job.batches import AUGMENTATIONS, Augmentation
 from neurosim.experiments.job.extraction import AbstractExtraction, Pure
 from neurosim.experiments.job.readings import Reading
-from neurosim.made import bound
 from neurosim.models.catalogue import with_frozen_body
 from neurosim.models.rule_table import RULES, base_of, rule_of
 from neurosim.models.rules.learner import Learner, LearnerBuilder, SharedStart
+from neurosim.naming.choices import shown
+from neurosim.naming.made import bound
 
 
 def shared(start: SharedStart, rule: str) -> SharedStart:

@@ -3,8 +3,8 @@
 *Results* hold the table and the weights of every checkpoint; they grow and stay. The *resume
 state* holds weights, statistics and optimiser moments of both tracks after the last epoch; it is
 written after each epoch and removed with the last. Random streams need no state: they are functions
-of seed, name and epoch (``neurosim.streams``). Results are written before the state of the same
-epoch, so a state never stands alone; what results hold beyond it is computed again.
+of seed, name and epoch (``neurosim.arrays.streams``). Results are written before the state of the
+same epoch, so a state never stands alone; what results hold beyond it is computed again.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 
 import pandas as pd
 
+from neurosim.arrays.storage import DamagedFileError, read_tree, set_aside, write_tree
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
 from neurosim.experiments.job.revisions import refuse_older, revision_of
 from neurosim.experiments.settings.config import Comparison, with_defaults
 from neurosim.experiments.settings.texts import why_changed
 from neurosim.experiments.system.failures import differences
-from neurosim.storage import DamagedFileError, read_tree, set_aside, write_tree
 
 Tree = Mapping[str, Any]
 

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
-from neurosim.choices import Choices
 from neurosim.experiments.job.batches import AUGMENTATIONS, Augmentation, BlackBorder, FlipAndCrop
 from neurosim.experiments.job.extraction import Recorded
 from neurosim.experiments.job.network import roles_of
@@ -20,6 +19,7 @@ from neurosim.models.published import learners
 from neurosim.models.published.leak import LeakingLearner
 from neurosim.models.published.starts import OwnStart
 from neurosim.models.rules.learner import Learner, LearnerBuilder
+from neurosim.naming.choices import Choices
 
 #: Rules whose networks the published pipeline never puts into evaluation mode.
 LEAKING_RULES = ("pc", "stdp")

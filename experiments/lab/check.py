@@ -18,7 +18,7 @@ import numpy as np
 
 from neurosim.experiments.lab.protocols import START, chi2, window_table
 from neurosim.experiments.results.words import number
-from neurosim.made import made
+from neurosim.naming.made import made
 from neurosim.spiking import (
     TIMINGS,
     WEIGHT_DEPENDENCES,

@@ -15,6 +15,8 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from neurosim.arrays.storage import read_tree, write_tree
+from neurosim.arrays.streams import generator
 from neurosim.experiments.data import digits
 from neurosim.experiments.engine.runners import runner_of
 from neurosim.experiments.engine.tasks import AbstractPart
@@ -40,8 +42,6 @@ from neurosim.spiking.encoders.registry import Poisson
 from neurosim.spiking.timing.reductions import SumOverBatch
 from neurosim.spiking.timing.rules import AllPairs
 from neurosim.spiking.timing.traces import TraceSTDP
-from neurosim.storage import read_tree, write_tree
-from neurosim.streams import generator
 from neurosim.training import cosine
 from neurosim.types import Drive
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from neurosim.choices import Choices
+from neurosim.arrays.streams import generator
+from neurosim.naming.choices import Choices
 from neurosim.spiking import (
     AbstractTiming,
     AllPairs,
@@ -27,7 +28,6 @@ from neurosim.spiking import (
     poisson_drift,
     weight_change,
 )
-from neurosim.streams import generator
 from neurosim.synapses import Dense
 from neurosim.types import LocalSignal
 

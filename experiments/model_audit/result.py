@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurosim.arrays.storage import write_text
 from neurosim.experiments.audit.questions import as_plain, heard, in_words
 from neurosim.experiments.audit.types import FAIL, VERDICTS, WARNING, Finding
 from neurosim.experiments.model_audit import learning, verdicts
@@ -19,7 +20,6 @@ from neurosim.experiments.model_audit.evidence import Evidence
 from neurosim.experiments.model_audit.integrity import some
 from neurosim.experiments.model_audit.page import render
 from neurosim.models.interop.module_states import STIMULI, TRAINING
-from neurosim.storage import write_text
 
 FORMAT = "neurosim-model-audit-1"
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments.engine.execute import LocalWorkers
 from neurosim.experiments.engine.job_tasks import JobTask
 from neurosim.experiments.engine.tasks import AbstractTask
@@ -37,7 +38,6 @@ from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
 from neurosim.experiments.system.failures import TasksFailedError
 from neurosim.rsa import alignment_table
-from neurosim.streams import generator
 
 #: Batches that are timed, after one that is not.
 _N_BATCHES = 2

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from neurosim.arrays.storage import read_tree, write_text, write_tree
+from neurosim.arrays.streams import generator
 from neurosim.experiments.data.loaded import training_images_of
 from neurosim.experiments.engine.runners import runner_of
 from neurosim.experiments.engine.tasks import AbstractTask
@@ -22,8 +24,6 @@ from neurosim.experiments.published.targets import BOUNDED, LAYERS, PUBLISHED
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import Comparison, Execution
 from neurosim.models.rule_table import rule_of
-from neurosim.storage import read_tree, write_text, write_tree
-from neurosim.streams import generator
 from neurosim.training import Trainer, movement
 
 Logged = dict[str, list[float]]

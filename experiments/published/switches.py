@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from neurosim.arrays.storage import write_text
 from neurosim.experiments.data.loaded import load_both
 from neurosim.experiments.engine.job_tasks import JobTask
 from neurosim.experiments.engine.runners import runner_of
@@ -18,7 +19,6 @@ from neurosim.experiments.progress.run import finished
 from neurosim.experiments.results.words import number, signed
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.settings.config import SWITCH_NAMES, Comparison, Execution
-from neurosim.storage import write_text
 
 #: Names of the two ends of the table.
 ALL_ON, ALL_OFF = "published", "reference"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from neurosim.arrays.storage import write_text
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.figures.all_figures import draw_all, figures_of
 from neurosim.experiments.job.evaluate import reference_table
@@ -26,7 +27,6 @@ from neurosim.experiments.run.derived import Derived
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.run.stored import StoredRun
 from neurosim.experiments.settings.config import Comparison
-from neurosim.storage import write_text
 
 #: What the audit leaves, and the page that shows it.
 AUDIT, PAGE = "audit.json", "report.html"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from neurosim.models.rule_table import rule_of
-from neurosim.text import parse
+from neurosim.naming.text import parse
 
 CELL_SOURCES: Mapping[str, str] = {
     "snntorch": "Eshraghian et al. (2023). Training spiking neural networks using lessons from "

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from neurosim.arrays.storage import whole_or_nothing, write_text
 from neurosim.rsa import adjust_p, cohens_d, sign_flip_floor, sign_flip_test
-from neurosim.storage import whole_or_nothing, write_text
 
 #: The axes and what every score is read with come first; what a rule measures beside them follows.
 FIRST_COLUMNS = [

@@ -1,4 +1,4 @@
-"""Tables as trees that ``neurosim.storage`` writes."""
+"""Tables as trees that ``neurosim.arrays.storage`` writes."""
 
 from __future__ import annotations
 

@@ -15,12 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
-from neurosim.experiments.settings.options import require_folder
-from neurosim.experiments.settings.texts import why_changed
-from neurosim.experiments.system.code import code_sha256
-from neurosim.experiments.system.failures import InUseError, differences
-from neurosim.experiments.system.locks import is_locked, locked
-from neurosim.storage import (
+from neurosim.arrays.storage import (
     DamagedFileError,
     read_tree,
     remove_leftovers,
@@ -28,6 +23,11 @@ from neurosim.storage import (
     write_text,
     write_tree,
 )
+from neurosim.experiments.settings.options import require_folder
+from neurosim.experiments.settings.texts import why_changed
+from neurosim.experiments.system.code import code_sha256
+from neurosim.experiments.system.failures import InUseError, differences
+from neurosim.experiments.system.locks import is_locked, locked
 
 _VERSIONED = ("neurosim", "torch", "snntorch", "norse", "numpy", "scipy", "numba")
 

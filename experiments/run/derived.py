@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurosim.arrays.storage import write_text
 from neurosim.experiments.run.asked import AskedFolder
 from neurosim.experiments.system.code import code_sha256
-from neurosim.storage import write_text
 
 NAME, WORDS = "derived.json", "summary.txt"
 

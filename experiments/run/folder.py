@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from neurosim.arrays.storage import write_text
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
 from neurosim.experiments.job.revisions import REVISIONS, older, refuse_older, revision_of
 from neurosim.experiments.run.asked import AskedFolder
@@ -15,7 +16,6 @@ from neurosim.experiments.settings.options import path_text, to_yaml
 from neurosim.experiments.settings.texts import file_name
 from neurosim.experiments.system.failures import why_not_longer
 from neurosim.models.rule_table import base_of
-from neurosim.storage import write_text
 
 
 class RunFolder(AskedFolder):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from neurosim.arrays.storage import DamagedFileError, read_tree
 from neurosim.experiments.job.job import build_learner
 from neurosim.experiments.job.network import network_of
 from neurosim.experiments.job.revisions import revision_of
@@ -19,8 +20,7 @@ from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
 from neurosim.experiments.settings.texts import why_changed
 from neurosim.models.rules.learner import Learner
-from neurosim.own import MissingSourceError
-from neurosim.storage import DamagedFileError, read_tree
+from neurosim.naming.own import MissingSourceError
 
 #: What a network's weights have been through.
 INITIALISED, STATISTICS_ONLY, TRAINED = "initialised", "statistics-only", "trained"

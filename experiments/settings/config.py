@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurosim.choices import Choices
 from neurosim.experiments.settings.options import Layer, option, path_text, require_seeds
 from neurosim.experiments.settings.texts import (
     data_text,
@@ -24,6 +23,7 @@ from neurosim.experiments.settings.texts import (
     text_of,
 )
 from neurosim.models.rule_table import RULES
+from neurosim.naming.choices import Choices
 
 RULE_NAMES = tuple(RULES.built_in)
 #: Those whose convolutions spike.

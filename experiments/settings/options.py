@@ -22,7 +22,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from neurosim.choices import Choices, nearest, shown
+from neurosim.naming.choices import Choices, nearest, shown
 
 T = TypeVar("T")
 _DOCUMENT_END = "...\n"

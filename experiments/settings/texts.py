@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from neurosim import own
-from neurosim.choices import Choices, shown
-from neurosim.made import canonical, described
 from neurosim.models.rule_table import RULES, base_of, label_of, rule_of
-from neurosim.text import Call, parse, written
+from neurosim.naming import own
+from neurosim.naming.choices import Choices, shown
+from neurosim.naming.made import canonical, described
+from neurosim.naming.text import Call, parse, written
 
 #: Setting -> where its registry stands, and the entry points that add to it.
 REGISTRIES = {

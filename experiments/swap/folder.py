@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from neurosim.arrays.storage import whole_or_nothing
 from neurosim.experiments.data.loaded import load_both
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
 from neurosim.experiments.engine.runners import runner_of
@@ -22,9 +23,8 @@ from neurosim.experiments.settings.texts import file_name
 from neurosim.experiments.swap.config import EncoderSwap, SwapExecution, with_defaults
 from neurosim.experiments.swap.figures import FIGURES, SwapResults
 from neurosim.experiments.swap.part import SwapImages, SwapTask, pixel_baseline
-from neurosim.made import made
 from neurosim.models.catalogue import RULE_CELLS
-from neurosim.storage import whole_or_nothing
+from neurosim.naming.made import made
 
 TABLES = ("curve", "energy", "alignment")
 

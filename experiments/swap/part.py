@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.data.types import StimulusSet, TrainingImages
 from neurosim.experiments.engine.tasks import AbstractPart
@@ -20,7 +21,6 @@ from neurosim.experiments.job.batches import epoch_batches, normalise
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.results.trees import tree_of
 from neurosim.experiments.swap.config import DT_MS, EncoderSwap
-from neurosim.made import made
 from neurosim.models.catalogue import RULE_CELLS, readout_part
 from neurosim.models.network.builders import convolutional_network
 from neurosim.models.network.readouts import patterns
@@ -29,9 +29,9 @@ from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingNetwork
 from neurosim.models.spiking.probe import RidgeProbe
 from neurosim.models.spiking.stdp import RULE_TIMINGS, stdp_part
+from neurosim.naming.made import made
 from neurosim.rsa import alignment_table
 from neurosim.spiking.encoders.registry import ENCODERS
-from neurosim.streams import generator
 from neurosim.training import Trainer
 
 #: Inputs of a raster, from the strongest to the weakest that is not silent.

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from neurosim.choices import shown
 from neurosim.experiments.system.reasons import StoppedError, is_out_of_memory, reason
 from neurosim.experiments.system.threads import one_thread
+from neurosim.naming.choices import shown
 
 
 class TasksFailedError(StoppedError):

@@ -32,9 +32,10 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from neurosim.choices import Choices
+from neurosim.arrays.storage import whole_or_nothing
 from neurosim.models.interop.nir_parts import require_exportable
 from neurosim.models.spiking.dynamics import SpikingLayer, SpikingNetwork
+from neurosim.naming.choices import Choices
 from neurosim.spiking.cells.registry import (
     AbstractCell,
     LeakyCell,
@@ -42,7 +43,6 @@ from neurosim.spiking.cells.registry import (
     NorseIAF,
     SnntorchSynaptic,
 )
-from neurosim.storage import whole_or_nothing
 from neurosim.synapses import Conv2d
 
 if TYPE_CHECKING:

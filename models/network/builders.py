@@ -15,11 +15,11 @@ from itertools import pairwise
 
 import torch
 
-from neurosim.choices import Choices
 from neurosim.models.network.graph import Network, Roles
 from neurosim.models.network.layers import Activation, Layer, identity
 from neurosim.models.network.normalisation import NORMS
-from neurosim.settings import require_count
+from neurosim.naming.choices import Choices
+from neurosim.naming.settings import require_count
 from neurosim.synapses import AbstractSynapse, AveragedDense, Conv2d, Dense
 
 

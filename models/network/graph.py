@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from neurosim.choices import nearest
 from neurosim.models.network.layers import Layer, Linearised, fit_to
 from neurosim.models.network.normalisation import (
     Running,
@@ -21,6 +20,7 @@ from neurosim.models.network.normalisation import (
     statistics_for,
     statistics_of_features,
 )
+from neurosim.naming.choices import nearest
 from neurosim.types import Drive
 
 #: ``(layer, what it reads, sum of what it adds or None)`` -> its output.

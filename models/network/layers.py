@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neurosim.models.network.normalisation import AbstractNorm, Batch, Running, Statistics
-from neurosim.settings import require_count
+from neurosim.naming.settings import require_count
 from neurosim.synapses import AbstractSynapse, Dense
 from neurosim.types import Drive
 

@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurosim.choices import Choices
-from neurosim.settings import require_count
+from neurosim.naming.choices import Choices
+from neurosim.naming.settings import require_count
 
 
 @dataclass(frozen=True)

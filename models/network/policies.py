@@ -21,8 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.choices import Choices
-from neurosim.images import require_images
+from neurosim.arrays.images import require_images
 from neurosim.models.network.graph import AT_INPUT, pass_on, sum_of, wire
 from neurosim.models.network.layers import Layer, fit_to
 from neurosim.models.network.normalisation import (
@@ -33,6 +32,7 @@ from neurosim.models.network.normalisation import (
     Statistics,
     identity_statistics,
 )
+from neurosim.naming.choices import Choices
 
 #: Calibration images of one batch together have at most about this many pixels.
 _PIXELS_A_BATCH = 128 * 64 * 64

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.choices import Choices
-from neurosim.streams import generator
+from neurosim.arrays.streams import generator
+from neurosim.naming.choices import Choices
 
 Readout = Callable[[Tensor], Tensor]
 

@@ -37,8 +37,8 @@ from neurosim.models.network.normalisation import (
     statistics_of_features,
 )
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse
+from neurosim.naming.settings import require_count
 from neurosim.plasticity import AbstractPlasticity, Changes
-from neurosim.settings import require_count
 from neurosim.solvers import AbstractSolver, require_finite
 from neurosim.synapses import Conv2d
 from neurosim.types import Drive, LayerLike, LocalSignal, Settled, State, map_state

@@ -26,8 +26,8 @@ from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import Batch, Running
 from neurosim.models.published.windows import Window
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse
+from neurosim.naming.settings import require_count
 from neurosim.plasticity import AbstractPlasticity, Changes, require_clock
-from neurosim.settings import require_count
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LayerLike, LocalSignal, State

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.dynamics import AbstractDynamics
+from neurosim.naming.settings import unmasked
 from neurosim.plasticity import AbstractPlasticity, Changes
-from neurosim.settings import unmasked
 from neurosim.spiking.timing.rules import AbstractTiming, AllPairs
 from neurosim.spiking.timing.traces import TraceSTDP
 from neurosim.types import LayerLike, LocalSignal

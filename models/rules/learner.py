@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.arrays.streams import generator
 from neurosim.dynamics import AbstractClocked
-from neurosim.made import made
 from neurosim.models.network.builders import NETWORKS, NetworkContext
 from neurosim.models.network.graph import Network, Roles
 from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import Running, StatisticsOf
 from neurosim.models.rules.feed_forward import FeedForward
+from neurosim.naming.made import made
 from neurosim.plasticity import Frozen
 from neurosim.rule import LearningRule
 from neurosim.solvers import Direct
-from neurosim.streams import generator
 from neurosim.training import Part, without_learning
 
 

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.arrays.targets import require_classes, require_same_shape, require_scores
 from neurosim.synapses import AbstractSynapse
-from neurosim.targets import require_classes, require_same_shape, require_scores
 
 
 class AbstractLoss(ABC):

@@ -15,8 +15,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from neurosim.choices import Choices
 from neurosim.dynamics import AbstractDynamics
+from neurosim.naming.choices import Choices
 from neurosim.plasticity import AbstractPlasticity, Changes
 from neurosim.spiking.timing.traces import TraceSTDP
 from neurosim.spiking.timing.weight_dependence import WEIGHT_DEPENDENCES, AbstractWeightDependence

@@ -21,16 +21,16 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from neurosim.arrays.images import require_images
+from neurosim.arrays.targets import require_classes
+from neurosim.arrays.tensors import plain, require_finite
 from neurosim.dynamics import AbstractClocked
-from neurosim.images import require_images
 from neurosim.solvers import Ticks
 from neurosim.spiking.cells.base import whole_ticks
 from neurosim.spiking.cells.registry import ResetToZero, SnntorchLIF, VoltageCell
 from neurosim.spiking.encoders.registry import AbstractEncoder, Poisson
 from neurosim.spiking.population.homeostasis import rescaled
 from neurosim.synapses import Dense
-from neurosim.targets import require_classes
-from neurosim.tensors import plain, require_finite
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LocalSignal, Settled, State
 

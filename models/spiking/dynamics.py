@@ -20,6 +20,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from neurosim.arrays.tensors import plain
 from neurosim.dynamics import AbstractClocked
 from neurosim.models.spiking.layer import (
     Homeostasis,
@@ -33,7 +34,6 @@ from neurosim.spiking.cells.registry import AbstractCell, SnntorchLIF, per_map
 from neurosim.spiking.encoders.lgn import LGN, AbstractFrontEnd
 from neurosim.spiking.encoders.registry import AbstractEncoder, Current
 from neurosim.spiking.population.competition import AbstractCompetition, WinnerTakeAll
-from neurosim.tensors import plain
 from neurosim.types import Drive, LocalSignal, State, in_float64
 
 __all__ = [

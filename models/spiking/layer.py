@@ -9,12 +9,12 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from neurosim.arrays.tensors import plain, require_finite
 from neurosim.models.network.layers import fit_to
-from neurosim.settings import require_count
+from neurosim.naming.settings import require_count
 from neurosim.spiking.cells.base import require_threshold
 from neurosim.spiking.population.between import AbstractBetween, Directly
 from neurosim.synapses import Conv2d, Dense
-from neurosim.tensors import plain, require_finite
 
 
 class SpikingLayer(nn.Module):

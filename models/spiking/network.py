@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from neurosim.images import require_images
+from neurosim.arrays.images import require_images
+from neurosim.arrays.tensors import plain
 from neurosim.models.network.graph import Roles
 from neurosim.models.network.normalisation import (
     Running,
@@ -20,7 +21,6 @@ from neurosim.models.network.normalisation import (
 from neurosim.models.spiking.layer import SpikingLayer, SpikingPoint, require_thresholds
 from neurosim.models.spiking.start import calibration_gains, settle_thresholds
 from neurosim.solvers import Ticks
-from neurosim.tensors import plain
 from neurosim.types import Settled
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.targets import require_classes
+from neurosim.arrays.targets import require_classes
 from neurosim.types import varies
 
 #: Penalties in units of the mean eigenvalue of the Gram matrix.

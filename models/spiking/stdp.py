@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.choices import Choices
+from neurosim.arrays.tensors import require_finite
 from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer
 from neurosim.models.spiking.bounded_stdp import BoundedSTDP, weight_bound
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.models.spiking.pink_noise import pink_noise
+from neurosim.naming.choices import Choices
 from neurosim.plasticity import AbstractPlasticity
 from neurosim.rule import LearningRule
 from neurosim.solvers import Ticks
@@ -36,7 +37,6 @@ from neurosim.spiking.timing.rules import (
 from neurosim.spiking.timing.traces import MeanOverSpikes, TraceSTDP
 from neurosim.spiking.timing.weight_dependence import ADDITIVE, AbstractWeightDependence, Additive
 from neurosim.synapses import Conv2d, Dense
-from neurosim.tensors import require_finite
 from neurosim.training import AbstractConstraint, Optimiser, Part
 
 #: Depression 5 % stronger than potentiation (Song, Miller & Abbott 2000, 10.1038/78829). A pair

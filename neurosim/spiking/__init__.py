@@ -7,7 +7,7 @@ True
 
 from __future__ import annotations
 
-from neurosim.lazily import handed_on
+from neurosim.naming.lazily import handed_on
 
 _HOMES = {
     "population.between": (

@@ -98,12 +98,12 @@ def seconds(work: Any) -> tuple[float, float]:
 
 def bare(task: Any) -> None:
     """A cell's training and evaluation, as one would call them: no files, log, locks or reports."""
+    from neurosim.arrays.streams import generator
     from neurosim.experiments.engine.tasks import numerics, prepared
     from neurosim.experiments.job.batches import epoch_batches
     from neurosim.experiments.job.evaluate import test_accuracy
     from neurosim.experiments.job.job import build_learner
     from neurosim.experiments.job.switches import profile_of
-    from neurosim.streams import generator
     from neurosim.training import Trainer
 
     s = task.settings
@@ -175,7 +175,7 @@ def child(command: str, arguments: list[str], out: Path, rounds: int) -> Any:
 
 def in_child(command: str, out: Path, rounds: int, arguments: list[str]) -> None:
     one_thread()
-    from neurosim.experiments.comparison import plan
+    from neurosim.experiments.comparison.run import plan
 
     asked = training_dynamics.Command.of(arguments)
     if command == "plan":

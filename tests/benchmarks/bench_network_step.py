@@ -31,6 +31,7 @@ import torch.nn.functional as F
 from bench_stdp_kernels import medians
 from torch import Tensor
 
+from neurosim.arrays.streams import generator
 from neurosim.models.network.builders import convolutional_network
 from neurosim.models.spiking.competitive import Competition, CompetitiveLayer, CompetitiveNetwork
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
@@ -43,7 +44,6 @@ from neurosim.spiking.cells.registry import NorseLIF
 from neurosim.spiking.population.competition import AbstractCompetition, WinnerTakeAll
 from neurosim.spiking.timing.rules import AllPairs
 from neurosim.spiking.timing.traces import TraceSTDP
-from neurosim.streams import generator
 from neurosim.synapses import Conv2d, Dense
 from neurosim.types import Drive
 

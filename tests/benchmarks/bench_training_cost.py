@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments.data.registry import load_stimuli
 from neurosim.experiments.job.evaluate import Evaluation
 from neurosim.models.catalogue import RULES
 from neurosim.models.rules.learner import SharedStart
-from neurosim.streams import generator
 from neurosim.training import Trainer
 
 BATCH, STEPS, ROUNDS, STEPS_AN_EPOCH = 128, 6, 7, 62

@@ -19,6 +19,7 @@ import pc_bench as bench
 import torch
 from torch import Tensor
 
+from neurosim.arrays.streams import generator
 from neurosim.models.catalogue import RULES, backprop
 from neurosim.models.network.graph import Network
 from neurosim.models.rules.generative import reconstruct
@@ -26,7 +27,6 @@ from neurosim.models.rules.learner import Learner, SharedStart
 from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
 from neurosim.models.spiking.feature_measures import participation_ratio, unexplained_variance
 from neurosim.rule import LearningRule, run_batch
-from neurosim.streams import generator
 from neurosim.training import BatchLog, initial_weights, movement
 from neurosim.types import Drive
 

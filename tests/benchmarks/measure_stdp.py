@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.arrays.streams import generator
 from neurosim.models.network.builders import convolutional_network
 from neurosim.models.network.graph import Network
 from neurosim.models.rules.error_circuit import ErrorCircuit
@@ -32,7 +33,6 @@ from neurosim.solvers import Direct
 from neurosim.spiking.cells.registry import CELLS
 from neurosim.spiking.encoders.registry import ENCODERS
 from neurosim.spiking.population.competition import NoCompetition
-from neurosim.streams import generator
 from neurosim.training import Optimiser, Part, Trainer, initial_weights, movement, without_learning
 
 BATCH = 128

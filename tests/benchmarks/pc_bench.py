@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.arrays.streams import generator
 from neurosim.models.network.normalisation import Fixed, Running, Statistics, StatisticsOf
 from neurosim.models.rules.learner import Learner
-from neurosim.streams import generator
 from neurosim.training import BatchLog, Trainer
 
 MEAN = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1)

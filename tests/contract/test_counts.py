@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from neurosim import rsa
+from neurosim.arrays.storage import write_tree
 from neurosim.convergence import Diverged, EnergyPlateau, Horizon, Steady
 from neurosim.dynamics import AbstractClosedForm
 from neurosim.models.network.builders import dense_network
@@ -38,7 +39,6 @@ from neurosim.spiking.encoders.population import Population
 from neurosim.spiking.encoders.temporal import Burst, Phase
 from neurosim.spiking.theory.direct_sums import direct_change
 from neurosim.spiking.theory.poisson_theory import PoissonNeuron, poisson_drift
-from neurosim.storage import write_tree
 from neurosim.synapses import Conv1d, Conv2d, Dense
 from neurosim.training import Trainer
 

@@ -1,7 +1,7 @@
 """What a file from others may not do: show the content of another file, run code, or fill memory.
 
-Both doors to HDF5 (``neurosim.storage``, ``neurosim.rsa.formats.hdf5_files``) are held to the same
-cases, and no other place opens such a file.
+Both doors to HDF5 (``neurosim.arrays.storage``, ``neurosim.rsa.formats.hdf5_files``) are held to
+the same cases, and no other place opens such a file.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import h5py
 import numpy as np
 import pytest
 
+from neurosim.arrays.storage import DamagedFileError, read_tree, write_tree
 from neurosim.experiments.data.files import Field, read_npz
 from neurosim.rsa import BrainRDMs
 from neurosim.rsa.brain.brain_files import BrainFileError
 from neurosim.rsa.brain.things_files import SubjectFiles, ThingsFileError, open_responses
 from neurosim.rsa.formats import numpy_files
 from neurosim.rsa.formats.numpy_files import NumpyFileError, open_npz, read_npy
-from neurosim.storage import DamagedFileError, read_tree, write_tree
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = np.arange(45.0, dtype=np.float32)
@@ -119,7 +119,7 @@ def test_things_responses_with_foreign_data_are_refused(tmp_path: Path, poison: 
 #: Each file of the project that opens a format in which others can hide something.
 DOORS = {
     r"h5py\.File\(": {
-        "neurosim/storage.py",
+        "neurosim/arrays/storage.py",
         "rsa/formats/hdf5_files.py",
         "rsa/brain/brain_files.py",
     },
@@ -144,7 +144,7 @@ def test_such_files_are_opened_in_one_place_each(pattern: str) -> None:
 
 
 def test_the_other_hdf5_calls_only_write() -> None:
-    for name in ("neurosim/storage.py", "rsa/brain/brain_files.py"):
+    for name in ("neurosim/arrays/storage.py", "rsa/brain/brain_files.py"):
         modes = re.findall(r"h5py\.File\([^)]*?\"(\w\+?)\"", (ROOT / name).read_text())
         assert set(modes) - {"w"} == ({"r"} if name.endswith("storage.py") else set())
 

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.choices import Choices, nearest, shown
 from neurosim.experiments.settings.config import Comparison, Execution
 from neurosim.experiments.settings.options import names
 from neurosim.models.catalogue import RULES
+from neurosim.naming.choices import Choices, nearest, shown
 from neurosim.spiking.cells.registry import CELLS
 from neurosim.spiking.encoders.registry import ENCODERS
 from neurosim.spiking.timing.rules import TIMINGS

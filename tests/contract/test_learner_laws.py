@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 import torch
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments.job.batches import AUGMENTATIONS, LABELS, epoch_batches
 from neurosim.experiments.settings import config
 from neurosim.models.catalogue import CONTROL_OF, RULES
@@ -19,7 +20,6 @@ from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.spiking.stdp import RULE_TIMINGS
 from neurosim.spiking.cells.registry import CELLS
 from neurosim.spiking.encoders.registry import ENCODERS
-from neurosim.streams import generator
 from neurosim.training import SCHEDULES, Trainer, without_learning
 
 START = SharedStart(7)

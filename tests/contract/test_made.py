@@ -10,13 +10,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from neurosim import own
-from neurosim.choices import Choices
-from neurosim.made import bound, canonical, made, settings_of
 from neurosim.models.catalogue import RULE_CELLS, RULES
 from neurosim.models.rule_table import label_of, rule_of, variant
 from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.spiking.stdp import RULE_TIMINGS
+from neurosim.naming import own
+from neurosim.naming.choices import Choices
+from neurosim.naming.made import bound, canonical, made, settings_of
+from neurosim.naming.text import Call
 from neurosim.spiking import (
     CELLS,
     ENCODERS,
@@ -29,7 +30,6 @@ from neurosim.spiking import (
     SnntorchLIF,
     Triplet,
 )
-from neurosim.text import Call
 from neurosim.training import OPTIMISER_SETTINGS, Optimiser
 
 OBJECTS = {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments.job.batches import LABELS, first_batches
 from neurosim.experiments.settings.config import SPIKING_RULES
 from neurosim.models.catalogue import RULES
@@ -24,7 +25,6 @@ from neurosim.models.network.normalisation import (
 from neurosim.models.network.policies import POLICIES, Calibration
 from neurosim.models.rules.learner import SharedStart
 from neurosim.rsa import compute_rdm
-from neurosim.streams import generator
 from neurosim.training import Trainer
 
 START = SharedStart(7, image_px=16)

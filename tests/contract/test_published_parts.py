@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurosim.arrays.streams import generator
 from neurosim.models.catalogue import RULES
 from neurosim.models.network.policies import calibrate
 from neurosim.models.published import learners
@@ -21,7 +22,6 @@ from neurosim.spiking.timing.reductions import SumOverBatch
 from neurosim.spiking.timing.rules import AllPairs, NearestPair
 from neurosim.spiking.timing.traces import TraceSTDP
 from neurosim.spiking.timing.weight_dependence import Logistic
-from neurosim.streams import generator
 from neurosim.synapses import Dense
 from neurosim.training import Trainer, movement
 from neurosim.types import LocalSignal
@@ -180,7 +180,7 @@ def test_the_zero_point_moves_statistics_as_learning_at_rate_zero_does(learner):
 
 
 def test_state_survives_a_round_through_a_file(learner, tmp_path):
-    from neurosim.storage import read_tree, write_tree
+    from neurosim.arrays.storage import read_tree, write_tree
 
     train(learner)
     write_tree(tmp_path / "x.h5", dict(learner.tensors()))

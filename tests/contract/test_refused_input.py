@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurosim.arrays.streams import generator
 from neurosim.models.catalogue import RULES
 from neurosim.models.network.normalisation import BatchNorm
 from neurosim.models.network.policies import accumulate, calibrate
@@ -35,7 +36,6 @@ from neurosim.spiking import (
 )
 from neurosim.spiking.timing.evolving import evolve
 from neurosim.spiking.timing.reductions import MeanOverSpikes, SumOverBatch
-from neurosim.streams import generator
 from neurosim.synapses import Dense
 from neurosim.training import AbstractConstraint, Trainer
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from neurosim.arrays.streams import generator
 from neurosim.convergence import Horizon
 from neurosim.models.catalogue import RULES
 from neurosim.models.rules.learner import SharedStart
 from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
 from neurosim.solvers import Euler
-from neurosim.streams import generator
 from neurosim.training import Trainer
 
 START = SharedStart(7, image_px=16)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from neurosim import storage
-from neurosim.storage import (
+from neurosim.arrays import storage
+from neurosim.arrays.storage import (
     DamagedFileError,
     read_tree,
     set_aside,
@@ -18,7 +18,7 @@ from neurosim.storage import (
     write_text,
     write_tree,
 )
-from neurosim.streams import generator
+from neurosim.arrays.streams import generator
 
 VALUES = st.one_of(
     arrays(st.sampled_from([np.float32, np.float64, np.int64, np.bool_]), array_shapes(max_side=3)),

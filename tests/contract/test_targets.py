@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurosim.arrays.targets import read_off
 from neurosim.models.catalogue import backprop
 from neurosim.models.network.builders import dense_network
 from neurosim.models.rules.error_circuit import ErrorCircuit
@@ -18,7 +19,6 @@ from neurosim.models.spiking.probe import RidgeProbe
 from neurosim.plasticity import ErrorTimesPre
 from neurosim.rule import LearningRule, run_batch
 from neurosim.solvers import Direct, Euler
-from neurosim.targets import read_off
 from neurosim.training import Optimiser, Part, Trainer
 from neurosim.types import Drive
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from neurosim.made import made
 from neurosim.models import RULES
 from neurosim.models.catalogue import backprop, bp
 from neurosim.models.rules.learner import Learner, SharedStart
@@ -20,6 +19,7 @@ from neurosim.models.testing import (
     check_rule,
     check_timing,
 )
+from neurosim.naming.made import made
 from neurosim.plasticity import AbstractPlasticity
 from neurosim.spiking import (
     CELLS,

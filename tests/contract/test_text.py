@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosim.text import Call, parse, written
+from neurosim.naming.text import Call, parse, written
 
 WORDS = st.text(min_size=1, max_size=12).filter(lambda text: "\x00" not in text)
 SETTINGS = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from neurosim import storage
+from neurosim.arrays import storage
 from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.job.events import read_log
 from neurosim.experiments.report import files as report

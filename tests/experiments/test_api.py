@@ -48,7 +48,7 @@ def test_sequences_of_a_notebook_are_settings(
     """A range, an array, a list, and epochs alone: what the run is asked for."""
     asked = []
     monkeypatch.setattr(
-        "neurosim.experiments.api.run", lambda settings, *rest: asked.append(settings)
+        "neurosim.experiments.comparison.api.run", lambda settings, *rest: asked.append(settings)
     )
     compare(out=tmp_path, seeds=range(3), evaluation_px=np.array([32, 64]), rules=["bp"], epochs=1)
     (settings,) = asked

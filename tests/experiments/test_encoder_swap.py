@@ -208,7 +208,7 @@ def test_defaults_name_every_encoder():
 
 def test_the_raster_shows_the_strongest_inputs_first(finished):
     """In latency's raster spikes fall no earlier from row to row."""
-    from neurosim.storage import read_tree
+    from neurosim.arrays.storage import read_tree
 
     raster = read_tree(finished / "parts" / "latency-seed42.h5")["raster"]
     assert set(np.unique(raster)) == {0, 1}

@@ -9,12 +9,12 @@ import nir
 import numpy as np
 import pytest
 
+from neurosim.arrays.storage import write_tree
 from neurosim.experiments import export_nir
 from neurosim.experiments.job.job import build_learner
 from neurosim.experiments.job.revisions import revision_of
 from neurosim.experiments.settings.config import Comparison
 from neurosim.models.spiking.dynamics import SpikingNetwork
-from neurosim.storage import write_tree
 
 
 @pytest.fixture(scope="module")

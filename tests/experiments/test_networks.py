@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from neurosim.experiments.comparison import run
+from neurosim.experiments.comparison.run import run
 from neurosim.experiments.job.network import network_of, roles_of
 from neurosim.experiments.settings.config import (
     NETWORK_NAMES,

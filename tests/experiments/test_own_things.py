@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from neurosim.experiments import training_dynamics
-from neurosim.experiments.api import compare
+from neurosim.experiments.comparison.api import compare
 from neurosim.experiments.results.table import read_csv
 from neurosim.experiments.settings.config import Comparison
 from neurosim.models import variant

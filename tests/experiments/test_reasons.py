@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurosim.arrays.storage import whole_or_nothing, write_text
 from neurosim.experiments import compare
 from neurosim.experiments.engine import execute
 from neurosim.experiments.engine.execute import MAX_LOSSES, Losses, failure
@@ -24,7 +25,6 @@ from neurosim.experiments.settings.options import LARGEST, in_options, in_python
 from neurosim.experiments.system.failures import TasksFailedError, exit_status
 from neurosim.experiments.system.processes import program_kept_from_children
 from neurosim.experiments.system.reasons import REMEDIES, StoppedError, is_out_of_memory, reason
-from neurosim.storage import whole_or_nothing, write_text
 
 SCRIPT = [sys.executable, "-m", "neurosim.experiments.training_dynamics"]
 SMALL = [

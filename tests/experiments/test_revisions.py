@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from neurosim.arrays.storage import write_tree
 from neurosim.experiments.data.registry import load_stimuli, load_training_images
 from neurosim.experiments.job import store as cell_store
 from neurosim.experiments.job.revisions import REVISIONS, revision_of
@@ -21,7 +22,6 @@ from neurosim.experiments.settings.config import (
     Comparison,
 )
 from neurosim.models.catalogue import CONTROL_OF
-from neurosim.storage import write_tree
 
 SETTINGS = Comparison(
     training="demo", stimuli="demo", n_train=64, n_test=20, seeds=(3,), rules=("bp", "stdp"),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments import stdp_timing
 from neurosim.experiments.figures import style as figure_style
 from neurosim.experiments.lab import check as stdp_check
@@ -34,7 +35,6 @@ from neurosim.spiking import (
     poisson_drift,
     stationary_density,
 )
-from neurosim.streams import generator
 
 
 def test_check_passes_for_every_registered_variant(capsys):

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
+from neurosim.arrays.storage import read_tree
 from neurosim.experiments import comparison, training_dynamics
 from neurosim.experiments.job import job as cells
 from neurosim.experiments.job.evaluate import ChangedStateError, Evaluation
@@ -20,7 +21,6 @@ from neurosim.experiments.report import files as report
 from neurosim.experiments.results.table import FIRST_COLUMNS, read_csv
 from neurosim.experiments.settings.config import PRESETS, Comparison
 from neurosim.experiments.training_dynamics import Command, main
-from neurosim.storage import read_tree
 
 SMALL = [
     "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--epochs", "2",

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
+from neurosim.arrays.storage import read_tree
 from neurosim.experiments import unsupervised_digits
 from neurosim.experiments.data import digits
 from neurosim.experiments.data.types import MissingDataError
 from neurosim.experiments.lab import digits as lab
 from neurosim.experiments.lab.digits_settings import Settings
-from neurosim.storage import read_tree
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from neurosim.arrays.streams import generator
 from neurosim.models.catalogue import readout_part
 from neurosim.models.network.builders import convolutional_network
 from neurosim.models.spiking.dynamics import SpikingDynamics
@@ -12,7 +13,6 @@ from neurosim.models.spiking.pink_noise import pink_noise
 from neurosim.models.spiking.stdp import stdp_part
 from neurosim.spiking.cells.registry import CELLS
 from neurosim.spiking.encoders.registry import ENCODERS
-from neurosim.streams import generator
 from neurosim.training import Trainer
 
 #: (cell, encoder) -> pooled spikes of Conv1 to Conv3 after two steps, and the sum of |weight|.

@@ -12,10 +12,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from neurosim.arrays.streams import generator
 from neurosim.models.published import learners
 from neurosim.models.published.starts import OwnStart
 from neurosim.models.rules.learner import Learner, SharedStart
-from neurosim.streams import generator
 from neurosim.training import Trainer
 
 N_STEPS = 2

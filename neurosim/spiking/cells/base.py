@@ -21,8 +21,8 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
-from neurosim.settings import KnownSettings, require_time
-from neurosim.tensors import plain, real, require_finite
+from neurosim.arrays.tensors import plain, real, require_finite
+from neurosim.naming.settings import KnownSettings, require_time
 
 #: What a cell keeps beside its voltage, in the order of ``memory_names``.
 Memory = tuple[Tensor, ...]
@@ -118,7 +118,7 @@ class AbstractCell(KnownSettings, ABC):
         Raises:
             ValueError: a state of another cell, an input or a state that is not finite, or a
                 threshold that is not positive (infinity never fires).
-            TypeError: tensors that ``neurosim.tensors`` refuses.
+            TypeError: tensors that ``neurosim.arrays.tensors`` refuses.
         """
         current = plain("current", current)
         if len(state) != 1 + len(self.memory_names):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, final
 
-from neurosim.settings import KnownSettings, require_time
+from neurosim.naming.settings import KnownSettings, require_time
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,9 +50,9 @@ class Millivolts(KnownSettings):
 
         Raises:
             ValueError: shapes that do not fit, naming them.
-            TypeError: as ``neurosim.tensors``.
+            TypeError: as ``neurosim.arrays.tensors``.
         """
-        from neurosim.tensors import dense, plain
+        from neurosim.arrays.tensors import dense, plain
 
         require_time("dt_ms", dt_ms)
         voltage = plain("voltage", voltage)

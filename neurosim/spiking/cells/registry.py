@@ -20,7 +20,7 @@ Cells of the two libraries coincide where their decays do, at
 
 from __future__ import annotations
 
-from neurosim.choices import Choices
+from neurosim.naming.choices import Choices
 from neurosim.spiking.cells.adaptive import AdaptiveLIF, NorseAdEx, NorseLIFEx
 from neurosim.spiking.cells.base import (
     AbstractCell,

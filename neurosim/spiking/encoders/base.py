@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurosim.settings import KnownSettings, require_count, require_time
-from neurosim.tensors import plain
+from neurosim.arrays.tensors import plain
+from neurosim.naming.settings import KnownSettings, require_count, require_time
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class AbstractEncoder(KnownSettings, ABC):
         Raises:
             ValueError: intensities that are negative, above 1 or not finite; a rate above one
                 spike a tick; a missing generator.
-            TypeError: intensities that ``neurosim.tensors`` refuses, or another kind of generator.
+            TypeError: intensities that ``neurosim.arrays.tensors`` refuses, or another kind of
+                generator.
         """
         require_count("n_ticks", n_ticks)
         require_time("dt_ms", dt_ms)

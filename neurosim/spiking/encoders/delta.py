@@ -9,8 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from neurosim.arrays.tensors import plain
 from neurosim.spiking.encoders.base import AbstractEncoder, frames, require_positive
-from neurosim.tensors import plain
 
 
 @final

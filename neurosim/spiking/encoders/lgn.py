@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.settings import KnownSettings
-from neurosim.tensors import plain
+from neurosim.arrays.tensors import plain
+from neurosim.naming.settings import KnownSettings
 
 #: Standard deviation of CIFAR-10's training images, R, G, B in [0, 1]: images are divided by it.
 CIFAR_SD = (0.247, 0.243, 0.261)
@@ -67,7 +67,7 @@ class LGN(AbstractFrontEnd):
     ``3 * max(sigma)`` px.
 
     Raises:
-        TypeError: images that ``neurosim.tensors`` refuses.
+        TypeError: images that ``neurosim.arrays.tensors`` refuses.
         ValueError: images of another shape, too small, or with NaN or infinity.
     """
 

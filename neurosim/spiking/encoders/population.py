@@ -8,10 +8,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.settings import require_count
+from neurosim.arrays.tensors import plain
+from neurosim.naming.settings import require_count
 from neurosim.spiking.encoders.base import AbstractEncoder
 from neurosim.spiking.encoders.temporal import Latency
-from neurosim.tensors import plain
 
 
 @final

@@ -10,7 +10,7 @@ tensor([[1., 0., 0.],
 
 from __future__ import annotations
 
-from neurosim.choices import Choices
+from neurosim.naming.choices import Choices
 from neurosim.spiking.encoders.base import AbstractEncoder, RateEncoder
 from neurosim.spiking.encoders.delta import Delta
 from neurosim.spiking.encoders.library import (

@@ -9,9 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.settings import require_count
+from neurosim.arrays.tensors import plain
+from neurosim.naming.settings import require_count
 from neurosim.spiking.encoders.base import AbstractEncoder, frames, require_positive, spikes_at
-from neurosim.tensors import plain
 
 #: Taken off before rounding up, so that a ratio that is whole up to float32 rounding stays so.
 _SLACK = 1e-5

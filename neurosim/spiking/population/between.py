@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.settings import require_count
-from neurosim.tensors import real
+from neurosim.arrays.tensors import real
+from neurosim.naming.settings import require_count
 
 
 class AbstractBetween(ABC):

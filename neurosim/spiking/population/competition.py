@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from neurosim.arrays.tensors import plain, require_finite
 from neurosim.spiking.cells.base import require_threshold
 from neurosim.spiking.cells.registry import AbstractCell, Memory, per_map
-from neurosim.tensors import plain, require_finite
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class AbstractCompetition(ABC):
         Raises:
             ValueError: shapes that do not fit each other, naming both, a window larger than the
                 layer, membranes that are not finite, or a threshold that is not positive.
-            TypeError: tensors that ``neurosim.tensors`` refuses.
+            TypeError: tensors that ``neurosim.arrays.tensors`` refuses.
         """
         voltage = plain("voltage", voltage)
         threshold = _thresholds(threshold, voltage)

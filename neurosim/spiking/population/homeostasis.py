@@ -13,8 +13,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.settings import KnownSettings
-from neurosim.tensors import plain, real
+from neurosim.arrays.tensors import plain, real
+from neurosim.naming.settings import KnownSettings
 
 
 @final

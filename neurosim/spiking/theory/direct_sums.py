@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
-from neurosim.settings import unmasked
+from neurosim.naming.settings import unmasked
 from neurosim.spiking.timing.rules import (
     AbstractTiming,
     AllPairs,

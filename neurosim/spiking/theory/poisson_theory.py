@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid, trapezoid
 from scipy.optimize import brentq
 
-from neurosim.settings import require_count, unmasked
+from neurosim.naming.settings import require_count, unmasked
 from neurosim.spiking.theory.direct_sums import Terms, terms
 from neurosim.spiking.timing.rules import AbstractTiming
 from neurosim.spiking.timing.third_factor import Rewarded

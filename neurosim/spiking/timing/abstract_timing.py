@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from neurosim.settings import KnownSettings
+from neurosim.naming.settings import KnownSettings
 from neurosim.spiking.timing.weight_dependence import AbstractWeightDependence
 
 if TYPE_CHECKING:  # torch is not needed to declare a timing

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurosim.arrays.tensors import plain
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.spiking.timing.factors import Factor, Listed
 from neurosim.spiking.timing.reductions import AbstractReduction
@@ -21,7 +22,6 @@ from neurosim.spiking.timing.spike_window import SpikeWindow
 from neurosim.spiking.timing.third_factor import Rewarded
 from neurosim.spiking.timing.weight_dependence import AbstractWeightDependence
 from neurosim.synapses import AbstractSynapse, Dense
-from neurosim.tensors import plain
 
 #: From a frame and the weight before it to the change; None where nothing happens.
 Step = Callable[[int, Tensor], Tensor | None]

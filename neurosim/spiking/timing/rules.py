@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from neurosim.choices import Choices
-from neurosim.settings import unmasked
+from neurosim.naming.choices import Choices
+from neurosim.naming.settings import unmasked
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.spiking.timing.third_factor import Rewarded
 from neurosim.spiking.timing.trace_rule import COINCIDENCE, TraceRule

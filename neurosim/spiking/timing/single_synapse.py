@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from neurosim.settings import require_time, unmasked
+from neurosim.arrays.tensors import dense
+from neurosim.naming.settings import require_time, unmasked
 from neurosim.spiking.timing.change import ByDensity
 from neurosim.spiking.timing.evolving import evolve
 from neurosim.spiking.timing.reductions import SumOverBatch
@@ -17,7 +18,6 @@ from neurosim.spiking.timing.rules import AbstractTiming
 from neurosim.spiking.timing.spike_window import SpikeWindow
 from neurosim.spiking.timing.third_factor import Rewarded
 from neurosim.synapses import Dense
-from neurosim.tensors import dense
 
 #: The most ticks between two spikes: beyond them neighbouring ticks are no longer told apart.
 _MOST_TICKS = 2**52

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.settings import require_time, unmasked
+from neurosim.arrays.tensors import plain, real
+from neurosim.naming.settings import require_time, unmasked
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.synapses import AbstractSynapse
-from neurosim.tensors import plain, real
 
 
 @dataclass(frozen=True)

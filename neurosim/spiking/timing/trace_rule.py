@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from neurosim.choices import Choices
+from neurosim.naming.choices import Choices
 
 #: What a pair of spikes in the same tick does: nothing; potentiate (the presynaptic spike of a
 #: tick acts on the neuron in that tick, so it counts as causal); or both changes at once;

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from neurosim.dynamics import AbstractDynamics
+from neurosim.naming.settings import require_time
 from neurosim.plasticity import AbstractPlasticity, Changes, require_clock
-from neurosim.settings import require_time
 from neurosim.spiking.timing.change import (
     AbstractKernel,
     ByDensity,

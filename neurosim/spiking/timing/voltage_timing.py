@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
-from neurosim.settings import KnownSettings, require_time, unmasked
+from neurosim.naming.settings import KnownSettings, require_time, unmasked
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.spiking.timing.weight_dependence import ADDITIVE, AbstractWeightDependence
 

@@ -17,8 +17,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from neurosim.choices import Choices
-from neurosim.settings import KnownSettings
+from neurosim.naming.choices import Choices
+from neurosim.naming.settings import KnownSettings
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class Choices(Mapping[str, T], Generic[T]):
     """A registry that answers an unknown name with the known ones.
 
     An installed package adds entries of its own by an entry point of ``group``; a program by
-    ``add``. What names mean with settings, ``poisson(max_rate_hz=50)``, is in ``neurosim.made``.
+    ``add``. What names mean with settings, ``poisson(max_rate_hz=50)``, is in
+    ``neurosim.naming.made``.
 
     Args:
         kind: what the names stand for, in the singular ("learning rule").

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from neurosim.choices import unknown_setting
+from neurosim.naming.choices import unknown_setting
 
 
 class KnownSettings:

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from neurosim import own
-from neurosim.choices import Choices, registry_of, shown, unknown_setting
-from neurosim.text import Call, parse, read_value, written
+from neurosim.naming import own
+from neurosim.naming.choices import Choices, registry_of, shown, unknown_setting
+from neurosim.naming.text import Call, parse, read_value, written
 
 #: Numbers and words that a declaration may ask for, and what a sentence calls them.
 _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a word"}

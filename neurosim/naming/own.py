@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from neurosim.choices import nearest
+from neurosim.naming.choices import nearest
 
 _PREFIX = "neurosim_own_"
 

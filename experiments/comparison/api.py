@@ -23,8 +23,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from neurosim.choices import Choices, nearest, shown
-from neurosim.experiments.comparison import run
+from neurosim.experiments.comparison.run import run
 from neurosim.experiments.figures.all_figures import figures_of
 from neurosim.experiments.job.network import roles_of
 from neurosim.experiments.report.verdicts import verdicts
@@ -35,6 +34,7 @@ from neurosim.experiments.settings.config import PRESETS, Comparison, Execution,
 from neurosim.experiments.settings.options import Layer, build, in_python, names
 from neurosim.experiments.settings.texts import REGISTRIES, data_text, text_of
 from neurosim.experiments.system.threads import one_thread
+from neurosim.naming.choices import Choices, nearest, shown
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from neurosim.settings import unmasked
+from neurosim.naming.settings import unmasked
 
 Tree = Mapping[str, Any]
 

@@ -26,7 +26,7 @@ class Call:
     """A name with settings, whose values are numbers, words, tuples, None, or again calls.
 
     In Python a value may be an object (``Call("stdp", {"timing": AllPairs(tau_plus_ms=10)})``);
-    ``neurosim.made.canonical`` writes it out.
+    ``neurosim.naming.made.canonical`` writes it out.
     """
 
     name: str
