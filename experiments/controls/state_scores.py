@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from neurosim.experiments.job.evaluate import Evaluation, KnownStatistics, unchanged
+from neurosim.experiments.job.evaluate import Evaluation, KnownStatistics
+from neurosim.experiments.job.extraction import PURE
 from neurosim.experiments.job.stimulus_content import check_content
 from neurosim.models.network.policies import POLICIES
 from neurosim.models.network.readouts import READOUTS, UNITS
@@ -114,7 +115,7 @@ def score(
     """
     brain, known = evaluation.stimuli.brain, KnownStatistics()
     tables, resampled, samples, choices = [], [], [], []
-    with unchanged(learner):
+    with PURE.watch(learner):
         for px, contents in shown.items():
             for content, images in contents.items():
                 part = replace(evaluation, images={px: images})

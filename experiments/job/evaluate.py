@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,12 +15,7 @@ from torch import Tensor
 from neurosim.arrays.targets import read_off
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
-from neurosim.experiments.job.extraction import (
-    AbstractExtraction,
-    ChangedStateError,
-    Pure,
-    unchanged,
-)
+from neurosim.experiments.job.extraction import PURE, ChangedStateError, Extraction
 from neurosim.models.network.normalisation import Running, StatisticsOf
 from neurosim.models.network.policies import POLICIES, Calibration
 from neurosim.models.network.readouts import UNITS, patterns, projected_pixels
@@ -29,7 +24,7 @@ from neurosim.rsa import RDM, alignment_table, compute_rdm, reference_rdms
 
 __all__ = [
     "NO_NORMALISATION", "PROJECTED_PIXELS", "ChangedStateError", "Evaluation",
-    "KnownStatistics", "low_level_rdms", "reference_table", "test_accuracy", "unchanged",
+    "KnownStatistics", "low_level_rdms", "reference_table", "test_accuracy",
 ]  # fmt: skip
 
 #: Normalisation column of learners without normalised layers, whatever the policy.
@@ -53,7 +48,7 @@ class Evaluation:
     calibration: Calibration
     policies: Sequence[str]
     readouts: Sequence[str]
-    extraction: AbstractExtraction = field(default_factory=Pure)
+    extraction: Extraction = PURE
 
     @classmethod
     def prepare(
@@ -65,7 +60,7 @@ class Evaluation:
         policies: Sequence[str],
         readouts: Sequence[str],
         augmented: Callable[[], Iterable[Tensor]] | None = None,
-        extraction: AbstractExtraction | None = None,
+        extraction: Extraction = PURE,
         device: torch.device | None = None,
     ) -> Evaluation:
         """Resize and normalise the stimuli once.
@@ -77,7 +72,7 @@ class Evaluation:
         images = {size: normalise(stimuli.at_px(size)).to(device) for size in px}
         clean = calibration.split(128)
         read = Calibration(clean) if augmented is None else Calibration(clean, augmented)
-        return cls(stimuli, images, read, policies, readouts, extraction or Pure())
+        return cls(stimuli, images, read, policies, readouts, extraction)
 
     def table(self, learner: Learner) -> pd.DataFrame:
         """Alignment of every layer: columns px, normalisation, readout and those of the RSA table,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from neurosim.experiments.job.batches import AUGMENTATIONS, Augmentation
-from neurosim.experiments.job.extraction import AbstractExtraction, Pure
+from neurosim.experiments.job.extraction import PURE, Extraction
 from neurosim.experiments.job.readings import Reading
 from neurosim.models.catalogue import with_frozen_body
 from neurosim.models.rule_table import RULES, base_of, rule_of
@@ -45,8 +45,8 @@ class Profile:
     start: Callable[[SharedStart, str], SharedStart] = shared
     finish: Callable[[Learner], Learner] = as_built
     augmentations: Mapping[str, Augmentation] = field(default_factory=lambda: AUGMENTATIONS)
-    extraction: AbstractExtraction = field(default_factory=Pure)
-    reading: Reading = field(default_factory=Reading)
+    extraction: Extraction = PURE
+    reading: Reading = Reading()  # noqa: RUF009
 
     def learner(self, rule: str, start: SharedStart, schedule: str) -> Learner:
         """The learner of a rule as it starts."""

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
-from neurosim.experiments.job.extraction import Pure
+from neurosim.experiments.job.extraction import PURE
 from neurosim.models.network.readouts import patterns
 from neurosim.models.rules.learner import Learner
 from neurosim.models.spiking.dynamics import SpikingNetwork, SpikingPoint
@@ -144,7 +144,7 @@ def patterns_of(
 ) -> NDArray[np.floating]:
     """A layer's patterns to every stimulus, with the statistics of training."""
     found = []
-    for x in normalise(stimuli.at_px(px)).split(Pure().batch_size(px)):
+    for x in normalise(stimuli.at_px(px)).split(PURE.batch_size(px)):
         found.append(patterns(learner.represent(x)[layer], readout))
     return torch.cat(found).cpu().numpy()
 

@@ -16,11 +16,10 @@ from neurosim.experiments.job.evaluate import ChangedStateError, Evaluation, ref
 from neurosim.experiments.job.job import read_table
 from neurosim.experiments.job.profiles import Profile
 from neurosim.experiments.job.readings import (
-    AsInitialised,
-    BestLayer,
-    OneLayer,
+    AS_INITIALISED,
+    STATISTICS_ONLY,
+    LayerChoice,
     Reading,
-    StatisticsOnly,
 )
 from neurosim.experiments.job.switches import SWITCHES, profile_of
 from neurosim.experiments.results.table import merge
@@ -51,7 +50,7 @@ def test_the_command_line_knows_the_switches():
 def test_all_switches_off_is_the_reference():
     """The parts are the very same objects, so no number can differ; the run below shows it."""
     off, reference = published(*SWITCH_NAMES), profile_of(Comparison())
-    assert off == reference == Profile(reading=Reading(layer=OneLayer("FC1")))
+    assert off == reference == Profile(reading=Reading(layer=LayerChoice("FC1")))
     assert off.builders is RULES
 
 
@@ -73,7 +72,7 @@ def test_switches_commute():
         backwards = SWITCHES[name].on(backwards)
     forwards = published()
     assert backwards.builders["stdp"] == forwards.builders["stdp"]
-    assert backwards.reading == forwards.reading == Reading(AsInitialised(), BestLayer())
+    assert backwards.reading == forwards.reading == Reading(AS_INITIALISED, LayerChoice(best=True))
     assert backwards.extraction == forwards.extraction
 
 
@@ -87,7 +86,7 @@ def test_what_the_switches_put_where():
     assert profile.start(START, "fa") == OwnStart.of(START, "fa")
     assert profile.augmentations["flip-crop"] == FlipAndCrop(BlackBorder())
     reading = profile_of(Comparison()).reading
-    assert reading == Reading(StatisticsOnly(), OneLayer("FC1"))
+    assert reading == Reading(STATISTICS_ONLY, LayerChoice("FC1"))
 
 
 def test_published_readouts_keep_their_rate():
@@ -219,9 +218,9 @@ def table_to_read() -> pd.DataFrame:
     ("reading", "start", "final"),
     [
         (Reading(), 0.15, 0.2),
-        (Reading(AsInitialised(), OneLayer()), 0.1, 0.2),
-        (Reading(AsInitialised(), BestLayer()), 0.3, 0.2),
-        (Reading(StatisticsOnly(), BestLayer()), 0.15, 0.2),
+        (Reading(AS_INITIALISED, LayerChoice()), 0.1, 0.2),
+        (Reading(AS_INITIALISED, LayerChoice(best=True)), 0.3, 0.2),
+        (Reading(STATISTICS_ONLY, LayerChoice(best=True)), 0.15, 0.2),
     ],
 )
 def test_readings_by_hand(reading, start, final):
