@@ -23,7 +23,7 @@ from neurosim.experiments.results.seed_intervals import (
     share_of_statistics,
     told_apart,
 )
-from neurosim.experiments.results.table import EVALUATED_BATCH
+from neurosim.experiments.results.table import EVALUATED_BATCH, adapts
 from neurosim.experiments.results.words import signed
 
 #: A normalisation part of this share of a change is named in the warning.
@@ -62,7 +62,8 @@ def normalisation_share(audited: Audited) -> Finding:
             )  # fmt: skip
             lines.append(
                 f"{rule} in {roi}: {signed(mean['change'])} = "
-                f"{signed(mean['normalisation_part'])} by the statistics that passes leave behind "
+                f"{signed(mean['normalisation_part'])} by the "
+                f"{adapts(audited.table, rule) or 'statistics'} that passes leave behind "
                 f"and {signed(mean['learning_part'])} by learning"
                 f"{apart}{audited.seeds_in_words(rule, len(parts))}."
             )

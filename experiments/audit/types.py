@@ -91,7 +91,8 @@ class Audited:
     @cached_property
     def rules(self) -> list[str]:
         """Rules that learn something, or that the table says nothing of; in the table's order."""
-        controls = {"untrained", *self.frozen}
+        held = self.headline.held if "layer_rule" in self.table else ()
+        controls = {"untrained", *self.frozen, *held}
         return [rule for rule in self.models["rule"].unique() if rule not in controls]
 
     @cached_property

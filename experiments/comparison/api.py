@@ -26,7 +26,8 @@ from matplotlib.figure import Figure
 from neurosim.experiments.comparison.run import run
 from neurosim.experiments.figures.all_figures import figures_of
 from neurosim.experiments.job.network import roles_of
-from neurosim.experiments.report.verdicts import verdicts
+from neurosim.experiments.report.audit import audit_of
+from neurosim.experiments.report.verdicts import in_short, verdicts
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.table import read_csv
 from neurosim.experiments.run.stored import StoredRun
@@ -65,8 +66,12 @@ class Run:
 
     @cached_property
     def verdicts(self) -> list[str]:
-        """What the numbers say, in plain sentences."""
-        return [v.text for v in verdicts(self.headline)]
+        """What the numbers say, in plain sentences: in short, then every answer of the audit."""
+        stimuli = StoredRun.read(self.path).settings.stimuli
+        findings = audit_of(self.path, self.headline, stimuli)
+        answers = [line for each in findings for line in (each["answer"], *each["details"])]
+        told = [verdict.text for verdict in verdicts(self.headline)]
+        return [*in_short(self.headline), *told, *answers]
 
     @property
     def report(self) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,25 +33,13 @@ def explorer(headline: Headline) -> dict[str, Any]:
     """
     table = headline.table
     models = table[~table["rule"].str.startswith(REFERENCE)]
-    policies = [p for p in models["normalisation"].unique() if p != _NO_POLICY] or [_NO_POLICY]
-    axes: dict[str, list[Any]] = {
-        "rules": list(models["rule"].unique()),
-        "seeds": [int(seed) for seed in models["seed"].unique()],
-        "passes": sorted(
-            {
-                (int(epoch), bool(flag))
-                for epoch, flag in zip(models["epoch"], models["statistics_only"], strict=True)
-            }
-        ),
-        "px": headline.sizes,
-        "normalisation": policies,
-        "maps": list(dict.fromkeys(zip(models["layer"], models["readout"], strict=True))),
-        "rois": list(models["roi"].unique()),
-        "conventions": list(models["convention"].unique()),
-    }
+    places = _places(models)
+    axes = {name: list(dict.fromkeys(values)) for name, values in places.items()}
+    policies = [p for p in axes["normalisation"] if p != _NO_POLICY] or [_NO_POLICY]
+    axes |= {"passes": sorted(axes["passes"]), "px": headline.sizes, "normalisation": policies}
     return {
         **axes,
-        "scores": _packed(models, axes),
+        "scores": _packed(models, places, axes),
         "styles": [
             {
                 "label": style.label,
@@ -75,26 +64,31 @@ def explorer(headline: Headline) -> dict[str, Any]:
     }
 
 
-def _packed(models: pd.DataFrame, axes: dict[str, list[Any]]) -> str:
+def _places(models: pd.DataFrame) -> dict[str, list[Any]]:
+    """Axis -> where each row of the table stands on it."""
+    passes = zip(models["epoch"].astype(int), models["statistics_only"].astype(bool), strict=True)
+    return {
+        "rules": models["rule"].tolist(),
+        "seeds": models["seed"].tolist(),
+        "passes": list(passes),
+        "px": models["px"].tolist(),
+        "normalisation": models["normalisation"].tolist(),
+        "maps": list(zip(models["layer"], models["readout"], strict=True)),
+        "rois": models["roi"].tolist(),
+        "conventions": models["convention"].tolist(),
+    }
+
+
+def _packed(
+    models: pd.DataFrame, places: Mapping[str, list[Any]], axes: Mapping[str, list[Any]]
+) -> str:
     cube = np.full([len(values) for values in axes.values()], MISSING, dtype="<i2")
     rho = models["rho"].to_numpy(dtype=float)
     values = np.where(np.isfinite(rho), np.round(rho * STEPS), MISSING).astype("<i2")
-
-    def places(wanted: Sequence[Any], found: Sequence[Any]) -> np.ndarray:
-        place = {value: i for i, value in enumerate(wanted)}
-        return np.array([place.get(value, 0) for value in found])
-
-    passes = [
-        (int(epoch), bool(flag))
-        for epoch, flag in zip(models["epoch"], models["statistics_only"], strict=True)
-    ]
-    maps = list(zip(models["layer"], models["readout"], strict=True))
-    index = [
-        places(axes["rules"], models["rule"]), places(axes["seeds"], models["seed"]),
-        places(axes["passes"], passes), places(axes["px"], models["px"]),
-        places(axes["normalisation"], models["normalisation"]), places(axes["maps"], maps),
-        places(axes["rois"], models["roi"]), places(axes["conventions"], models["convention"]),
-    ]  # fmt: skip
+    index = []
+    for axis, known in axes.items():
+        place = {value: i for i, value in enumerate(known)}
+        index.append(np.array([place.get(value, 0) for value in places[axis]]))
     cube[tuple(index)] = values
     # A rule without normalised layers has one score whatever the policy.
     without = (models["normalisation"] == _NO_POLICY).to_numpy()
@@ -114,28 +108,15 @@ def _still(models: pd.DataFrame) -> list[str]:
 
 def _references(table: pd.DataFrame) -> list[dict[str, Any]]:
     rows = table[table["rule"].str.startswith(REFERENCE)].dropna(subset=["rho"])
-    return [
-        {
-            "name": row.rule.removeprefix(REFERENCE),
-            "px": int(row.px),
-            "roi": row.roi,
-            "convention": row.convention,
-            "rho": round(float(row.rho), 5),
-        }
-        for row in rows[["rule", "px", "roi", "convention", "rho"]].itertuples(index=False)
-    ]
+    rows = rows.assign(name=rows["rule"].str.removeprefix(REFERENCE))
+    return _records(rows[["name", "px", "roi", "convention", "rho"]])
 
 
 def _bounds(models: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = models.drop_duplicates(["roi", "convention"]).dropna(
-        subset=["noise_lower", "noise_upper"]
-    )
-    return [
-        {
-            "roi": row.roi,
-            "convention": row.convention,
-            "lower": round(float(row.noise_lower), 5),
-            "upper": round(float(row.noise_upper), 5),
-        }
-        for row in rows[["roi", "convention", "noise_lower", "noise_upper"]].itertuples(index=False)
-    ]
+    names = {"noise_lower": "lower", "noise_upper": "upper"}
+    rows = models.drop_duplicates(["roi", "convention"]).dropna(subset=list(names))
+    return _records(rows.rename(columns=names)[["roi", "convention", "lower", "upper"]])
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return json.loads(rows.to_json(orient="records", double_precision=5))

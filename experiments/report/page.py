@@ -35,8 +35,8 @@ from neurosim.experiments.report.pictures import (
 )
 from neurosim.experiments.report.published import published_tables
 from neurosim.experiments.report.sources import sources_of
-from neurosim.experiments.report.tables import Field, tables
-from neurosim.experiments.report.verdicts import Verdict, cautions, in_short, verdicts
+from neurosim.experiments.report.tables import Column, Table, tables, whole
+from neurosim.experiments.report.verdicts import cautions, in_short, verdicts
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.words import counted, listed
 from neurosim.experiments.run.stored import StoredRun, learner_of
@@ -47,8 +47,6 @@ _TEMPLATES = Path(__file__).with_name("templates")
 #: The figure that answers the question of the page.
 _MAIN_FIGURE = "figure_5_decomposition"
 _N_FIRST_SENTENCES = 3
-#: Not the point of a number: a sentence ends before a capital.
-_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 def render(
@@ -102,14 +100,6 @@ def _head(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str,
 
 
 def _verdicts(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
-    found = verdicts(headline)
-    groups: dict[str, list[Verdict]] = {}
-    for verdict in found:
-        start, _, rest = verdict.text.partition(": ")
-        roi = start.split(",")[0]
-        of_roi = roi in headline.rois
-        shown = Verdict(verdict.kind, rest[:1].upper() + rest[1:]) if of_roi else verdict
-        groups.setdefault(roi if of_roi else "All regions", []).append(shown)
     told = cautions(
         headline,
         n_finished=run.n_finished,
@@ -117,14 +107,12 @@ def _verdicts(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[
         labels=run.settings.labels,
         n_seeds=len({job.seed for job in run.readable}),
     )
-    first = in_short(headline)[:_N_FIRST_SENTENCES]
     return {
-        # What follows the first sentence of a region stands among its verdicts.
-        "short": [_SENTENCE_END.split(text)[0] for text in first],
+        "short": in_short(headline)[:_N_FIRST_SENTENCES],
         "cautions": [caution.text for caution in told],
-        "verdict_groups": list(groups.items()),
+        "verdicts": verdicts(headline),
         "choice": headline.in_words(),
-        "audit": audit_of(run.path),
+        "audit": audit_of(run.path, headline, run.settings.stimuli),
     }
 
 
@@ -155,20 +143,14 @@ def _networks(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[
         first, last = (run.weights(job, epoch) for epoch in (0, job.epoch))
         weight = f"{network_of(run.settings).layers[0].name}.weight"
         shown = filters(first[weight], last[weight])
-        scale = f"{shown.change_scale:,.3g}" if np.isfinite(shown.change_scale) else "none"
-        rows.append(
-            {
-                "title": label,
-                "tiles": [
-                    {"name": "initialised", "uri": png_uri(shown.initial)},
-                    {"name": f"after epoch {job.epoch}", "uri": png_uri(shown.trained)},
-                    {
-                        "name": f"change × {scale}" if scale != "none" else "no change",
-                        "uri": png_uri(shown.change),
-                    },
-                ],
-            }
-        )
+        changed = np.isfinite(shown.change_scale)
+        tiles = {
+            "initialised": shown.initial,
+            f"after epoch {job.epoch}": shown.trained,
+            f"change × {shown.change_scale:,.3g}" if changed else "no change": shown.change,
+        }
+        named = [{"name": name, "uri": png_uri(tile)} for name, tile in tiles.items()]
+        rows.append({"title": label, "tiles": named})
         # Built once: the thresholds of a spiking network take a while to calibrate.
         learner = learner_of(run.settings, rule, job.seed, first)
         facts.append(LearnerFacts.of(rule, job.seed, learner))
@@ -184,7 +166,6 @@ def _networks(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[
                 spikes.append({"uri": figure_uri(raster_figure(found)), "alt": f"{label}, {state}"})
     return {
         "filters": rows,
-        "filters_note": "",
         **_matrices(headline, stimuli, patterns),
         "rasters": spikes,
         "rasters_note": f"Spikes to the first stimulus ({stimuli.brain.stimuli[0]}) at "
@@ -254,21 +235,17 @@ def _brain_facts(stimuli: StimulusSet) -> BrainFacts:
 
 def _provenance(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:
     settings, record = run.settings, run.record
-    jobs = []
-    for job in run.jobs:
-        written = _written(job.path) if job.epoch is not None else ""
-        jobs.append(
-            [
-                Field.name(job.rule),
-                Field(str(job.seed), job.seed),
-                Field.name(job.in_words),
-                Field.name(written),
-            ]
-        )
+    jobs = Table.of(
+        "Cells",
+        [Column("rule"), Column("seed", whole), Column("state"), Column("last written")],
+        [
+            (job.rule, job.seed, job.in_words, _written(job.path) if job.epoch is not None else "")
+            for job in run.jobs
+        ],
+    )
     return {
         "config": to_yaml(settings),
         "provenance": list(_flat(record)),
-        "cell_columns": ["rule", "seed", "state", "last written"],
         "jobs": jobs,
     }
 

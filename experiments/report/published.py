@@ -7,12 +7,18 @@ from typing import Any
 import pandas as pd
 
 from neurosim.experiments.figures.style import rule_style
-from neurosim.experiments.report.tables import Column, Field, Table
+from neurosim.experiments.report.tables import Column, Table, whole
 from neurosim.experiments.results.choice import REFERENCE, Headline
 from neurosim.experiments.results.published_things import VALID, beside, is_things
 from neurosim.experiments.results.words import number, signed
 
-_WORDS = ("source", "quantity", "rule", "region", "layer", "normalisation", "convention", "status")
+#: The two scores stand left of what is long: a table wider than the page scrolls.
+_COLUMNS = (
+    Column("quantity"), Column("rule"), Column("region"), Column("layer"), Column("px", whole),
+    Column("epoch", whole), Column("published", number), Column("this run", number),
+    Column("status", marked=lambda text: text != VALID), Column("normalisation"),
+    Column("convention"), Column("source"),
+)  # fmt: skip
 
 
 def published_tables(headline: Headline, stimuli: str) -> list[Table]:
@@ -23,16 +29,12 @@ def published_tables(headline: Headline, stimuli: str) -> list[Table]:
     # Of trajectories and sweeps that this run has not, the figure says more; the file holds all.
     told = rows["series"].isin(["first paper", "normalisation"]) & (rows["quantity"] == "change")
     rows = rows[rows["ours"].notna() | told | (rows["series"] == "first paper")]
-    lines = [_line(row) for row in rows.to_dict("records")]
-    # The two scores stand left of what is long: a table wider than the page scrolls.
-    names = ["quantity", "rule", "region", "layer", "px", "epoch", "published", "this run",
-             "status", "normalisation", "convention", "source"]  # fmt: skip
     other = "" if stimuli == "things" else f" This run is of {stimuli}, other photographs."
     return [
-        Table(
+        Table.of(
             "Published numbers for THINGS",
-            [Column(name, name in _WORDS) for name in names],
-            lines,
+            _COLUMNS,
+            [_line(row) for row in rows.to_dict("records")],
             "Leutenegger 2026: 720 first exemplars, three subjects, five seeds. Change: trained "
             "minus untrained; its normalisation is that of the untrained network, the trained "
             "one has running statistics. A dash: this run has no score at these axes. Rules of "
@@ -42,24 +44,17 @@ def published_tables(headline: Headline, stimuli: str) -> list[Table]:
     ]
 
 
-def _line(row: dict[str, Any]) -> list[Field]:
-    rule, shown = str(row["rule"]), signed if row["quantity"] == "change" else number
+def _line(row: dict[str, Any]) -> list[Any]:
+    rule = str(row["rule"])
     known = not rule.startswith(REFERENCE)
     content = "" if row["content"] == "native" else f", {row['content']}"
     pairs = f", {row['pairs']} pairs" if row["pairs"] else ""
-    px = int(row["px"])
-    epoch = row["epoch"]
+    score = Column("", signed if row["quantity"] == "change" else number)
     return [
-        Field.name(f"{row['quantity']}{content}"),
-        Field.name(rule_style(rule).label if known else rule.removeprefix(REFERENCE)),
-        Field.name(str(row["roi"])),
-        Field.name(str(row["layer"])),
-        Field(str(px), px),
-        Field("–") if pd.isna(epoch) else Field(str(int(epoch)), int(epoch)),
-        Field.score(float(row["value"]), shown_as=shown),
-        Field.score(float(row["ours"]), shown_as=shown),
-        Field.name(str(row["status"]), mark=row["status"] != VALID),
-        Field.name(str(row["normalisation"])),
-        Field.name(f"{row['convention']}{pairs}"),
-        Field.name(str(row["source"])),
-    ]
+        f"{row['quantity']}{content}",
+        rule_style(rule).label if known else rule.removeprefix(REFERENCE),
+        row["roi"], row["layer"], row["px"],
+        float("nan") if pd.isna(row["epoch"]) else row["epoch"],
+        score.field(row["value"]), score.field(row["ours"]), row["status"], row["normalisation"],
+        f"{row['convention']}{pairs}", row["source"],
+    ]  # fmt: skip

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from neurosim.experiments.figures.style import rule_style
 from neurosim.experiments.results.choice import REFERENCE, Headline
 from neurosim.experiments.results.table import summary
 from neurosim.experiments.results.words import listed, number, p_value, signed
-
-#: Column of the result table -> heading and what shows it; what only some rules measure.
-_MEASURED = {
-    "alignment_angle_deg": ("angle to BP (deg)", lambda v: number(v, 0)),
-    "spikes_per_tick": ("spikes a neuron and tick", lambda v: number(v, 4)),
-    "dead_map_share": ("share of dead maps", lambda v: number(v, 2)),
-}
 
 
 @dataclass(frozen=True)
@@ -27,7 +20,6 @@ class Field:
 
     text: str
     value: float | None = None
-    is_name: bool = False
     mark: bool = False
 
     @property
@@ -35,25 +27,33 @@ class Field:
         """Whether it is more than the dash of a number that is missing."""
         return self.value is None or bool(np.isfinite(self.value))
 
-    @classmethod
-    def name(cls, text: str, *, mark: bool = False) -> Field:
-        """A field that is a word."""
-        return cls(text, is_name=True, mark=mark)
-
-    @classmethod
-    def score(cls, value: float, *, shown_as: Callable[[float], str] = number) -> Field:
-        """A number; one that is not there is a dash and sorts last."""
-        if not np.isfinite(value):
-            return cls("–", float("nan"))
-        return cls(shown_as(value), float(value))
-
 
 @dataclass(frozen=True)
 class Column:
-    """One heading."""
+    """One heading.
+
+    shown: how its numbers are written; None: its fields are words. marked: words that stand out.
+    """
 
     name: str
-    is_name: bool = False
+    shown: Callable[[float], str] | None = None
+    marked: Callable[[str], bool] = lambda text: False
+
+    @property
+    def is_name(self) -> bool:
+        """Whether its fields are words."""
+        return self.shown is None
+
+    def field(self, value: Any) -> Field:
+        """A value as this column shows it, or a field of its own; a number that is not there is a
+        dash and sorts last."""
+        if isinstance(value, Field):
+            return value
+        if self.shown is None:
+            return Field(str(value), mark=self.marked(str(value)))
+        if not np.isfinite(value):
+            return Field("–", float("nan"))
+        return Field(self.shown(value), float(value))
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,14 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Field]]
     note: str = ""
+
+    @classmethod
+    def of(
+        cls, title: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]], note: str = ""
+    ) -> Table:
+        """Rows of values, shown as their columns say."""
+        shown = [[c.field(v) for c, v in zip(columns, row, strict=True)] for row in rows]
+        return cls(title, columns, shown, note)
 
     def without_empty_columns(self) -> Table:
         """The same without columns of numbers that no row has, such as a spread of one seed."""
@@ -77,14 +85,29 @@ class Table:
         return max(len(text) for text in (self.columns[0].name, *(r[0].text for r in self.rows)))
 
 
+def whole(value: float) -> str:
+    """A count."""
+    return f"{value:.0f}"
+
+
 def tables(headline: Headline) -> list[Table]:
     """Scores and their two parts, movement of layers, references."""
     found = [_scores(headline), _movement(headline), _references(headline)]
     return [table.without_empty_columns() for table in found if table.rows]
 
 
-def _columns(names: Iterable[str], n_words: int) -> list[Column]:
-    return [Column(name, i < n_words) for i, name in enumerate(names)]
+#: Column of ``summary`` -> the one that shows it.
+_SCORES = {
+    "epoch 0": Column("as initialised", number),
+    "statistics only": Column("statistics only", number),
+    "last epoch": Column("trained", number),
+    "sd": Column("sd over seeds", number),
+    "normalisation part": Column("normalisation part", signed),
+    "learning part": Column("learning part", signed),
+    "p learning": Column("p learning (adjusted)", p_value),
+    "d_z learning": Column("d_z learning", lambda v: signed(v, 2)),
+    "test accuracy": Column("test accuracy", number),
+}
 
 
 def _scores(headline: Headline) -> Table:
@@ -95,30 +118,11 @@ def _scores(headline: Headline) -> Table:
             normalisation=headline.normalisation,
         )  # fmt: skip
         for row in rows.to_dict("records"):
-            lines.append(
-                [
-                    Field.name(roi),
-                    Field.name(rule_style(str(row["rule"])).label),
-                    *(
-                        Field.score(row[key])
-                        for key in ("epoch 0", "statistics only", "last epoch")
-                    ),
-                    Field.score(row["sd"]),
-                    Field.score(row["normalisation part"], shown_as=signed),
-                    Field.score(row["learning part"], shown_as=signed),
-                    Field.score(row["p learning"], shown_as=p_value),
-                    Field.score(row["d_z learning"], shown_as=lambda v: signed(v, 2)),
-                    Field.score(row["test accuracy"]),
-                ]
-            )
-    names = [
-        "region", "rule", "as initialised", "statistics only", "trained", "sd over seeds",
-        "normalisation part", "learning part", "p learning (adjusted)", "d_z learning",
-        "test accuracy",
-    ]  # fmt: skip
-    return Table(
+            label = rule_style(str(row["rule"])).label
+            lines.append([roi, label, *(row[name] for name in _SCORES)])
+    return Table.of(
         f"Scores of {headline.layer} after epoch {headline.last}",
-        _columns(names, 2),
+        [Column("region"), Column("rule"), *_SCORES.values()],
         lines,
         f"{headline.in_words()}. Means over seeds; rules that have not reached epoch "
         f"{headline.last} are not in it. d_z: mean learning part over its standard deviation over "
@@ -126,44 +130,44 @@ def _scores(headline: Headline) -> Table:
     )
 
 
+#: Column of the result table -> the one that shows it; what only some rules measure.
+_MEASURED = {
+    "alignment_angle_deg": Column("angle to BP (deg)", whole),
+    "spikes_per_tick": Column("spikes a neuron and tick", lambda v: number(v, 4)),
+    "dead_map_share": Column("share of dead maps", lambda v: number(v, 2)),
+}
+
+
 def _movement(headline: Headline) -> Table:
-    table = headline.table
-    rows = table[~table["rule"].str.startswith(REFERENCE) & ~table["statistics_only"]]
-    rows = rows[rows["epoch"] > 0]
-    rows = rows[rows["epoch"] == rows.groupby(["rule", "seed"])["epoch"].transform("max")]
-    rows = rows.drop_duplicates(["rule", "seed", "layer"])
+    rows = headline.ends
     measured = [name for name in _MEASURED if name in rows and rows[name].notna().any()]
     lines = []
     for (rule, layer), of_layer in rows.groupby(["rule", "layer"], sort=False):
-        still = (of_layer["trained"] == "not trained").sum()
         whose = of_layer["layer_rule"].iloc[0] if "layer_rule" in of_layer else ""
+        still = int((of_layer["trained"] == "not trained").sum())
         lines.append(
             [
-                Field.name(rule_style(str(rule)).label),
-                Field.name(str(layer)),
-                Field.name(str(whose) if isinstance(whose, str) else ""),
-                Field(str(int(of_layer["epoch"].max())), float(of_layer["epoch"].max())),
-                Field(str(len(of_layer)), len(of_layer)),
-                Field.score(of_layer["displacement"].mean(), shown_as="{:.2%}".format),
-                Field.score(of_layer["direction_change"].mean(), shown_as=lambda v: number(v, 4)),
-                Field.name(_still(int(still), len(of_layer)), mark=bool(still)),
-                *(Field.score(of_layer[n].mean(), shown_as=_MEASURED[n][1]) for n in measured),
+                rule_style(str(rule)).label, layer, whose if isinstance(whose, str) else "",
+                of_layer["epoch"].max(), len(of_layer), of_layer["displacement"].mean(),
+                of_layer["direction_change"].mean(), _still(still, len(of_layer)),
+                *(of_layer[name].mean() for name in measured),
             ]
-        )
-    names = [
-        "rule", "layer", "learns by", "epoch", "seeds", "displacement",
-        "direction change (1 − cos)", "counts as", *(_MEASURED[name][0] for name in measured),
-    ]  # fmt: skip
-    columns = [Column(n, n in ("rule", "layer", "learns by", "counts as")) for n in names]
-    sampled = listed(_MEASURED[name][0] for name in measured)
-    return Table(
+        )  # fmt: skip
+    shown = [_MEASURED[name] for name in measured]
+    sampled = listed(column.name for column in shown)
+    return Table.of(
         "How far each layer moved",
-        columns,
+        [
+            Column("rule"), Column("layer"), Column("learns by"), Column("epoch", whole),
+            Column("seeds", whole), Column("displacement", "{:.2%}".format),
+            Column("direction change (1 − cos)", lambda v: number(v, 4)),
+            Column("counts as", marked=lambda text: text != _still(0, 1)), *shown,
+        ],
         lines,
         "Displacement: Frobenius norm of the change over that of the initial weights. "
         + f"{sampled[:1].upper()}{sampled[1:]}: mean over every tenth batch of the epoch before "
         "the checkpoint, not over all of them." * bool(measured),
-    )
+    )  # fmt: skip
 
 
 def _still(n_still: int, n: int) -> str:
@@ -177,22 +181,17 @@ def _references(headline: Headline) -> Table:
     rows = table[
         table["rule"].str.startswith(REFERENCE) & (table["convention"] == headline.convention)
     ]
-    wide: pd.DataFrame = rows.pivot_table(
-        index=["roi", "rule"], columns="px", values="rho", sort=False
-    )
-    lines = [
-        [
-            Field.name(str(roi)),
-            Field.name(str(rule).removeprefix(REFERENCE)),
-            *(Field.score(float(value)) for value in values),
-        ]
-        for (roi, rule), values in zip(wide.index, wide.to_numpy(), strict=True)
-    ]
-    names = ["region", "reference model", *(f"{px} px" for px in wide.columns)]
-    return Table(
+    wide = rows.pivot_table(index=["roi", "rule"], columns="px", values="rho", sort=False)
+    return Table.of(
         "Low-level reference models",
-        _columns(names, 2),
-        lines,
+        [
+            Column("region"), Column("reference model"),
+            *(Column(f"{px} px", number) for px in wide.columns),
+        ],
+        [
+            (roi, str(rule).removeprefix(REFERENCE), *values)
+            for (roi, rule), values in zip(wide.index, wide.to_numpy(float), strict=True)
+        ],
         f"Spearman ρ, {headline.convention}. A network that scores below luminance has not shown "
         "that it sees more than brightness.",
-    )
+    )  # fmt: skip

@@ -90,6 +90,14 @@ class Headline:
         return list(self.models["rule"].unique())
 
     @cached_property
+    def ends(self) -> pd.DataFrame:
+        """One row per rule, seed and layer at the last epoch > 0 of each: how far layers moved."""
+        rows = self.table[~self.table["rule"].str.startswith(REFERENCE)]
+        rows = rows[~rows["statistics_only"] & (rows["epoch"] > 0)]
+        last = rows.groupby(["rule", "seed"])["epoch"].transform("max")
+        return rows[rows["epoch"] == last].drop_duplicates(["rule", "seed", "layer"])
+
+    @cached_property
     def held(self) -> frozenset[str]:
         """The rules that learn in no layer."""
         return held_rules(self.table)

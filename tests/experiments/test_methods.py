@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from result_tables import table
 
+from neurosim.experiments.audit.questions import audit
 from neurosim.experiments.job.batches import AUGMENTATIONS
 from neurosim.experiments.job.facts import NOTHING, STATISTICS, THRESHOLDS, LearnerFacts, in_words
 from neurosim.experiments.job.switches import SWITCHES, profile_of
@@ -192,7 +193,9 @@ def test_an_object_without_words_of_its_own_is_shown_with_its_values():
 
 
 def told(rows: pd.DataFrame) -> str:
-    return " ".join(v.text for v in verdicts(Headline.of(rows, layer="FC1")))
+    """What the report says of a table: its own sentences, and the audit's."""
+    own = [v.text for v in verdicts(Headline.of(rows, layer="FC1"))]
+    return "\n".join([*own, *(finding.answer for finding in audit(rows, layer="FC1"))])
 
 
 def renamed(rows: pd.DataFrame, **names: str) -> pd.DataFrame:
@@ -219,8 +222,9 @@ def test_words_follow_what_ran_and_not_what_it_is_called(rows):
     other = renamed(rows, **names).assign(layer_rule=rows["layer_rule"].replace(names))
     assert held_rules(other) == {"held"}
     said, plain = told(other), told(rows)
-    assert said.count("threshold part") == plain.count("threshold part") > 0
-    assert "the network of held, shown the same images" in said
+    by = "by the thresholds that passes leave behind"
+    assert said.count(by) == plain.count(by) > 0
+    assert not any("held in" in line and "by learning" in line for line in said.splitlines())
     assert "mine Conv1" in said
     assert "thresholds of mine" in describe(other)
     assert "mine: Conv1 learns by mine; FC1 learns by bp" in describe(other).replace("pc, ", "")
@@ -232,14 +236,14 @@ def test_words_follow_what_ran_and_not_what_it_is_called(rows):
 def test_a_rule_called_stdp_that_has_statistics_has_a_normalisation_part(rows):
     """The published STDP network is batch-normalised."""
     said = told(rows.assign(adapts=rows["adapts"].where(rows["adapts"].isna(), STATISTICS)))
-    assert "threshold part" not in said
-    assert "normalisation part" in said
+    assert "by the thresholds" not in said
+    assert "by the running statistics that passes leave behind" in said
 
 
 def test_a_table_without_these_columns_names_neither():
     said = told(table())
-    assert "threshold part" not in said
-    assert "statistics part" in said
+    assert "by the thresholds" not in said
+    assert "by the statistics that passes leave behind" in said
     assert "threshold" not in describe(table())
 
 
