@@ -77,6 +77,7 @@ def test_for_snntorch_the_file_has_its_step_and_pooling(run, tmp_path, capsys, m
         (("--simulator", "snntorhc"), "did you mean 'snntorch'"),
         ((), "add --without-competition"),
         (("--seed", "8"), "no finished job of a spiking rule of seed 8"),
+        (("--rule", "stpd"), "no finished job of a spiking rule stpd in"),
         (("--epoch", "3"), "no checkpoint after epoch 3"),
         (("--without-competition", "--px", "4"), "a larger px"),
     ],

@@ -26,6 +26,7 @@ from neurosim.experiments.lab.protocols import (
     pairing_change,
     settle_weights,
 )
+from neurosim.experiments.lab.timing_settings import FIGURE_NAMES
 from neurosim.spiking import (
     AllPairs,
     Multiplicative,
@@ -82,7 +83,7 @@ def test_a_run_leaves_figures_and_tables(tmp_path, capsys, monkeypatch):
     # Its ensembles are its own, whatever the variants.
     alone = ["--figures", "weights", "--time-share", "0.01", "--out", str(tmp_path)]
     assert stdp_timing.main(alone) == 0
-    for name in stdp_timing.FIGURE_NAMES:
+    for name in FIGURE_NAMES:
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
     frequency = pd.read_csv(tmp_path / "frequency.csv")
     assert set(frequency) == {"timing", "lag_ms", "rho_hz", "change", "chi2_per_point"}

@@ -13,6 +13,7 @@ import pytest
 import neurosim
 from neurosim.experiments import stdp_timing
 from neurosim.experiments.lab import figures as stdp_figures
+from neurosim.experiments.lab import timing
 from neurosim.experiments.lab.protocols import CURVES, ENSEMBLES, PoissonRun
 from neurosim.experiments.system.failures import why_not_longer
 from neurosim.spiking import HardBounds
@@ -31,7 +32,7 @@ def test_a_panel_is_called_by_its_dependence():
 def test_weights_refuse_variants_or_are_left_out(tmp_path, monkeypatch, capsys):
     drawn = []
     monkeypatch.setattr(
-        stdp_timing, "_DRAW", {n: lambda *_, n=n: drawn.append(n) for n in stdp_timing.FIGURE_NAMES}
+        timing, "_DRAW", {n: lambda *_, n=n: drawn.append(n) for n in timing.FIGURE_NAMES}
     )
     options = ["--variants", "triplet-full", "--out", str(tmp_path)]
     assert stdp_timing.main([*options, "--figures", "weights", "window"]) == 2
