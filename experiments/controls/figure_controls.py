@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from neurosim.experiments.controls.result import Result
 from neurosim.experiments.figures.style import (
@@ -21,6 +20,7 @@ from neurosim.experiments.figures.style import (
     REFERENCE_DASHES,
     ZERO_POINT_MARKER,
     new_figure,
+    px_axis,
     rule_style,
     styled,
 )
@@ -125,13 +125,10 @@ def resolution_sweep(result: Result) -> Figure:
                     dashes = "-" if content == "native" else (0, (1, 1.2))
                     axes.plot(mean.index, mean.to_numpy(), ls=dashes, lw=1.3, zorder=3, mew=0.6,
                               gid=f"{rule}:{weights}:{content}", **{**look, "ms": 4})  # fmt: skip
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(FixedLocator(sizes))
-            axes.xaxis.set_minor_locator(NullLocator())
-            last = r == len(rois) - 1
-            axes.set_xticklabels([str(px) for px in sizes] if last else [""] * len(sizes),
-                                 rotation=90, fontsize=7.5)  # fmt: skip
-            if last:
+            px_axis(axes, sizes)
+            axes.tick_params(axis="x", labelrotation=90, labelsize=7.5)
+            axes.label_outer()
+            if r == len(rois) - 1:
                 axes.set_xlabel("px (log)")
             draw_luminance(axes, result, roi, sizes)
     return figure

@@ -12,7 +12,7 @@ from neurosim.experiments.figures.decomposition import decomposition
 from neurosim.experiments.figures.published import beside_published
 from neurosim.experiments.figures.resolution import resolution
 from neurosim.experiments.figures.seeds import seed_variability
-from neurosim.experiments.figures.style import DPI, save
+from neurosim.experiments.figures.style import save
 from neurosim.experiments.figures.trajectory import all_regions, early_against_late, trajectory
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.published_things import is_things
@@ -45,7 +45,6 @@ def draw_all(
     *,
     layer: str,
     stimuli: str = "",
-    dpi: int = DPI,
     only: Collection[str] | None = None,
 ) -> None:
     """Draw every figure as PNG, PDF and SVG into ``folder``.
@@ -59,4 +58,4 @@ def draw_all(
     headline = Headline.of(table, layer=layer)
     for name, draw in figures_of(stimuli).items():
         if only is None or name in only:
-            save(draw(headline), Path(folder), name, dpi=dpi)
+            save(draw(headline), Path(folder), name)

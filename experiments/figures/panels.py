@@ -72,9 +72,7 @@ class Scale:
         return self.low <= value <= self.high
 
 
-def curves(
-    axes: Axes, view: View, rules: Sequence[str], *, change: bool = False, seeds: bool = True
-) -> None:
+def curves(axes: Axes, view: View, rules: Sequence[str], *, change: bool = False) -> None:
     """Mean over seeds by epoch for each rule, seeds as faint lines; ``change`` from epoch 0.
 
     The mean line of a rule carries the gid ``mean:<rule>``.
@@ -82,7 +80,7 @@ def curves(
     for order, rule in enumerate(rules):
         curve = view.change(rule) if change else view.curve(rule)
         style, epochs = rule_style(rule), curve.index.to_numpy(dtype=float)
-        if seeds and curve.shape[1] > 1:
+        if curve.shape[1] > 1:
             axes.plot(epochs, curve.to_numpy(), color=style.colour, lw=0.6, alpha=0.35, zorder=2)
         mean = curve.mean(axis=1).to_numpy()
         axes.plot(epochs, mean, color=style.colour, lw=1.6, zorder=3 + order, gid=f"mean:{rule}")
@@ -294,6 +292,16 @@ def not_trained_note(view: View, epoch: int, *, mark: str = "† ") -> str:
         return ""
     named = ", ".join(f"{rule_style(rule).label} ({seeds})" for rule, seeds in found.items())
     return f"{mark}{view.layer} not trained (moved under 1 % or changed in length only): {named}."
+
+
+def region_row(row: Sequence[Axes], view: View) -> None:
+    """Name a row of panels by its region, and tell the noise bounds beside it."""
+    row[0].set_ylabel(f"{view.roi}\nSpearman ρ")
+    noise = between(*view.bounds) if view.bounds else "none"
+    row[-1].annotate(
+        f"noise bounds\n{noise}", (1, 0.5), (5, 0), xycoords="axes fraction",
+        textcoords="offset points", va="center", fontsize=7.5, color=BAND_TEXT,
+    )  # fmt: skip
 
 
 def zero_line(axes: Axes) -> None:

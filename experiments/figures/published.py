@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from neurosim.experiments.figures.panels import zero_line
 from neurosim.experiments.figures.style import (
@@ -19,6 +18,7 @@ from neurosim.experiments.figures.style import (
     new_figure,
     panel_title,
     placard,
+    px_axis,
     rule_handles,
     rule_style,
     styled,
@@ -36,13 +36,8 @@ _POLICIES = {
 }
 _DASHES = (0, (4, 2))
 _THEIRS: dict[str, Any] = {
-    "color": FAINT,
-    "lw": 1.0,
-    "ls": _DASHES,
-    "ms": 4.5,
-    "mfc": "white",
-    "mew": 0.9,
-}
+    "color": FAINT, "lw": 1.0, "ls": _DASHES, "ms": 4.5, "mfc": "white", "mew": 0.9,
+}  # fmt: skip
 
 
 @styled
@@ -162,10 +157,7 @@ def _sizes(axes: Axes, headline: Headline) -> None:
         ours = [float(c.loc[epoch].mean()) if epoch in c.index else np.nan for c in at]
         _ours(axes, rule, headline.sizes, ours)
     _name_ends(axes, ends)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(sorted(sizes)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([str(px) for px in sorted(sizes)])
+    px_axis(axes, sorted(sizes))
     axes.set_xlabel("stimulus size (px, log scale); trained: last epoch, untrained: epoch 0")
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from neurosim.experiments.figures.panels import (
     Scale,
@@ -17,20 +16,20 @@ from neurosim.experiments.figures.panels import (
     mean_markers,
     noise_note,
     not_trained_note,
+    region_row,
     whole_legend,
     zero_line,
 )
 from neurosim.experiments.figures.style import (
-    BAND_TEXT,
     REFERENCE_DASHES,
     new_figure,
     placard,
+    px_axis,
     rule_style,
     styled,
     what_rules_mean,
 )
 from neurosim.experiments.results.choice import Headline, View
-from neurosim.experiments.results.words import between
 
 #: Column -> one score a seed of a rule in a view: what is known of the network at that point.
 STATES: Mapping[str, Callable[[View, str, int], pd.Series]] = {
@@ -83,17 +82,8 @@ def resolution(headline: Headline) -> Figure:
                 axes.set_title(state, fontsize=9, pad=5)
             if row == n_rows - 1:
                 axes.set_xlabel("stimulus size (px, log scale)")
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(FixedLocator(sizes))
-            axes.xaxis.set_minor_locator(NullLocator())
-            axes.set_xticklabels([str(px) for px in sizes])
-        grid[row][0].set_ylabel(f"{roi}\nSpearman ρ")
-        bounds = of_roi[sizes[0]].bounds
-        noise = between(*bounds) if bounds else "none"
-        grid[row][-1].annotate(
-            f"noise bounds\n{noise}", (1, 0.5), (5, 0), xycoords="axes fraction",
-            textcoords="offset points", va="center", fontsize=7.5, color=BAND_TEXT,
-        )  # fmt: skip
+            px_axis(axes, sizes)
+        region_row(grid[row], of_roi[sizes[0]])
     return figure
 
 

@@ -208,6 +208,14 @@ def epoch_axis(
     axes.set_xlabel(label if last > 1 or not label else "epoch")
 
 
+def px_axis(axes: Axes, sizes: Sequence[int]) -> None:
+    """Stimulus sizes on a logarithmic scale, each named."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([str(px) for px in sizes])
+
+
 def panel_title(axes: Axes, letter: str, text: str) -> None:
     """A bold letter and what the panel shows."""
     for shift_pt, part, weight in ((0, letter, "bold"), (15 if letter else 0, text, "normal")):

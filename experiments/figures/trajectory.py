@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from string import ascii_lowercase
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from neurosim.experiments.figures.labels import label_points
 from neurosim.experiments.figures.panels import (
     OPEN_MARKER_NOTE,
     Scale,
@@ -25,12 +27,12 @@ from neurosim.experiments.figures.panels import (
     p_marks,
     p_note,
     references,
+    region_row,
     whole_legend,
     zero_line,
     zero_points,
 )
 from neurosim.experiments.figures.style import (
-    BAND_TEXT,
     FAINT,
     ZERO_POINT_MARKER,
     ZERO_POINT_NOTE,
@@ -44,7 +46,6 @@ from neurosim.experiments.figures.style import (
     what_rules_mean,
 )
 from neurosim.experiments.results.choice import Headline, View, extent
-from neurosim.experiments.results.words import between
 
 
 @styled
@@ -141,13 +142,7 @@ def all_regions(headline: Headline) -> Figure:
             epoch_axis(axes, headline.epochs, width_in=7.6 / n_columns, label=label)
             if row == 0:
                 axes.set_title(_column_title(headline, layer), fontsize=8.5, pad=5)
-        bounds = views[roi, headline.layers[0]].bounds
-        noise = between(*bounds) if bounds else "none"
-        grid[row][0].set_ylabel(f"{roi}\nSpearman ρ")
-        grid[row][-1].annotate(
-            f"noise bounds\n{noise}", (1, 0.5), (5, 0), xycoords="axes fraction",
-            textcoords="offset points", va="center", fontsize=7.5, color=BAND_TEXT,
-        )  # fmt: skip
+        region_row(grid[row], views[roi, headline.layers[0]])
     return figure
 
 
@@ -164,16 +159,20 @@ def early_against_late(headline: Headline) -> Figure:
     """Figure 3: the first ROI against the last, as a path and as a difference."""
     early, late = headline.view(headline.rois[0]), headline.view(headline.rois[-1])
     rules, alone = early.rules, len(headline.rois) == 1
+    limits, letters = _plane(early, late)
     zero = any(len(early.statistics_only(rule)) for rule in rules)
     figure = new_figure(
         headline,
         title=f"Early against late: {early.roi} and {late.roi}",
         subtitle=headline.in_words(),
         body_in=3.6,
-        legend=rule_handles(rules, zero_point=zero and not alone),
+        legend=[
+            *rule_handles(rules, zero_point=zero and not alone),
+            *(Line2D([], [], label=name, **look) for name, look in letters.items() if not alone),
+        ],
         notes=[
             f"{OPEN_MARKER_NOTE}.",
-            f"A, small marks: seeds after epoch {headline.last}; stars: reference models.",
+            f"A, small marks: seeds after epoch {headline.last}; letters: reference models.",
             f"{ZERO_POINT_NOTE}." * zero,
             f"{noise_note([early, late])}: ρ can only be as high as a region is reliable.",
             not_trained_note(early, headline.last, mark=""),
@@ -186,6 +185,14 @@ def early_against_late(headline: Headline) -> Figure:
             placard(axes, f"{early.roi} is the only region: there is no late one to compare with")
         return figure
     _paths(a, early, late, rules)
+    for name, look in letters.items():
+        a.plot(early.references[name], late.references[name], zorder=2, gid=f"reference:{name}",
+               **look)  # fmt: skip
+    a.set(xlim=limits, ylim=limits, aspect="equal")
+    a.plot(limits, limits, color=FAINT, lw=0.7, ls=(0, (5, 3)), zorder=1)
+    a.annotate("equal", (limits[1], limits[1]), (-12, -8), textcoords="offset points",
+               ha="right", va="bottom", rotation=45, rotation_mode="anchor",
+               fontsize=7.5, color=FAINT)  # fmt: skip
     panel_title(a, "A", "path through training")
     difference = early.minus(late)
     zero_line(b)
@@ -199,47 +206,41 @@ def early_against_late(headline: Headline) -> Figure:
     return figure
 
 
+def _plane(early: View, late: View) -> tuple[tuple[float, float], dict[str, dict[str, Any]]]:
+    """Limits of the plane of two regions, and the look of each reference model inside: a letter."""
+    both = [view.curve(rule) for view in (early, late) for rule in early.rules]
+    both += [view.statistics_only(rule) for view in (early, late) for rule in early.rules]
+    low, high = extent(both)
+    margin = 0.08 * (high - low)
+    limits = (low - margin, high + margin)
+    inside = [
+        name
+        for name in early.references
+        if name in late.references
+        and all(limits[0] < view.references[name] < limits[1] for view in (early, late))
+    ]
+    looks = zip(inside, ascii_lowercase, strict=False)
+    return limits, {
+        name: {"ls": "none", "marker": f"${letter}$", "ms": 6, "color": "#555555", "mew": 0.3}
+        for name, letter in looks
+    }
+
+
 def _paths(axes: Axes, early: View, late: View, rules: Sequence[str]) -> None:
     """Mean scores of every epoch in the plane of the two regions; gid ``path:<rule>``."""
-    drawn = []
     for rule in rules:
         style, x, y = rule_style(rule), early.curve(rule), late.curve(rule)
         still = (early.untrained_seeds(rule).reindex(x.index).fillna(0) > 0).to_numpy()
         across, up = x.mean(axis=1).to_numpy(), y.mean(axis=1).to_numpy()
         axes.plot(across, up, color=style.colour, lw=1.4, zorder=3, gid=f"path:{rule}")
         mean_markers(axes, across, up, rule, still, zorder=4)
-        drawn.append((across, up))
         if x.shape[1] > 1:
             ends = y.reindex(columns=x.columns).iloc[-1]
             axes.plot(x.iloc[-1], ends, ls="none", marker=style.marker, ms=2.6, mew=0, alpha=0.6,
                       color=style.colour, zorder=2)  # fmt: skip
         points = (early.statistics_only(rule).mean(), late.statistics_only(rule).mean())
-        drawn.append(points)
         axes.plot([points[0]], [points[1]], ls="none", marker=ZERO_POINT_MARKER, ms=6.5,
                   color=style.colour, mec="white", mew=0.6, zorder=5)  # fmt: skip
-    both = [view.curve(rule) for view in (early, late) for rule in rules]
-    both += [view.statistics_only(rule) for view in (early, late) for rule in rules]
-    low, high = extent(both)
-    margin = 0.08 * (high - low)
-    limits = (low - margin, high + margin)
-    axes.plot(limits, limits, color=FAINT, lw=0.7, ls=(0, (5, 3)), zorder=1)
-    axes.annotate("equal", (limits[1], limits[1]), (-12, -8), textcoords="offset points",
-                  ha="right", va="bottom", rotation=45, rotation_mode="anchor",
-                  fontsize=7.5, color=FAINT)  # fmt: skip
-    stars = {
-        name: (early.references[name], late.references[name])
-        for name in early.references
-        if name in late.references
-    }
-    inside = {
-        name: point
-        for name, point in stars.items()
-        if all(limits[0] < value < limits[1] for value in point)
-    }
-    for star in inside.values():
-        axes.plot(*star, ls="none", marker="*", ms=7, color="#555555", mew=0, zorder=2)
-    axes.set(xlim=limits, ylim=limits, aspect="equal")
-    label_points(axes, inside, width_in=3.0, drawn=drawn)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"Spearman ρ with {early.roi}")

@@ -13,6 +13,8 @@ from neurosim.experiments.results.table import ANY_POLICY, decompose, held_rules
 from neurosim.experiments.results.words import seeds
 
 REFERENCE = "reference:"
+#: Differences of rho below this are noise: no axis is narrower.
+_LEAST = 0.02
 #: The columns that a ``View`` keeps.
 _SHOWN = [
     "rule", "seed", "epoch", "statistics_only", "roi", "layer", "rho", "noise_lower",
@@ -300,15 +302,15 @@ class View:
         return found
 
 
-def extent(values: Sequence[pd.DataFrame | pd.Series], *, least: float = 0.02) -> list[float]:
-    """[lowest, highest] finite value, at least ``least`` apart: rho below that is noise."""
+def extent(values: Sequence[pd.DataFrame | pd.Series]) -> tuple[float, float]:
+    """(lowest, highest) finite value, at least ``_LEAST`` apart."""
     flat = np.concatenate([np.ravel(v.to_numpy(dtype=float)) for v in values] or [np.zeros(0)])
     flat = flat[np.isfinite(flat)]
     if not len(flat):
-        return [-least, least]
+        return -_LEAST, _LEAST
     low, high = float(flat.min()), float(flat.max())
-    missing = max(0.0, least - (high - low)) / 2
-    return [low - missing, high + missing]
+    missing = max(0.0, _LEAST - (high - low)) / 2
+    return low - missing, high + missing
 
 
 def _preferred(column: pd.Series, wanted: str, *, but: Sequence[str]) -> str:

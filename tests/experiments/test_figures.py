@@ -19,7 +19,6 @@ from result_tables import table
 
 from neurosim.experiments.figures import all_figures as figures
 from neurosim.experiments.figures.all_figures import FIGURES, draw_all
-from neurosim.experiments.figures.labels import label_points
 from neurosim.experiments.figures.rule_styles import RULE_STYLES
 from neurosim.experiments.figures.style import save
 from neurosim.experiments.results.choice import Headline
@@ -230,33 +229,17 @@ def test_a_sweep_draws_each_state_at_each_size(
     assert names == {"reference:luminance", "reference:pixels"}
 
 
-def test_names_of_close_points_do_not_cover_each_other() -> None:
-    """Four reference models within a hundredth of each other, as luminance and mean colour are."""
-    axes = Figure(figsize=(4, 4)).add_axes((0.1, 0.1, 0.75, 0.75))
-    axes.set(xlim=(-0.1, 0.2), ylim=(-0.1, 0.2))
-    points = {
-        n: (0.02 + 0.005 * i, 0.03) for i, n in enumerate(("luminance", "mean-rgb", "pixels"))
-    }
-    label_points(axes, points, width_in=3.0)
-    axes.figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in axes.texts]
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
-
-
-def test_names_keep_off_what_is_drawn_and_are_led_back_to_their_points() -> None:
-    """A line passes right of a point and above it: its name stands elsewhere, joined to it."""
-    axes = Figure(figsize=(4, 4)).add_axes((0.1, 0.1, 0.75, 0.75))
-    axes.set(xlim=(-0.1, 0.2), ylim=(-0.1, 0.2))
-    paths = [((0.0, 0.2), (y, y)) for y in np.linspace(0.03, 0.06, 7)]
-    for path in paths:
-        axes.plot(*path)
-    label_points(axes, {"pixels": (0.1, 0.045)}, width_in=3.0, drawn=paths)
-    axes.figure.draw_without_rendering()
-    (name,) = axes.texts
-    box = name.get_window_extent().transformed(axes.transData.inverted())
-    assert not any(box.x1 > 0 and box.y0 < y[0] < box.y1 for _, y in paths)
-    (leader,) = [line for line in axes.lines if line.get_gid() == "leader:pixels"]
-    assert (leader.get_xdata()[0], leader.get_ydata()[0]) == (0.1, 0.045)
+def test_references_in_the_plane_of_two_regions_are_letters_that_the_legend_names(
+    drawn: dict[str, Figure], rich: pd.DataFrame
+) -> None:
+    figure, headline = drawn["figure_3_early_against_late"], _headline(rich)
+    early, late = (headline.view(roi).references for roi in (headline.rois[0], headline.rois[-1]))
+    legend = {line.get_label(): line.get_marker() for line in figure.legends[0].get_lines()}
+    for name in early:
+        (point,) = figure.axes[0].findobj(lambda artist: artist.get_gid() == f"reference:{name}")  # noqa: B023
+        assert (point.get_xdata()[0], point.get_ydata()[0]) == (early[name], late[name])
+        assert legend[name] == point.get_marker()
+    assert len({legend[name] for name in early}) == len(early)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -313,7 +296,7 @@ def test_all_files_are_there_and_nothing_else_changed(
 ) -> None:
     before = dict(rcParams)
     monkeypatch.setattr(figures, "FIGURES", dict.fromkeys(FIGURES, lambda headline: Figure()))
-    draw_all(table(("bp",), **_SMALL), tmp_path / "figures", layer="FC1", dpi=30)
+    draw_all(table(("bp",), **_SMALL), tmp_path / "figures", layer="FC1")
     assert dict(rcParams) == before
     expected = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf", "svg")}
     assert {path.name for path in (tmp_path / "figures").iterdir()} == expected
