@@ -23,7 +23,7 @@ from neurosim.naming.text import Call
 from neurosim.rsa import BrainRDMs, brain_of_file
 from neurosim.rsa.formats.numpy_files import open_npz, read_npy
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
 ARRAYS = (".npy", ".npz")
 #: Of own training images without a part to test on, every fifth of a class is held out.
 _HELD_OUT = 5
@@ -120,7 +120,7 @@ def own_stimuli(call: Call, rois: Sequence[str] | None) -> StimulusSet:
             f"{path} holds images and no brain: give its RDMs or responses too (--brain FILE)"
         )
     try:
-        images, names, category = _pictures(path) if path.is_dir() else _stimulus_array(path)
+        images, names, category = pictures_of(path) if path.is_dir() else _stimulus_array(path)
     except (ValueError, OSError, KeyError) as error:
         raise BrokenDataError(f"{path}: {error}") from error
     brain = _brain(brain_file, names, rois)
@@ -179,7 +179,12 @@ def _files(folder: Path) -> list[Path]:
     return sorted(found, key=_natural)
 
 
-def _pictures(folder: Path) -> tuple[ImageFiles, tuple[str, ...], tuple[str, ...]]:
+def pictures_of(folder: Path) -> tuple[ImageFiles, tuple[str, ...], tuple[str, ...]]:
+    """The pictures of a folder in natural order of their names, these names, and categories.
+
+    Raises:
+        ValueError: there are none.
+    """
     files = _files(folder)
     inside = [file.relative_to(folder) for file in files]
     names = tuple(file.stem for file in inside)

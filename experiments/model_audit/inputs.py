@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurosim.experiments.data.image_files import ImageFiles
+from neurosim.experiments.data.image_files import ImageFiles, pictures_of
 from neurosim.experiments.data.registry import STIMULUS_SETS, load_stimuli
 from neurosim.experiments.data.types import StimulusSet, as_rgb, resize
-from neurosim.rsa import BrainRDMs, compute_rdm, load_rdms
-from neurosim.rsa.brain.brain_files import BrainFileError
+from neurosim.models.network import policies
+from neurosim.rsa import BrainRDMs, compute_rdm
+from neurosim.rsa.io.brain_of_file import are_numbered, brain_of_file
 from neurosim.rsa.rdm.squares import n_stimuli_of, triangle_side
 
 Images = Sequence[np.ndarray] | np.ndarray
-_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
 #: Preprocessed images are kept up to this size, and made again where they are larger.
 _KEPT_BYTES = 256 * 2**20
 
@@ -119,10 +119,7 @@ class Shown:
             )
         x = torch.stack(each)
         for px in (self.content, self.px if self.px else self.content and x.shape[-1]):
-            if px:
-                x = torch.nn.functional.interpolate(
-                    x, (px, px), mode="bilinear", antialias=True, align_corners=False
-                )
+            x = policies.resize(x, px) if px else x
         return x
 
     def size(self) -> int:
@@ -207,23 +204,19 @@ def gather(
 def images_of(images: Any) -> tuple[Images, tuple[str, ...] | None]:
     """Images as pixels, and their names where they have any."""
     if isinstance(images, str | os.PathLike):
-        images = _files(Path(images))
-        return images, tuple(path.stem for path in images.paths)
+        folder = Path(images)
+        if not folder.is_dir():
+            raise ValueError(
+                f"{folder} is no folder of images, nor a stimulus set ({', '.join(STIMULUS_SETS)})"
+            )
+        try:
+            return pictures_of(folder)[:2]
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from None
     if isinstance(images, Mapping):
         pixels = [as_rgb(np.asarray(image)[None])[0] for image in images.values()]
         return pixels, tuple(map(str, images))
     return images if isinstance(images, ImageFiles) else as_rgb(np.asarray(images)), None
-
-
-def _files(folder: Path) -> ImageFiles:
-    if not folder.is_dir():
-        raise ValueError(
-            f"{folder} is no folder of images, nor a stimulus set ({', '.join(STIMULUS_SETS)})"
-        )
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS)
-    if not paths:
-        raise ValueError(f"{folder} holds no image file ({', '.join(_ENDINGS)})")
-    return ImageFiles(paths)
 
 
 def _order(names: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
@@ -248,7 +241,8 @@ def as_brain(brain: Any, n_images: int) -> tuple[BrainRDMs, bool]:
     if isinstance(brain, BrainRDMs):
         return brain, True
     if isinstance(brain, str | os.PathLike):
-        return _read(brain)
+        found = brain_of_file(brain, n_images)
+        return found, not are_numbered(found.stimuli)
     parts = brain if isinstance(brain, Mapping) else {"brain": brain}
     rdms = {str(roi): _of_roi(given, n_images, str(roi)) for roi, given in parts.items()}
     counts = {len(rows) for rows in rdms.values()}
@@ -295,28 +289,3 @@ def _of_roi(given: Any, n: int, roi: str) -> np.ndarray:
                 f"({n}, voxels)"
             )
     return np.stack(subjects)
-
-
-def _read(path: Any) -> tuple[BrainRDMs, bool]:
-    if Path(path).suffix in (".h5", ".hdf5", ".npz"):
-        try:
-            return BrainRDMs.load(path), True
-        except BrainFileError:
-            pass  # not of this layout: what rsa reads otherwise
-    found = load_rdms(path)
-    by_roi: dict[str, dict[str, np.ndarray]] = {}
-    names = None
-    stem = f"{Path(str(path).partition('::')[0]).stem}/"
-    for whole, rdm in found.items():
-        name = whole.removeprefix(stem)
-        subject, _, roi = name.rpartition("/")
-        by_roi.setdefault(roi if subject else "brain", {})[subject or name] = rdm.dissimilarities
-        names = names or rdm.stimuli
-    if len({tuple(rows) for rows in by_roi.values()}) > 1:
-        # Not SUBJECT/ROI: every RDM is one of a subject.
-        by_roi = {"brain": {name: rdm.dissimilarities for name, rdm in found.items()}}
-    brain, _ = as_brain({roi: np.stack(list(rows.values())) for roi, rows in by_roi.items()},
-                        next(iter(found.values())).n_stimuli)  # fmt: skip
-    if names is None:
-        return brain, False
-    return BrainRDMs(brain.rdms, brain.subjects, brain.rois, names, brain.pair_mask), True

@@ -222,6 +222,6 @@ def pooled_statistics(currents: Sequence[Tensor]) -> Fixed:
 
 def resize(images: Tensor, px: int) -> Tensor:
     """``(batch, channels, px, px)`` by antialiased bilinear interpolation; as is at that size."""
-    if images.shape[-1] == px:
+    if tuple(images.shape[-2:]) == (px, px):
         return images
     return F.interpolate(images, (px, px), mode="bilinear", antialias=True, align_corners=False)

@@ -16,7 +16,7 @@ from neurosim.rsa.rdm.rdm import RDM, compute_rdm
 
 
 def brain_of_file(
-    path: Path | str, stimuli: Sequence[str], rois: Sequence[str] | None = None
+    path: Path | str, stimuli: Sequence[str] | int, rois: Sequence[str] | None = None
 ) -> BrainRDMs:
     """The brain in a file, its stimuli in the order given.
 
@@ -29,7 +29,8 @@ def brain_of_file(
         path: ``.npy``, ``.npz``, ``.csv``, ``.tsv``, ``.txt``, ``.mat``, ``.h5``; a folder of
             responses; ``file.mat::name`` for one entry.
         stimuli: names of the images. Those that the file names are matched with them; where it
-            names none, they have to stand in this order.
+            names none, they have to stand in this order. Or how many images there are: names and
+            order are then the file's (``"0"``, ``"1"``, ... where it has none).
         rois: those wanted, in that order; None: all.
 
     Raises:
@@ -39,10 +40,13 @@ def brain_of_file(
     path = Path(path)
     if not Path(str(path).partition("::")[0]).exists():
         raise FileNotFoundError(f"no file {path}")
-    brain = _saved(path) or _brain(path, len(stimuli))
+    n_stimuli = stimuli if isinstance(stimuli, int) else len(stimuli)
+    brain = _saved(path) or _brain(path, n_stimuli)
+    if isinstance(stimuli, int):
+        return brain if rois is None else brain.select(rois=rois)
     if set(brain.stimuli) == set(stimuli):
         brain = brain.select(stimuli=stimuli)
-    elif brain.n_stimuli == len(stimuli) and _are_numbered(brain.stimuli):
+    elif brain.n_stimuli == len(stimuli) and are_numbered(brain.stimuli):
         brain = replace(brain, stimuli=tuple(stimuli))
     else:
         raise ValueError(_other_stimuli(brain, stimuli))
@@ -102,7 +106,8 @@ def _rdms(path: Path, n_stimuli: int) -> dict[str, RDM]:
         raise
 
 
-def _are_numbered(names: Sequence[str]) -> bool:
+def are_numbered(names: Sequence[str]) -> bool:
+    """Whether these are no names of stimuli, but numbers in place of them."""
     return list(names) == [str(i) for i in range(len(names))]
 
 
