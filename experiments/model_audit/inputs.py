@@ -241,7 +241,7 @@ def as_brain(brain: Any, n_images: int) -> tuple[BrainRDMs, bool]:
     if isinstance(brain, BrainRDMs):
         return brain, True
     if isinstance(brain, str | os.PathLike):
-        found = brain_of_file(brain, n_images)
+        found = brain_of_file(Path(brain), n_images)
         return found, not are_numbered(found.stimuli)
     parts = brain if isinstance(brain, Mapping) else {"brain": brain}
     rdms = {str(roi): _of_roi(given, n_images, str(roi)) for roi, given in parts.items()}
