@@ -18,6 +18,8 @@ from neurosim.arrays.streams import generator
 from neurosim.models.rule_table import RULES
 from neurosim.models.rules.learner import Learner, SharedStart
 from neurosim.naming.made import bound, canonical
+from neurosim.plasticity import Frozen
+from neurosim.rule import run_batch
 from neurosim.testing import (
     ContractError,
     check_cell,
@@ -26,6 +28,7 @@ from neurosim.testing import (
     require,
 )
 from neurosim.training import Part, Trainer
+from neurosim.types import Drive
 
 __all__ = [
     "ContractError", "check_cell", "check_encoder", "check_network", "check_rule", "check_timing",
@@ -37,8 +40,9 @@ _SEED = 7
 
 
 def check_rule(rule: Any, *, image_px: int = 16, n_classes: int = 4, **start: str) -> None:
-    """A rule starts from the shared start, learns what it claims and nothing at learning rate 0,
-    represents without changing, and goes on from a file as if it had never stopped.
+    """A rule starts from the shared start, settles without writing to its network, learns what it
+    claims and nothing at learning rate 0, represents without changing, and goes on from a file as
+    if it had never stopped.
 
     Args:
         rule: a name, a text with settings, a ``variant``, or the builder itself.
@@ -64,6 +68,7 @@ def check_rule(rule: Any, *, image_px: int = 16, n_classes: int = 4, **start: st
         raise ContractError(
             f"{text}: two learners of one seed start apart: draw from start.stream(name)"
         )
+    _check_steps(text, deepcopy(learner), image_px, n_classes)
     _check_learning(text, learner, image_px, n_classes)
     _check_pure(text, deepcopy(learner), image_px, n_classes)
     _check_resumed(text, build, image_px, n_classes)
@@ -100,6 +105,32 @@ def check_network(
         # Float32: sums may run in another order in another batch.
         near = torch.allclose(activity[0], together[layer][2], rtol=1e-4, atol=1e-4)
         require(near, net, f"{layer} represents an image otherwise in another batch")
+
+
+@torch.no_grad()
+def _check_steps(text: str, learner: Learner, px: int, n_classes: int) -> None:
+    """A batch is settled and read without a change of state, but for what ``adapt`` moves in a
+    learning pass alone."""
+    x, y = _batch(3, px, n_classes)
+    for part in learner.parts:
+        rule, dynamics = replace(part.rule, plasticity=Frozen()), part.rule.dynamics
+        before = learner.fingerprint()
+        point = dynamics.operating_point(part.net, Drive(x, y, generator(_SEED, "noise")))
+        for settled in rule.solver.settle(dynamics, point):
+            dynamics.local_signals(point, settled.state)
+        dynamics.measurements(point, settled.state)
+        dynamics.output(point, settled.state)
+        if learner.fingerprint() != before:
+            raise ContractError(
+                f"{text}: settling a batch of {rule.name!r} changes its state: move statistics and "
+                "thresholds in adapt(), and nothing anywhere else"
+            )
+        run_batch(rule, part.net, Drive(x, y, generator(_SEED, "noise"), learning=False))
+        if learner.fingerprint() != before:
+            raise ContractError(
+                f"{text}: a pass without learning of {rule.name!r} changes its state"
+            )
+        x = run_batch(rule, part.net, Drive(x, y, generator(_SEED, "noise"))).output
 
 
 def _check_learning(text: str, learner: Learner, px: int, n_classes: int) -> None:

@@ -3,7 +3,8 @@
 Activity evolves while input and weights are held fixed. What is held fixed is gathered once
 in an *operating point* (the network, the drive and each layer linearised at the feed-forward
 activity), and every other method reads it: a layer is linearised once, however many steps a
-solver takes.
+solver takes. None of them writes to the network. What a learning pass moves beside weights, running
+statistics and thresholds, moves in ``adapt``, which ``run_batch`` calls once per batch.
 
 | kind                   | law                                      | solvers               |
 |------------------------|------------------------------------------|-----------------------|
@@ -74,6 +75,10 @@ class AbstractDynamics(ABC):
     @abstractmethod
     def local_signals(self, point: Any, state: State) -> Sequence[LocalSignal]:
         """The two sides of each learning layer's synapses in this state."""
+
+    def adapt(self, point: Any, state: State) -> None:  # noqa: B027 (a default)
+        """Move what a learning pass moves beside weights (running statistics, thresholds), from its
+        last state: the one method that writes to the network. Nothing, unless they say so."""
 
     def measurements(self, point: Any, state: State) -> Mapping[str, Mapping[str, float]]:
         """What only these dynamics can tell of a batch: quantity -> layer name -> value.

@@ -1,7 +1,8 @@
 """One engine for every learning rule.
 
 ``run_batch`` is the whole story: the solver settles the activity, plasticity observes each
-settled state, and at the end it returns weight changes for a torch optimiser to apply.
+settled state, and at the end it returns weight changes for a torch optimiser to apply; a learning
+pass then moves running statistics and thresholds (``dynamics.adapt``).
 """
 
 from __future__ import annotations
@@ -127,4 +128,7 @@ def _run(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
         for layer, memory in zip(layers, memories, strict=True)
         for name, change in plasticity.delta(layer, memory).items()
     }
-    return Outcome(changes, dynamics.output(point, settled.state), settled, point)
+    output = dynamics.output(point, settled.state)
+    if drive.learning:
+        dynamics.adapt(point, settled.state)
+    return Outcome(changes, output, settled, point)

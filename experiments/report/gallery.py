@@ -178,7 +178,7 @@ def rasters(learner: Learner, image: NDArray[np.float32], *, seed: int = 0) -> l
     spikes = net.dynamics.encode(
         normalise(image[None]), torch.Generator().manual_seed(net.evaluation_seed)
     )
-    point = SpikingPoint(net.layers, spikes, learning=False)
+    point = SpikingPoint(net.layers, spikes)
     by_layer: dict[str, list[NDArray[np.floating]]] = {
         "input": [],
         **{n.name: [] for n in net.layers},

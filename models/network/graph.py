@@ -256,7 +256,7 @@ class Network(nn.Module):
         return self.activity(x, statistics)
 
     def activity(self, x: Tensor, statistics: StatisticsOf) -> dict[str, Tensor]:
-        """Layer name -> output, under any statistics: those of the batch move the running ones."""
+        """Layer name -> output, under any statistics."""
 
         def respond(layer: Layer, pre: Tensor, added: Tensor | None) -> Tensor:
             current = layer.current(fit_to(layer.synapse, pre))

@@ -157,8 +157,18 @@ class Layer(nn.Module):
 
     def linearise(self, x: Tensor, drive: Drive, added: Tensor | None = None) -> Linearised:
         """The layer at the presynaptic activity ``x``, ready to pull errors back."""
-        statistics: Statistics = Batch() if drive.learning else Running()
-        return Linearised(self, x, statistics, drive.generator, added)
+        return Linearised(self, x, self.statistics_in(drive), drive.generator, added)
+
+    def statistics_in(self, drive: Drive) -> Statistics:
+        """The source of statistics of a pass: the batch while learning, else the running ones."""
+        if not drive.learning:
+            return Running()
+        return Batch() if self.norm is None else self.norm.of_batch()
+
+    def adapt(self, statistics: Statistics) -> None:
+        """Take up what a learning pass under ``statistics`` has noted."""
+        if self.norm is not None and isinstance(statistics, Batch) and statistics.note is not None:
+            self.norm.take_up(statistics.note)
 
 
 class Pulled(NamedTuple):
@@ -203,7 +213,7 @@ class Linearised:
         generator: torch.Generator | None = None,
         added: Tensor | None = None,
     ) -> None:
-        self.layer, self.pre = layer, pre
+        self.layer, self.pre, self._statistics = layer, pre, statistics
         self._current = layer.current(pre).detach().requires_grad_()
         self._added = None if added is None else added.detach().requires_grad_()
         with torch.enable_grad():
@@ -211,6 +221,10 @@ class Linearised:
             self._out = layer.hand_on(units, statistics, generator)
         self.out, self.units = self._out.detach(), units.detach()
         self._memo: tuple[Tensor, Pulled] | None = None
+
+    def adapt(self) -> None:
+        """Move the layer's running statistics as a learning pass does."""
+        self.layer.adapt(self._statistics)
 
     def pull(self, error: Tensor) -> Pulled:
         """``D^T error``, with ``D`` the response's Jacobian.

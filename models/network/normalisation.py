@@ -4,8 +4,10 @@
 
 Batch normalisation (Ioffe & Szegedy 2015, arXiv 1502.03167) takes mean and var from other images
 than the one at hand. Where they come from decides much of a network's representational geometry,
-so the caller always says: ``Batch`` (and accumulate), ``Running`` (as accumulated), ``Fixed``
-(given) or ``Accumulate`` (as ``Batch``, into tensors of one's own).
+so the caller always says: ``Batch``, ``Running`` (as accumulated), ``Fixed`` (given) or
+``Accumulate`` (as ``Batch``, and move tensors of one's own). None of them moves the layer's own
+running statistics: a learning pass notes what becomes of them (``of_batch``) and has the layer take
+it up at its end (``take_up``).
 
 Group normalisation (Wu & He 2018, doi:10.1007/978-3-030-01261-8_1) and layer normalisation over a
 map (Ba, Kiros & Hinton 2016, arXiv 1607.06450) take them from the image itself: they keep no
@@ -28,11 +30,6 @@ from neurosim.naming.settings import require_count
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Statistics of the batch at hand; the running statistics move by ``momentum``."""
-
-
-@dataclass(frozen=True)
 class Running:
     """The accumulated statistics; (0, 1) in a network that has seen no batch."""
 
@@ -51,6 +48,16 @@ class Accumulate:
 
     mean: Tensor
     var: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Statistics of the batch at hand, under which dropout acts: what a learning pass uses.
+
+    note: tensors that move by ``momentum``; None: none.
+    """
+
+    note: Accumulate | None = None
 
 
 Statistics = Batch | Running | Fixed | Accumulate
@@ -110,12 +117,15 @@ class AbstractNorm(nn.Module, ABC):
     def forward(self, a: Tensor, statistics: Statistics) -> Tensor:
         """``y`` for currents ``(batch, channels, height, width)``."""
 
-    @abstractmethod
-    def in_batch(self, a: Tensor) -> Tensor:
-        """``forward`` under ``Batch`` statistics, moving none."""
+    def of_batch(self) -> Batch:
+        """Statistics of the batch at hand, with a note of what becomes of the running ones."""
+        return Batch()
+
+    def take_up(self, note: Accumulate) -> None:
+        """Move the running statistics, where there are any, to those of a note."""
 
     def accumulate(self, a: Tensor) -> None:
-        """Move the running statistics, where there are any, as ``Batch`` does."""
+        """Move the running statistics, where there are any, by those of the batch ``a``."""
 
     def statistics(self) -> dict[str, Tensor]:
         """The running statistics by name (not copied)."""
@@ -145,9 +155,15 @@ class BatchNorm(AbstractNorm):
         self.register_buffer("running_var", torch.ones_like(self.gamma.detach()))
 
     def forward(self, a: Tensor, statistics: Statistics) -> Tensor:
+        mean: Tensor | None
+        var: Tensor | None
         match statistics:
-            case Batch() | Running():
+            case Running():
                 mean, var = self.running_mean, self.running_var
+            case Batch(None):
+                mean, var = None, None
+            case Batch(Accumulate(mean, var)):
+                pass
             case Fixed() | Accumulate():
                 mean, var = statistics.mean, statistics.var
             case _:
@@ -159,8 +175,12 @@ class BatchNorm(AbstractNorm):
             training=of_the_batch(statistics), momentum=self.momentum, eps=self.eps,
         )  # fmt: skip
 
-    def in_batch(self, a: Tensor) -> Tensor:
-        return F.batch_norm(a, None, None, self.gamma, self.beta, training=True, eps=self.eps)
+    def of_batch(self) -> Batch:
+        return Batch(Accumulate(self.running_mean.clone(), self.running_var.clone()))
+
+    def take_up(self, note: Accumulate) -> None:
+        self.running_mean.copy_(note.mean)
+        self.running_var.copy_(note.var)
 
     def accumulate(self, a: Tensor) -> None:
         if not a.numel():
@@ -193,9 +213,6 @@ class GroupNorm(AbstractNorm):
 
     def forward(self, a: Tensor, statistics: Statistics) -> Tensor:
         return F.group_norm(a, self.n_groups, self.gamma, self.beta, self.eps)
-
-    def in_batch(self, a: Tensor) -> Tensor:
-        return self(a, Batch())
 
 
 #: Channels of one group: the second of the two settings that Wu & He 2018 recommend (the first,

@@ -18,7 +18,7 @@ back through its prediction. The relaxed activity is what the readout and the ev
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -30,8 +30,8 @@ from neurosim.dynamics import AbstractDynamics, AbstractFlow
 from neurosim.models.network.graph import Network, Roles
 from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import (
-    Batch,
     Running,
+    Statistics,
     StatisticsOf,
     statistics_for,
     statistics_of_features,
@@ -150,11 +150,12 @@ class RelaxingNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class RelaxationPoint:
-    """The network, the image and the feed-forward activity under it."""
+    """The network, the image, the feed-forward activity under it and each layer's statistics."""
 
     net: RelaxingNetwork
     image: Tensor
     swept: tuple[Tensor, ...]
+    statistics: Mapping[str, Statistics]
 
 
 @final
@@ -182,15 +183,15 @@ class ChannelMeanPredictiveCoding(AbstractFlow):
         return [RecognitionSynapse(layer) for layer in net.layers[:2]]
 
     def operating_point(self, net: RelaxingNetwork, drive: Drive) -> RelaxationPoint:
-        swept = net.sweep(drive.x, Batch() if drive.learning else Running())
-        if drive.learning:
-            self._second_look(net, drive.x, swept)
-        return RelaxationPoint(net, drive.x, swept)
+        statistics = {layer.name: layer.statistics_in(drive) for layer in net.layers}
+        return RelaxationPoint(net, drive.x, net.sweep(drive.x, statistics), statistics)
 
-    @staticmethod
-    def _second_look(net: RelaxingNetwork, image: Tensor, swept: tuple[Tensor, ...]) -> None:
-        """The update sweeps Conv1 and Conv2 once more, and moves their running statistics."""
-        for layer, below in zip(net.layers[:2], (image, swept[0]), strict=True):
+    def adapt(self, point: RelaxationPoint, state: State) -> None:
+        layers = point.net.layers
+        for layer in layers:
+            layer.adapt(point.statistics[layer.name])
+        # The update sweeps Conv1 and Conv2 once more, and moves their running statistics again.
+        for layer, below in zip(layers[:2], (point.image, point.swept[0]), strict=True):
             if layer.norm is not None:
                 layer.norm.accumulate(layer.current(below))
 

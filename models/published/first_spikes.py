@@ -23,7 +23,7 @@ from torch import Tensor
 from neurosim.dynamics import AbstractClocked, AbstractDynamics
 from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer
-from neurosim.models.network.normalisation import Batch, Running
+from neurosim.models.network.normalisation import Statistics
 from neurosim.models.published.windows import Window
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse
 from neurosim.naming.settings import require_count
@@ -44,11 +44,13 @@ class SpikePoint:
 
     image: the input, as it came in. features: the output of the last convolution.
     spikes: a convolution each, (pre ``(time, batch, n_in)``, post ``(time, batch, n_out)``).
+    swept: the convolutions, each with the statistics it normalised by.
     """
 
     image: Tensor
     features: Tensor
     spikes: tuple[tuple[Tensor, Tensor], ...]
+    swept: tuple[tuple[Layer, Statistics], ...]
 
 
 @final
@@ -96,13 +98,17 @@ class ChannelMeanSpikes(AbstractClocked):
                 "channel means spike at random and need a generator: give "
                 "Drive(..., generator=torch.Generator().manual_seed(0))"
             )
-        statistics = Batch() if drive.learning else Running()
-        x, spikes = drive.x, []
+        x, spikes, swept = drive.x, [], []
         for layer in convolutions(net):
-            current = layer.current(x)
+            current, statistics = layer.current(x), layer.statistics_in(drive)
             spikes.append((self._spikes(x, drive), self._spikes(current, drive)))
             x = layer.respond(current, statistics, drive.generator)
-        return SpikePoint(drive.x, x, tuple(spikes))
+            swept.append((layer, statistics))
+        return SpikePoint(drive.x, x, tuple(spikes), tuple(swept))
+
+    def adapt(self, point: SpikePoint, state: State) -> None:
+        for layer, statistics in point.swept:
+            layer.adapt(statistics)
 
     def _spikes(self, activity: Tensor, drive: Drive) -> Tensor:
         rate = torch.sigmoid(activity.mean((2, 3)))

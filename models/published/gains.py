@@ -79,6 +79,9 @@ class GainsAndReadout(AbstractClosedForm):
     def local_signals(self, point: SweptPoint, state: State) -> Sequence[LocalSignal]:
         return self.circuit.local_signals(point, state)
 
+    def adapt(self, point: SweptPoint, state: State) -> None:
+        self.circuit.adapt(point, state)
+
     def output(self, point: SweptPoint, state: State) -> Tensor:
         return self.circuit.output(point, state)
 

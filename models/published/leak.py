@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, ClassVar, final
@@ -11,7 +12,13 @@ from torch import Tensor
 
 from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer
-from neurosim.models.network.normalisation import Batch, Running, StatisticsOf
+from neurosim.models.network.normalisation import (
+    Accumulate,
+    BatchNorm,
+    Running,
+    Statistics,
+    StatisticsOf,
+)
 from neurosim.models.published.channel_errors import RelaxingNetwork
 from neurosim.models.rules.learner import Learner
 
@@ -52,11 +59,20 @@ def leaking(net: Any, x: Tensor) -> dict[str, Tensor]:
 
 @leaking.register
 def _(net: Network, x: Tensor) -> dict[str, Tensor]:
-    return net.activity(
-        x, {layer.name: Running() if layer.norm is None else Batch() for layer in net.layers}
-    )
+    return net.activity(x, _into(net.layers))
 
 
 @leaking.register
 def _(net: RelaxingNetwork, x: Tensor) -> dict[str, Tensor]:
-    return net.relaxed(x, Batch())
+    return net.relaxed(x, _into(net.layers))
+
+
+def _into(layers: Sequence[Layer]) -> dict[str, Statistics]:
+    """Statistics of the batch at hand, which move the layers' own."""
+    norms = {layer.name: layer.norm for layer in layers}
+    return {
+        name: Accumulate(norm.running_mean, norm.running_var)
+        if isinstance(norm, BatchNorm)
+        else Running()
+        for name, norm in norms.items()
+    }

@@ -8,7 +8,8 @@ operators.
 While learning, a layer normalises by the statistics of the batch at its current of the moment.
 They are part of its function: a relaxation or an update that holds them turns the changes of the
 first layers away from those of backpropagation (cosine .81 in place of .99 after an epoch).
-Running statistics are moved by the sweep alone, and the dropout mask is the sweep's.
+Running statistics move once per batch, by the currents of the sweep, when the weights do; the
+dropout mask is the sweep's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer, Pulled, pull_back
-from neurosim.models.network.normalisation import Running
+from neurosim.models.network.normalisation import Batch, Running
 from neurosim.types import Drive
 
 
@@ -42,8 +43,6 @@ class SweptLayer:
         self.layer, self.pre, self.added = layer, pre, added
         self._learning = drive.learning
         self.current = layer.current(pre).detach()
-        if layer.norm is not None and drive.learning:
-            layer.norm.accumulate(self.current)
         self._keep: Tensor | None = None
         if drive.learning and layer.dropout:
             self._keep = layer.keep_mask(self.respond(self.current, added), drive.generator)
@@ -52,16 +51,19 @@ class SweptLayer:
         self.out = self.at_rest.out
 
     def respond(self, current: Tensor, added: Tensor | None) -> Tensor:
-        """``f_l`` as in ``Layer.respond``, but moving no statistic and drawing no mask."""
-        layer, norm = self.layer, self.layer.norm
+        """``f_l`` as in ``Layer.respond``, but drawing no mask."""
+        layer = self.layer
         if not self._learning:
             return layer.respond(current, Running(), added=added)
-        if norm is not None:
-            current = norm.in_batch(current)
-        x = layer.excite(current, added)
+        x = layer.units(current, Batch(), added)
         if layer.pool > 1:
             x = F.max_pool2d(x, layer.pool)
         return x if self._keep is None else x * self._keep
+
+    def adapt(self) -> None:
+        """Move the layer's running statistics by the current of the sweep."""
+        if self.layer.norm is not None:
+            self.layer.norm.accumulate(self.current)
 
 
 class DisplacedLayer:
@@ -111,7 +113,7 @@ class DisplacedLayer:
 
 
 def sweep(net: Network, drive: Drive) -> tuple[SweptLayer, ...]:
-    """The feed-forward sweep; running statistics and masks are drawn as in any learning pass."""
+    """The feed-forward sweep; masks are drawn as in any learning pass."""
     swept: list[SweptLayer] = []
 
     def respond(layer: Layer, pre: Tensor, added: Tensor | None) -> Tensor:

@@ -99,6 +99,10 @@ class ErrorCircuit(AbstractClosedForm):
             signals += [LocalSignal(s.pre, s.post) for s in mirrored]
         return signals
 
+    def adapt(self, point: SweptPoint, state: State) -> None:
+        for layer in point.swept:
+            layer.adapt()
+
     def measurements(self, point: SweptPoint, state: State) -> dict[str, dict[str, float]]:
         """``alignment_angle_deg``: none for backpropagation, where it is 0 by definition."""
         if isinstance(self.feedback, Transpose):

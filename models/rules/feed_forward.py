@@ -43,5 +43,9 @@ class FeedForward(AbstractClosedForm):
         pairs = zip(point, state["activity"], strict=True)
         return [LocalSignal(layer.pre, x) for layer, x in pairs]
 
+    def adapt(self, point: tuple[Linearised, ...], state: State) -> None:
+        for layer in point:
+            layer.adapt()
+
     def output(self, point: tuple[Linearised, ...], state: State) -> Tensor:
         return point[-1].out

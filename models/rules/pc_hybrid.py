@@ -180,6 +180,10 @@ class HybridPredictiveCoding(AbstractEnergy):
     def output(self, point: ImagePoint, state: State) -> Tensor:
         return point.swept[-1].out
 
+    def adapt(self, point: ImagePoint, state: State) -> None:
+        for layer in point.swept:
+            layer.adapt()
+
     def initial_state(self, point: ImagePoint) -> State:
         return {"displacement": tuple(torch.zeros_like(layer.out) for layer in point.swept)}
 

@@ -8,7 +8,7 @@
 layers a add it to their current (``z``): in a chain only layer l + 1 reads it. Sums run over units
 and batch. Nodes are layer outputs; their state is the displacement from the feed-forward sweep,
 with which the relaxation starts. Batch statistics are part of ``f_l`` while learning, the dropout
-mask is the sweep's, and running statistics move in the sweep alone, once a batch.
+mask is the sweep's, and running statistics move once per batch, when the weights do.
 """
 
 from __future__ import annotations
@@ -162,6 +162,10 @@ class PredictiveCoding(AbstractEnergy):
 
     def output(self, point: ClampedPoint, state: State) -> Tensor:
         return point.swept[-1].out
+
+    def adapt(self, point: ClampedPoint, state: State) -> None:
+        for layer in point.swept:
+            layer.adapt()
 
     def initial_state(self, point: ClampedPoint) -> State:
         return point.start

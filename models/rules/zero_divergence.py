@@ -121,5 +121,8 @@ class ZeroDivergence(AbstractClocked):
             signals.append(LocalSignal(layer.pre, pulled.delta, pulled.gain))
         return signals
 
+    def adapt(self, point: ClampedPoint, state: State) -> None:
+        self.relaxation.adapt(point, state)
+
     def output(self, point: ClampedPoint, state: State) -> Tensor:
         return self.relaxation.output(point, state)

@@ -130,7 +130,7 @@ class Competition(AbstractClocked):
         h <- s of the tick before (an excitatory spike makes its inhibitory cell fire at once)
         rise_now <- rise_now + rise_mv s          in learning passes
 
-    On the last tick of a learning pass ``raised`` decays by ``exp(-duration / tau_rise)`` for each
+    At the end of a learning pass ``raised`` decays by ``exp(-duration / tau_rise)`` for each
     image of the batch and takes up the rises of all of them.
 
     Args:
@@ -230,16 +230,14 @@ class Competition(AbstractClocked):
     def tick(self, point: CompetitionPoint, state: State, index: int) -> State:
         plain = self.cell.plain_decay is not None and isinstance(self.cell.reset, ResetToZero)
         if plain and point.currents.device.type == "cpu":
-            after = self._tick_on_cpu(point, state, index)
-        else:
-            after = self._tick_anywhere(point, state, index)
-        if point.learning and index == self.n_ticks() - 1:
-            # As if the images had come one after the other.
-            rise = after["rise"][0]
-            passed_ms = len(rise) * self.duration_ms
-            kept = math.exp(-passed_ms / self.tau_rise_ms)
-            point.layer.raised.mul_(kept).add_(rise.sum(0))
-        return after
+            return self._tick_on_cpu(point, state, index)
+        return self._tick_anywhere(point, state, index)
+
+    def adapt(self, point: CompetitionPoint, state: State) -> None:
+        # As if the images had come one after the other.
+        rise = state["rise"][0]
+        kept = math.exp(-len(rise) * self.duration_ms / self.tau_rise_ms)
+        point.layer.raised.mul_(kept).add_(rise.sum(0))
 
     def _tick_on_cpu(self, point: CompetitionPoint, state: State, index: int) -> State:
         """The numbers of ``_tick_anywhere`` from one compiled pass."""

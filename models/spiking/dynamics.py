@@ -58,7 +58,7 @@ class SpikingDynamics(AbstractClocked):
 
     and what the cell keeps beside its voltage, by its ``memory_names``. ``membrane`` hands each
     layer's voltage on to plasticity; None, it keeps to spikes.
-    On the last tick of a learning pass homeostasis adapts the thresholds.
+    At the end of a learning pass homeostasis adapts the thresholds.
     """
 
     cell: AbstractCell = field(default_factory=lambda: SnntorchLIF(tau_mem_ms=20.0, dt_ms=5.0))
@@ -110,7 +110,7 @@ class SpikingDynamics(AbstractClocked):
     def operating_point(self, net: SpikingNetwork, drive: Drive) -> SpikingPoint:
         require_thresholds(net.layers)
         plain("images", drive.x, net.layers[0].weight)
-        return SpikingPoint(net.layers, self.encode(drive.x, drive.generator), drive.learning)
+        return SpikingPoint(net.layers, self.encode(drive.x, drive.generator))
 
     def initial_state(self, point: SpikingPoint) -> State:
         nothing = point.spikes.new_zeros(())
@@ -146,11 +146,11 @@ class SpikingDynamics(AbstractClocked):
             arriving = layer.at_synapse(fired.pooled)
             after["counts"].append(state["counts"][i] + arriving)
             after["n_spikes"].append(state["n_spikes"][i] + fired.n_spikes)
-        done = {name: tuple(group) for name, group in after.items()}
-        if point.learning and index == self.n_ticks() - 1:
-            for layer, rate in zip(point.layers, self.rates(done), strict=True):
-                self.homeostasis.adapt(layer, rate)
-        return done
+        return {name: tuple(group) for name, group in after.items()}
+
+    def adapt(self, point: SpikingPoint, state: State) -> None:
+        for layer, rate in zip(point.layers, self.rates(state), strict=True):
+            self.homeostasis.adapt(layer, rate)
 
     def local_signals(self, point: SpikingPoint, state: State) -> Sequence[LocalSignal]:
         pairs = zip(state["pre"], state["credited"], strict=True)

@@ -127,4 +127,3 @@ class SpikingPoint:
 
     layers: Sequence[SpikingLayer]
     spikes: Tensor
-    learning: bool

@@ -120,7 +120,7 @@ class SpikingNetwork(nn.Module):
     def evaluation_point(self, x: Tensor) -> SpikingPoint:
         """The operating point of a presentation at evaluation, each image coded alone."""
         require_thresholds(self.layers)
-        return SpikingPoint(self.layers, self._encode_alone(x), learning=False)
+        return SpikingPoint(self.layers, self._encode_alone(x))
 
     def _encode_alone(self, x: Tensor) -> Tensor:
         """Spikes of each image under the same evaluation noise."""

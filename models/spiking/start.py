@@ -53,7 +53,7 @@ def settle_thresholds(
         spikes: of the encoder, ``(time, batch, channels, height, width)``.
     """
     _start_free(layers, dynamics, spikes)
-    point = SpikingPoint(layers, spikes, learning=False)
+    point = SpikingPoint(layers, spikes)
     for gain in gains:
         rates = dynamics.rates(Ticks().end(dynamics, point).state)
         for layer, rate in zip(layers, rates, strict=True):
@@ -66,7 +66,7 @@ def _start_free(layers: Sequence[SpikingLayer], dynamics: SpikingDynamics, spike
     for i, layer in enumerate(layers):
         # An infinite threshold leaves the membrane free.
         layer.threshold.fill_(torch.inf)
-        below = SpikingPoint(layers[: i + 1], spikes, learning=False)
+        below = SpikingPoint(layers[: i + 1], spikes)
         free = [s.state["voltage"][i] for s in Ticks().settle(dynamics, below)]
         membranes = torch.stack([v.permute(1, 0, 2, 3).flatten(1) for v in free], 2).flatten(1)
         stride = max(1, membranes.shape[1] // _MAX_SAMPLES)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from neurosim.models import RULES
-from neurosim.models.catalogue import backprop, bp
+from neurosim.models.catalogue import backprop, bp, untrained
+from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.models.rules.learner import Learner, SharedStart
 from neurosim.models.spiking.stdp import RULE_TIMINGS
 from neurosim.models.testing import (
@@ -191,6 +192,22 @@ def moving_at_rate_zero(start):
     return Learner("bp", (replace(part, rule=rule),))
 
 
+class MovesOften(FeedForward):
+    """Statistics move wherever the output is asked for."""
+
+    def output(self, point, state):
+        self.adapt(point, state)
+        return super().output(point, state)
+
+
+def moving_while_settling(start):
+    learner = bp(start)
+    part = learner.parts[0]
+    return replace(
+        learner, parts=(replace(part, rule=replace(untrained(), dynamics=MovesOften())),)
+    )
+
+
 def starting_apart(start):
     """It draws from PyTorch's global generator."""
     net = start.network()
@@ -214,6 +231,7 @@ def no_learner(start):
     ("builder", "law"),
     [
         (moving_at_rate_zero, "moves at learning rate 0"),
+        (moving_while_settling, r"settling a batch of 'untrained' changes its state.*adapt"),
         (starting_apart, "two learners of one seed start apart"),
         (learning_nothing, "does not move, otherwise than the parameters"),
         (no_learner, "returns LearningRule, no Learner"),
