@@ -18,6 +18,8 @@ _HOMES = {
         "backprop", "error_circuit_rule", "feedback_alignment", "readout_part", "untrained",
     ),
     "interop.attach": ("AttachedSTDP", "attach_stdp"),
+    "interop.drafts": ("UntranslatableError",),
+    "interop.from_torch": ("from_torch",),
     "interop.nir_export": ("NORSE", "SNNTORCH", "write_nir"),
     "network.builders": (
         "NETWORKS", "NetworkContext", "conv3", "convolutional_network", "dense_network", "mlp",

@@ -138,47 +138,6 @@ class Dense(AbstractSynapse):
 
 
 @dataclass(frozen=True)
-class AveragedDense(AbstractSynapse):
-    """All-to-all on the mean over space of each channel, ``a = W <x> + b``, for maps of any size.
-
-    Averaging is linear, so that it is part of the synapse. Weight ``(n_out, n_in)``.
-
-    Args:
-        n_in: channels.
-    """
-
-    n_in: int
-    n_out: int
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        return (self.n_out, self.n_in)
-
-    @property
-    def fan_in(self) -> int:
-        return self.n_in
-
-    def out_features(self, in_features: Sequence[int]) -> tuple[int, ...]:
-        if len(in_features) != 3 or in_features[0] != self.n_in or 0 in in_features:
-            raise self._refuse_inputs(f"({self.n_in}, height, width)", in_features)
-        return (self.n_out,)
-
-    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        self.check_forward(x, weight)
-        return F.linear(x.mean((2, 3)), weight, bias)
-
-    def carry_back(self, post: Tensor, weight: Tensor, like: Tensor) -> Tensor:
-        self.check_sides(like.shape[1:], post.shape[1:])
-        spread = post.mm(weight)[..., None, None].expand_as(like)
-        return spread / (like.shape[2] * like.shape[3])
-
-    def correlate(self, pre: Tensor, post: Tensor) -> tuple[Tensor, Tensor]:
-        post = post.to(pre.dtype)
-        self.check_sides(pre.shape[1:], post.shape[1:])
-        return post.t().mm(pre.mean((2, 3))), post.sum(0)
-
-
-@dataclass(frozen=True)
 class _Convolution(AbstractSynapse):
     """Cross-correlation along ``n_axes``; weight ``(n_out, n_in / groups, kernel, ...)``."""
 

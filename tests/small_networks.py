@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch_modules import MODULES, example, made
 
+from neurosim.models import from_torch
 from neurosim.models.network.builders import NETWORKS, NetworkContext
 from neurosim.models.network.graph import INPUT, Network
 from neurosim.models.network.layers import Layer, identity
@@ -66,6 +68,10 @@ GRAPHS: dict[str, Callable[[torch.dtype], Network]] = {
     "resnet of 14": lambda dtype: built("resnet", dtype, depth=14),
     "resnet, group norm": lambda dtype: built("resnet", dtype, norm="layer"),
     "tangled": tangled,
+    **{
+        f"{name} of torch": lambda dtype, name=name: from_torch(made(name, dtype), example(dtype))
+        for name in MODULES
+    },
 }
 
 

@@ -15,12 +15,13 @@ from itertools import pairwise
 
 import torch
 
+from neurosim.averaging import AveragedDense
 from neurosim.models.network.graph import Network, Roles
 from neurosim.models.network.layers import Activation, Layer, identity
 from neurosim.models.network.normalisation import NORMS
 from neurosim.naming.choices import Choices
 from neurosim.naming.settings import require_count
-from neurosim.synapses import AbstractSynapse, AveragedDense, Conv2d, Dense
+from neurosim.synapses import AbstractSynapse, Conv2d, Dense
 
 
 @dataclass(frozen=True)

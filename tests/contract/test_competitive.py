@@ -111,7 +111,10 @@ def test_thresholds_rise_with_spikes_of_learning_passes_and_are_slowly_forgotten
     states = ticks_of(dynamics, layer, torch.ones(16, 3, 1))
     assert states[-1]["counts"][0].tolist() == [[4.0]] * 3
     assert float(layer.raised) == 2.0, "evaluation leaves the thresholds"
-    ticks_of(dynamics, layer, torch.ones(16, 3, 1), learning=True)
+    point = dynamics.presentation(layer, torch.ones(16, 3, 1), learning=True)
+    settled = Ticks().end(dynamics, point)
+    assert float(layer.raised) == 2.0, "ticks leave the thresholds"
+    dynamics.adapt(point, settled.state)
     expected = 2.0 * math.exp(-3 * 16 / 1000) + 3 * 4 * 0.5
     assert float(layer.raised) == pytest.approx(expected, rel=1e-6)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from neurosim.experiments.comparison.run import run
 from neurosim.experiments.job.network import network_of, roles_of
+from neurosim.experiments.results.table import read_csv
 from neurosim.experiments.settings.config import (
     NETWORK_NAMES,
     Comparison,
@@ -56,3 +60,23 @@ def test_a_residual_network_goes_from_training_to_report(tmp_path):
     assert all(f",{layer}," in table for layer in roles.scored)
     assert roles.headline in words
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_torch_module_of_the_docs_runs_by_every_kind_of_rule(tmp_path, monkeypatch):
+    """The example of docs/own.md as its reader has it: a file of their own and one command."""
+    page = (Path(__file__).parents[2] / "docs" / "own.md").read_text("utf-8")
+    (mine,) = [
+        code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "nn." in code
+    ]
+    (tmp_path / "mine.py").write_text(mine, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    settings = Comparison(
+        network="./mine.py:net(width=4)", rules=("bp", "fa", "pc-supervised", "stdp"), **SMALL
+    )
+    run(settings, Execution(workers=1), tmp_path / "run")
+    table = read_csv(tmp_path / "run" / "results.csv")
+    assert set(table["layer"]) == {"layer0", "layer4"}
+    assert set(table["rule"]) >= set(settings.rules)
+    learnt = table[(table["epoch"] == 1) & ~table["statistics_only"] & (table["layer"] == "layer0")]
+    by_rule = learnt.groupby("rule")["displacement"].max()
+    assert (by_rule[list(settings.rules)] > 0).all()
