@@ -13,9 +13,68 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neurosim.experiments.lab.check import golden_changes
+from neurosim.spiking import (
+    AbstractTiming,
+    AllPairs,
+    Guetig,
+    HardBounds,
+    Multiplicative,
+    NearestPair,
+    Rewarded,
+    Triplet,
+    VanRossum,
+    weight_change,
+)
 
 GOLDEN = json.loads(Path(__file__).with_name("brian2_golden.json").read_text(encoding="utf-8"))
+
+
+_SCHEMES = {
+    "symmetric": "symmetric",
+    "presynaptic": "presynaptic-centred",
+    "reduced": "reduced",
+}
+_DEPENDENCES = {
+    "additive": HardBounds(),
+    "multiplicative": Multiplicative(),
+    "van-rossum": VanRossum(),
+    "guetig": Guetig(mu=0.3),
+}
+
+
+def golden_timing(case: dict[str, Any]) -> AbstractTiming:
+    """The timing that a golden case is about."""
+    options = {**case["parameters"], "coincidence": case["coincidence"]}
+    if case["rule"] == "rewarded":
+        taus = {key: options.pop(key) for key in ("tau_eligibility_ms", "tau_reward_ms")}
+        return Rewarded(AllPairs(**options), **taus)
+    if case["rule"] == "triplet":
+        return Triplet(**options, interaction=case["variant"])
+    if case["rule"] == "weight-dependent":
+        return AllPairs(**options, dependence=_DEPENDENCES[case["variant"]])
+    if case["variant"] == "all":
+        return AllPairs(**options)
+    return NearestPair(**options, scheme=_SCHEMES[case["variant"]])
+
+
+def golden_changes(golden: dict[str, Any], case: dict[str, Any]) -> dict[str, float]:
+    """What the kernels give on every train of the golden file."""
+    timing, dt_ms = golden_timing(case), golden["dt_ms"]
+    reward: dict[str, Any] = {}
+    if case["rule"] == "rewarded":
+        given = golden["reward"]
+        reward = {"reward_ms": np.multiply(given["ticks"], dt_ms), "reward": given["sizes"]}
+    return {
+        name: weight_change(
+            timing,
+            np.multiply(train["pre"], dt_ms),
+            np.multiply(train["post"], dt_ms),
+            dt_ms=dt_ms,
+            w=golden["w"],
+            **reward,
+        )
+        for name, train in golden["trains"].items()
+    }
 
 
 def name(case: dict[str, Any]) -> str:
