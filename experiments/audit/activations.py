@@ -24,7 +24,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -121,11 +121,12 @@ def _images(stimuli: StimulusSet, px: int) -> np.ndarray:
         ) from error
 
 
-class _Found:
+class _Found(NamedTuple):
     """What was found in one file: its scores, its check and what its RDMs say."""
 
-    def __init__(self, table: pd.DataFrame, check: Check, measured: Measured) -> None:
-        self.table, self.check, self.measured = table, check, measured
+    table: pd.DataFrame
+    check: Check
+    measured: Measured
 
 
 def _measure(
@@ -149,7 +150,9 @@ def _measure(
         flat = array.reshape(len(array), -1)
         if layer in alone:
             differences[layer] = _difference(file, layer, flat, alone[layer])
-        exact = _exact(flat)[rows]
+        exact = flat[rows]
+        if exact.dtype not in (np.float32, np.float64):  # RDMs are computed of these alone
+            exact = exact.astype(np.float64)
         rdms[layer] = compute_quietly(exact, "correlation", brain.stimuli)
         size = np.abs(exact).max() or 1.0  # the squares of huge values overflow
         distances[layer] = compute_quietly(exact / size, "euclidean", brain.stimuli)
@@ -161,11 +164,6 @@ def _measure(
         order_told=file.stimuli is not None, same=_same(groups, shown),
     )  # fmt: skip
     return _Found(table, _check(file, differences), measured)
-
-
-def _exact(flat: np.ndarray) -> np.ndarray:
-    """float16 as float64: RDMs are computed of float32 or float64."""
-    return flat if flat.dtype in (np.float32, np.float64) else flat.astype(np.float64)
 
 
 def _rows(file: ActivationFile, brain: BrainRDMs) -> np.ndarray:

@@ -45,8 +45,9 @@ def movement(audited: Audited) -> Finding:
                 (known["displacement"] < MIN_DISPLACEMENT)
                 | (known["direction_change"] < MIN_DIRECTION_CHANGE)
             ]
+            mean = known[["displacement", "direction_change"]].astype(float).mean()
             values.append(
-                {"rule": rule, "layer": layer, **_mean(known), "n_seeds": len(known),
+                {"rule": rule, "layer": layer, **mean, "n_seeds": len(known),
                  "not_trained": not unmoved.empty}
             )  # fmt: skip
             if np.isinf(known["displacement"]).any():
@@ -87,10 +88,6 @@ def movement(audited: Audited) -> Finding:
         return Finding("movement", question, verdict, "\n".join(lines), values)
     answer = f"None: every layer of {', '.join(audited.rules)} moved and turned."
     return Finding("movement", question, PASS, answer, values)
-
-
-def _mean(rows: pd.DataFrame) -> dict[str, float]:
-    return rows[["displacement", "direction_change"]].astype(float).mean().to_dict()
 
 
 def best_layer(audited: Audited) -> Finding:

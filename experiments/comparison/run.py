@@ -53,7 +53,7 @@ def run(settings: Comparison, execution: Execution, out: Path | str) -> str:
         derived = finished(folder, tasks, runner, execution.workers)
         # Before the report, which shows it.
         derived.make([AUDIT], lambda: audit_run(folder.path, execution.data_dir))
-        return write_results(folder, settings, stimuli, roles_of(settings).headline, derived)
+        return write_results(folder, stimuli, roles_of(settings).headline, derived)
 
 
 def plan(settings: Comparison, execution: Execution, out: Path | str) -> Plan:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurosim.experiments.settings.config import CONTENT_HELP
 from neurosim.experiments.settings.options import (
     Layer,
     Parser,
@@ -15,8 +16,6 @@ from neurosim.experiments.settings.options import (
     option,
     require_folder,
 )
-
-CONTENT_HELP = "native, upsampled, blur-R (R px), bands"
 
 
 @dataclass(frozen=True)

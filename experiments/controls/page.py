@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosim.experiments.controls.words import learns, sign_sentence
+from neurosim.experiments.controls.words import decomposition_in_words, learns, sign_sentence
 from neurosim.experiments.figures.style import rule_style
 from neurosim.experiments.job.stimulus_content import is_band
-from neurosim.experiments.results.words import interval, number, signed
+from neurosim.experiments.results.words import interval, number
 
 _LEVELS = ("initialised", "statistics-only", "trained")
-_PARTS = ("normalisation_part", "learning_part", "change")
 #: The axis that a command is about, and the word for one entry.
 _AXIS = {"normalisation_cross": ("normalisation", "policy"), "resolution_sweep": ("px", "size")}
 _GIVEN = ("luminance", "pixels", "gabor", "all")
@@ -113,24 +112,12 @@ def _keys(rows: pd.DataFrame) -> list[str]:
 
 
 def _parts(rows: pd.DataFrame) -> list[str]:
-    keys = _keys(rows)
-    body = []
-    for row in rows.to_dict("records"):
-        body.append(
-            [
-                *_names(row, keys),
-                str(row["n_seeds"]),
-                *(number(row[level.replace("-", "_")]) for level in _LEVELS),
-                *(
-                    f"{signed(row[part])} {interval(row[f'{part}_lower'], row[f'{part}_upper'])}"
-                    for part in _PARTS
-                ),
-                f"{row['learning_part_seeds_up']} of {row['n_seeds']}",
-            ]
-        )
-    names = [*keys, "seeds", *_LEVELS, *(part.replace("_", " ") for part in _PARTS),
-             "learning part up in"]  # fmt: skip
-    return _markdown(names, body)
+    shown = decomposition_in_words(rows, [*_keys(rows), "n_seeds"])
+    shown["rule"] = [rule_style(rule).label for rule in shown["rule"]]
+    up = zip(rows["learning_part_seeds_up"], rows["n_seeds"], strict=True)
+    shown["learning part up in"] = [f"{n} of {n_seeds}" for n, n_seeds in up]
+    names = {"n_seeds": "seeds", "statistics only": "statistics-only"}
+    return _markdown([names.get(name, name) for name in shown], shown.to_numpy().tolist())
 
 
 def _signs(name: str, rows: pd.DataFrame, px: int) -> list[str]:

@@ -172,9 +172,7 @@ def partial_alignments(
 
     Models with silent patterns lose those pairs alone: they are put on ranks by themselves.
     """
-    vectors = np.stack([rdm.dissimilarities for rdm in rdms])
-    whole = ~np.isnan(vectors).any(axis=1)
-    groups = [np.flatnonzero(whole), *np.flatnonzero(~whole)[:, None]]
+    vectors, groups = _ranked_alike(rdms)
     found = {}
     for column, names in GIVEN.items():
         controls = np.stack([references[name].dissimilarities for name in names])
@@ -182,13 +180,21 @@ def partial_alignments(
         for r, roi in enumerate(brain.rois):
             subjects = present_subjects(brain, roi)
             for group in groups:
-                if len(group):
-                    partial = partial_correlation(
-                        vectors[group], subjects, controls, pair_mask=brain.pair_mask
-                    )
-                    values[group, r] = partial.mean(axis=1)
+                partial = partial_correlation(
+                    vectors[group], subjects, controls, pair_mask=brain.pair_mask
+                )
+                values[group, r] = partial.mean(axis=1)
         found[column] = values
     return found
+
+
+def _ranked_alike(rdms: Sequence[RDM]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """(n_rdms, n_pairs), and the rows that can be put on ranks together: those without a missing
+    pair, and each of the others by itself."""
+    vectors = np.stack([rdm.dissimilarities for rdm in rdms])
+    whole = ~np.isnan(vectors).any(axis=1)
+    groups = [np.flatnonzero(whole), *np.flatnonzero(~whole)[:, None]]
+    return vectors, [group for group in groups if len(group)]
 
 
 def present_subjects(brain: BrainRDMs, roi: str) -> np.ndarray:
@@ -201,22 +207,19 @@ def _samples(rdms: Sequence[RDM], brain: BrainRDMs, n_resamples: int) -> np.ndar
     """(len(DRAWN), n_rdms, n_rois, n_resamples) float32: mean over subjects in each resample."""
     n, rng = brain.n_stimuli, np.random.default_rng(_RESAMPLING_SEED)
     draws = rng.integers(0, n, (n_resamples, n))
-    vectors = np.stack([rdm.dissimilarities for rdm in rdms])
-    whole = ~np.isnan(vectors).any(axis=1)
-    groups = [np.flatnonzero(whole), *np.flatnonzero(~whole)[:, None]]
+    vectors, groups = _ranked_alike(rdms)
     samples = np.empty((len(DRAWN), len(rdms), brain.n_rois, n_resamples), dtype=np.float32)
     for r, roi in enumerate(brain.rois):
         subjects = present_subjects(brain, roi)
         shares = draw_shares(len(subjects), n_resamples, rng)
         for group in groups:
-            if len(group):
-                found = bootstrap_stimuli(
-                    vectors[group], subjects, indices=draws, pair_mask=brain.pair_mask
-                )
-                for d, drawn in enumerate(DRAWN):
-                    scores = found.samples if "stimuli" in drawn else found.observed[None]
-                    picked = shares if "subjects" in drawn else None
-                    samples[d, group, r] = mean_of_drawn(scores, picked, 2).T
+            found = bootstrap_stimuli(
+                vectors[group], subjects, indices=draws, pair_mask=brain.pair_mask
+            )
+            for d, drawn in enumerate(DRAWN):
+                scores = found.samples if "stimuli" in drawn else found.observed[None]
+                picked = shares if "subjects" in drawn else None
+                samples[d, group, r] = mean_of_drawn(scores, picked, 2).T
     return samples
 
 

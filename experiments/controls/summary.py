@@ -100,8 +100,8 @@ def score_summary(found: Found) -> pd.DataFrame:
     else:
         table["rho_lower"] = table["rho_upper"] = pd.NA
     table["epoch"] = table["epoch"].replace(-1, pd.NA).astype("Int64")
-    table.insert(table.columns.get_loc("sd"), "rho_lower", table.pop("rho_lower"))
-    table.insert(table.columns.get_loc("sd"), "rho_upper", table.pop("rho_upper"))
+    for bound in ("rho_lower", "rho_upper"):
+        table.insert(table.columns.get_loc("sd"), bound, table.pop(bound))
     return rounded(table)
 
 
@@ -133,14 +133,10 @@ def choice_summary(found: Found) -> pd.DataFrame | None:
         fixed_rho=("fixed_rho", "mean"),
         best_rho=("best_rho", "mean"),
         held_out_rho=("held_out_rho", "mean"),
-        best_layer=("best_layer", _most),
+        best_layer=("best_layer", lambda names: str(names.value_counts().index[0])),
         n_best_layers=("best_layer", "nunique"),
     )
     return rounded(table.reset_index())
-
-
-def _most(names: pd.Series) -> str:
-    return str(names.value_counts(sort=True).index[0])
 
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:
@@ -173,7 +169,8 @@ def summarise(found: Found, out: Path, layer: str | None, px: int | None) -> lis
         if table is not None:
             written.append(out / f"{found.name}_{name}.csv")
             # The levels stand in the scores.
-            write_csv(written[-1], table.drop(columns=_levels(table)))
+            levels = [f"{name}_{bound}" for name in _WEIGHTS for bound in ("lower", "upper")]
+            write_csv(written[-1], table.drop(columns=levels, errors="ignore"))
     written.append(out / f"{found.name}.md")
     write_text(written[-1], text)
     for picture in pictures(found.folder):
@@ -186,10 +183,6 @@ def summarise(found: Found, out: Path, layer: str | None, px: int | None) -> lis
 def pictures(folder: Path) -> list[Path]:
     """The figures of a folder as PNG, by name."""
     return sorted(folder.glob("*.png"))
-
-
-def _levels(table: pd.DataFrame) -> list[str]:
-    return [n for n in table if n.endswith(("_lower", "_upper")) and n[:-6] in _WEIGHTS]
 
 
 def _check(what: str, given: Any, known: Any) -> None:

@@ -24,7 +24,8 @@ def cross_in_words(result: Result) -> str:
     lines = []
     for roi, of_roi in table.groupby("roi", sort=False):
         lines += ["", f"{_simulated(result)}{roi}, {result.layer}, {of_roi['px'].iloc[0]} px:"]
-        lines.append(_printed(of_roi, ["rule", "normalisation", "n_seeds"]))
+        shown = decomposition_in_words(of_roi, ["rule", "normalisation", "n_seeds"])
+        lines.append(shown.to_string(index=False))
         for rule, of_rule in of_roi.groupby("rule", sort=False):
             if learns(of_rule) and set(of_rule["normalisation"]) != {NO_NORMALISATION}:
                 lines.append(sign_sentence(str(rule), of_rule, "normalisation", "policy"))
@@ -42,7 +43,8 @@ def sweep_in_words(result: Result) -> str:
     lines = []
     for (roi, policy), part in table.groupby(["roi", "normalisation"], sort=False):
         lines += ["", f"{_simulated(result)}{roi}, {result.layer}, normalisation {policy}:"]
-        lines.append(_printed(part, ["rule", "content", "px", "n_seeds"]))
+        shown = decomposition_in_words(part, ["rule", "content", "px", "n_seeds"])
+        lines.append(shown.to_string(index=False))
         for (rule, content), of_rule in part.groupby(["rule", "content"], sort=False):
             if learns(of_rule) and len(of_rule) > 1 and not is_band(str(content)):
                 lines.append(sign_sentence(f"{rule}, {content}", of_rule, "px", "size"))
@@ -102,13 +104,12 @@ def _simulated(result: Result) -> str:
     return "SIMULATED " if result.simulated else ""
 
 
-def _printed(rows: pd.DataFrame, keys: list[str]) -> str:
-    shown = rows[keys].copy()
+def decomposition_in_words(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Levels and parts as text, parts with their intervals: of a terminal and of a page."""
+    shown = rows[keys].astype(str)
     for name in (*_LEVELS, *_PARTS):
         shown[name.replace("_", " ")] = rows[name].map(signed if name in _PARTS else number)
         if name in _PARTS:
-            shown[name.replace("_", " ")] += [
-                f" {interval(low, high)}"
-                for low, high in zip(rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)
-            ]
-    return shown.to_string(index=False)
+            bounds = zip(rows[f"{name}_lower"], rows[f"{name}_upper"], strict=True)
+            shown[name.replace("_", " ")] += [f" {interval(*each)}" for each in bounds]
+    return shown

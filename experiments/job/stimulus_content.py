@@ -18,10 +18,10 @@ from torch import Tensor
 
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
+from neurosim.experiments.settings.config import CONTENT_HELP
 from neurosim.models.network.policies import resize
 from neurosim.rsa import gaussian_blur, octave_bands
 
-CONTENT_HELP = "native, upsampled, blur-R (R px), bands"
 NATIVE, UPSAMPLED, BANDS, _BLUR = "native", "upsampled", "bands", "blur-"
 
 

@@ -61,7 +61,7 @@ def frequency(table: pd.DataFrame, chi2: Mapping[str, float]) -> Figure:
         for index, name in enumerate(table["timing"].unique()):
             curve = part[part["timing"] == name]
             axes.plot(curve["rho_hz"], curve["change"], lw=1.4, **look(index),
-                      label=f"{name}: χ²/10 = {_short(chi2[name])}"
+                      label=f"{name}: χ²/10 = {chi2[name]:.3g}"
                       + _beyond(table.loc[table["timing"] == name, "change"]))  # fmt: skip
         data = SJOSTROM[SJOSTROM["lag_ms"] == lag]
         axes.errorbar(data["rho_hz"], data["change"], data["standard_error"], fmt="o", ms=4.5,
@@ -140,10 +140,6 @@ def weights(table: pd.DataFrame, theory: pd.DataFrame, seconds: Mapping[str, flo
     panels[0].set_ylabel("density")
     figure.supxlabel(f"weight ({len(found):,} of each rule)", fontsize=8.5)
     return figure
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}"
 
 
 def _figure(height_in: float) -> Figure:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from neurosim.arrays.storage import write_text
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.figures.all_figures import draw_all, figures_of
+from neurosim.experiments.figures.style import KINDS
 from neurosim.experiments.job.evaluate import reference_table
 from neurosim.experiments.job.store import read_table
 from neurosim.experiments.report.page import render
-from neurosim.experiments.results.choice import Headline
+from neurosim.experiments.results.choice import Headline, View
 from neurosim.experiments.results.published_things import beside, is_things
 from neurosim.experiments.results.table import (
     describe,
@@ -26,16 +28,12 @@ from neurosim.experiments.results.words import between, counted, number
 from neurosim.experiments.run.derived import Derived
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.run.stored import StoredRun
-from neurosim.experiments.settings.config import Comparison
 
 #: What the audit leaves, and the page that shows it.
 AUDIT, PAGE = "audit.json", "report.html"
-_KINDS = ("png", "pdf", "svg")
 
 
-def write_results(
-    folder: RunFolder, settings: Comparison, stimuli: StimulusSet, layer: str, derived: Derived
-) -> str:
+def write_results(folder: RunFolder, stimuli: StimulusSet, layer: str, derived: Derived) -> str:
     """Merge the jobs, write those of table, figures and page that are not there yet; returns the
     summary as text."""
     run = StoredRun.read(folder.path).require_checkpoint()
@@ -45,7 +43,7 @@ def write_results(
     else:
         table = read_csv(folder.results)
         done = "\nnothing was left to do: all jobs are finished, and what follows is of them"
-    return done + summary_text(table, settings, layer, folder)
+    return done + summary_text(Headline.of(table, layer=layer), folder)
 
 
 def _tables(run: StoredRun) -> list[str]:
@@ -53,9 +51,7 @@ def _tables(run: StoredRun) -> list[str]:
 
 
 def _figures(run: StoredRun) -> list[str]:
-    return [
-        f"figures/{name}.{kind}" for name in figures_of(run.settings.stimuli) for kind in _KINDS
-    ]
+    return [f"figures/{name}.{kind}" for name in figures_of(run.settings.stimuli) for kind in KINDS]
 
 
 def write_report(
@@ -125,52 +121,30 @@ def write_page(
     write_text(out / "report.html", page)
 
 
-def summary_text(table: pd.DataFrame, settings: Comparison, layer: str, folder: RunFolder) -> str:
+def summary_text(headline: Headline, folder: RunFolder) -> str:
     """The summary of every ROI at the largest px, with its conventions."""
-    px = max(settings.evaluation_px)
-    policy = "running" if "running" in settings.normalisation else settings.normalisation[0]
-    shown = table[(table["px"] == px) & (table["convention"] == "subject_mean")]
-    n_seeds = table["seed"].nunique()
-    blocks = [_roi_text(table, shown, roi, layer, px, policy, n_seeds) for roi in _rois(table)]
     return "\n".join(
         [
-            *blocks,
-            describe(table),
+            *(_roi_text(headline, headline.view(roi)) for roi in headline.rois),
+            describe(headline.table),
             f"report: {folder.path / 'report.html'}; table: {folder.results}; "
             f"figures: {folder.figures}",
         ]
     )
 
 
-def _rois(table: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(table["roi"]))
-
-
-def _roi_text(
-    table: pd.DataFrame,
-    shown: pd.DataFrame,
-    roi: str,
-    layer: str,
-    px: int,
-    policy: str,
-    n_seeds: int,
-) -> str:
-    lines = summary(table, roi=roi, layer=layer, px=px, normalisation=policy)
-    of_roi = shown[shown["roi"] == roi]
-    references = of_roi[of_roi["rule"].str.startswith("reference:")]
-    accounts = ", ".join(
-        f"{rule.removeprefix('reference:')} {number(rho)}"
-        for rule, rho in zip(references["rule"], references["rho"], strict=True)
-    )
-    simulated = "SIMULATED " if table["simulated"].all() else ""
-    bounds = of_roi.iloc[0]
+def _roi_text(headline: Headline, view: View) -> str:
+    table, px, policy = headline.table, headline.px, headline.normalisation
+    lines = summary(table, roi=view.roi, layer=view.layer, px=px, normalisation=policy)
+    accounts = ", ".join(f"{name} {number(rho)}" for name, rho in view.references.items())
     return "\n".join(
         [
             "",
-            f"{simulated}{roi}, {layer}, {px} px, normalisation {policy}, subject_mean Spearman; "
-            f"mean of {counted(n_seeds, 'seed')}, epoch {table['epoch'].max()}",
+            f"{'SIMULATED ' * headline.simulated}{view.roi}, {view.layer}, {px} px, normalisation "
+            f"{policy}, {headline.convention} Spearman; mean of "
+            f"{counted(table['seed'].nunique(), 'seed')}, epoch {table['epoch'].max()}",
             lines.to_string(index=False, float_format=number, na_rep="-"),
-            f"noise bounds {between(bounds['noise_lower'], bounds['noise_upper'])}; "
+            f"noise bounds {between(*view.bounds or (np.nan, np.nan))}; "
             f"reference models: {accounts}",
             "",
         ]

@@ -34,6 +34,8 @@ POLICY_NAMES = (
     "identity", "running", "calibrated", "calibrated-at-px", "augmented-accumulated",
 )  # fmt: skip
 READOUT_NAMES = ("gap", "4x4", "full")
+#: What stimuli hold at a size: ``job.stimulus_content``.
+CONTENT_HELP = "native, upsampled, blur-R (R px), bands"
 AUGMENTATION_NAMES = ("flip-crop", "none")
 SCHEDULE_NAMES = ("cosine", "constant")
 NETWORK_NAMES = ("conv3", "mlp", "vgg", "resnet")

@@ -14,6 +14,7 @@ import dataclasses
 import os
 import re
 import sys
+import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -364,18 +365,12 @@ def read_file(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text in UTF-8: {error.reason}") from None
     try:
-        values = _toml(text) if path.suffix == ".toml" else _yaml(text)
+        values = tomllib.loads(text) if path.suffix == ".toml" else _yaml(text)
     except ValueError as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path} must hold settings, one 'name: value' a line")
     return values
-
-
-def _toml(text: str) -> Any:
-    import tomllib
-
-    return tomllib.loads(text)
 
 
 def _yaml(text: str) -> Any:

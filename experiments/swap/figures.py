@@ -85,21 +85,22 @@ class SwapResults:
         mine = scores[scores["encoder"].isin(self.encoders)]
         rho = mine.groupby(["encoder", "layer", "roi"])["rho"].mean()
         n_seeds = len(self.settings.seeds)
-        best = f"rho of Conv3 with {self.rois[0]}"
-        lines = [
+        final = self.final()
+        columns = {
+            "accuracy": final["accuracy"].map(number),
+            "input": final["input_spikes"].map("{:.0f}".format),
+            "spikes": final["spikes"].map("{:.0f}".format),
+            "events": final["synaptic_events"].map("{:.3g}".format),
+            "ms/image": final["ms_per_image"].map(lambda ms: number(ms, 2)),
+            f"rho of Conv3 with {self.rois[0]}": [
+                number(rho[encoder, "Conv3", self.rois[0]]) for encoder in final.index
+            ],
+        }
+        return (
             f"Means over {counted(n_seeds, 'seed')}; accuracy of a linear probe on Conv3 (pixels: "
-            f"{number(self.pixels)}, chance: {number(self.chance)}); spikes and events an image.",
-            f"{'encoder':<18}{'accuracy':>9}{'input':>8}{'spikes':>8}{'events':>11}"
-            f"{'ms/image':>10}  {best}",
-        ]
-        for encoder, row in self.final().iterrows():
-            lines.append(
-                f"{encoder!s:<18}{number(row['accuracy']):>9}{row['input_spikes']:>8.0f}"
-                f"{row['spikes']:>8.0f}{row['synaptic_events']:>11.3g}"
-                f"{number(row['ms_per_image'], 2):>10}"
-                f"  {number(rho[encoder, 'Conv3', self.rois[0]])}"
-            )
-        return "\n".join(lines)
+            f"{number(self.pixels)}, chance: {number(self.chance)}); spikes and events an image.\n"
+            + pd.DataFrame(columns).rename_axis(index=None, columns="encoder").to_string()
+        )
 
 
 def _agreeing(encoders: Sequence[str]) -> str:
