@@ -91,6 +91,7 @@ _HOMES = {
         "AntiHebbian",
         "Clopath",
         "FirstSpike",
+        "Inhibitory",
         "NearestPair",
         "Rewarded",
         "Symmetric",

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from neurosim.rsa.kernels import distance, rank, resample, spike
-from neurosim.spiking.kernels import competition, event, evolving, subset, trace, voltage
+from neurosim.spiking.kernels import (
+    competition,
+    event,
+    evolving,
+    simulate,
+    subset,
+    trace,
+    voltage,
+)
 
 Arguments = list[Any]
 T, B, I, O, N = 7, 3, 13, 11, 5  # noqa: E741
@@ -37,6 +45,30 @@ def single(n: int, value: float = 0.5) -> tuple[np.float32, ...]:
 
 def numbers(n: int, kind: type = np.uint16) -> np.ndarray:
     return np.arange(n).astype(kind)
+
+
+def whole(*shape: int) -> np.ndarray:
+    return np.zeros(shape, np.int64)
+
+
+def network() -> Arguments:
+    """5 neurons, two of them a group of their own, and 3 sources; each size another number."""
+    n, n_all, depth, n_branches, n_synapses, n_sites = 5, 8, 6, 9, 11, 4
+    groups = np.array([[0, 2, 0], [2, 5, 4]])
+    start = np.minimum(np.arange(n_branches + 1), n_synapses)
+    return [
+        3, 7, (1, 0, 2), 2, groups, (double(n, 10), double(n)),
+        (double(n), double(n, 3), whole(n)), double(n, 2), double(7, n), spikes(n),
+        (whole(8), whole(10)), (whole(depth, n_all), whole(depth)),
+        (np.array([0, 2]), whole(2 * n_all + 1)),
+        (start, whole(n_branches) - 1, whole(n_branches)),
+        (whole(n_synapses), whole(n_synapses), whole(n_synapses)), double(n_synapses),
+        (whole(n + 1), whole(n_sites), whole(n_sites), whole(n_sites + 1), whole(13)),
+        whole(2), (double(3, 36), double(3, 4, 12)),
+        (double(n_branches, 4), whole(n_branches, 2)), (double(n_sites, 2), whole(n_sites, 2)),
+        double(n_synapses), (double(2, 5), double(2, 14, 2)), (whole(n_branches), whole(1)),
+        (whole(60, 2), whole(1)), whole(4, 2), double(3, 4),
+    ]  # fmt: skip
 
 
 def pairs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,6 +98,7 @@ CASES: dict[str, Callable[[], Arguments]] = {
         (real(T, B, I), real(T, B, O)), (real(T, B, I), real(T, B, O)),
         (real(2, I), real(2, O)), real(O), single(4), single(2), single(2), real(O, I),
     ],
+    "simulate.run": network,
     "voltage.waveform": lambda: [
         spikes(T, I), 1.0, -70.6, 33.0, 2, -60.0, 9.0, 13.0, 40.0, double(T, I),
     ],
@@ -137,6 +170,8 @@ FREE: dict[str, set[tuple[int, int | None, int]]] = {
     "trace.all_binary": {(0, None, 0)},
     "trace.count": {(0, None, 0)},
     "rank.tied_pairs": {(0, None, 0)},
+    # Events, plastic synapses, gaps looked up, ticks of filters, room for spikes.
+    "simulate.run": {(10, 1, 0), (16, 4, 0), (18, 1, 2), (22, 1, 1), (24, 0, 0)},
     # The number of features.
     "distance.one_minus": {(2, None, 1)},
     "distance.squared_distance": {(3, None, 1)},
@@ -151,7 +186,7 @@ AT_LEAST = {
 }  # fmt: skip
 
 MODULES = (
-    competition, event, evolving, subset, trace, voltage, distance, rank, resample, spike,
+    competition, event, evolving, simulate, subset, trace, voltage, distance, rank, resample, spike,
 )  # fmt: skip
 
 

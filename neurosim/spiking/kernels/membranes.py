@@ -17,7 +17,9 @@ import numpy as np
 
 from neurosim.spiking.kernels.door import inner
 
-LEAKY, SYNAPTIC, CURRENT_BASED, REFRACTORY, LSNN, EXPONENTIAL, ADEX, ADAPTIVE, CONDUCTANCE = range(9)
+LEAKY, SYNAPTIC, CURRENT_BASED, REFRACTORY, LSNN, EXPONENTIAL, ADEX, ADAPTIVE, CONDUCTANCE = range(
+    9
+)
 #: Cells that no family stands for: Python tells who fires.
 FOREIGN = 9
 #: Columns of a row of constants; what the others mean is the family's own.
@@ -66,7 +68,7 @@ def fire(
             memory[i, 0] += current * c[i, 3] - c[i, 2] * memory[i, 0]
             memory[i, 1] *= c[i, 4]
             barrier = theta * (1 + memory[i, 1])
-        elif family == EXPONENTIAL or family == ADEX:
+        elif family in (EXPONENTIAL, ADEX):
             acting = memory[i, 0] + current * c[i, 3]
             memory[i, 0] = acting - c[i, 2] * acting
             slope = acting - v[i]

@@ -70,9 +70,7 @@ def moved(rule: np.ndarray, w: float, plus: float, minus: float) -> float:
 
 
 @inner
-def hear(
-    rule: np.ndarray, tables: np.ndarray, t: int, x: np.ndarray, ticks: np.ndarray
-) -> None:
+def hear(rule: np.ndarray, tables: np.ndarray, t: int, x: np.ndarray, ticks: np.ndarray) -> None:
     """A spike reaches a branch."""
     pairing = int(rule[PAIRING])
     last = ticks[LAST]
@@ -81,7 +79,7 @@ def hear(
     gap = t - last
     x[X1_BEFORE] = x[X1] * kept(rule, tables, OF_PLUS, gap)
     x[X2_BEFORE] = x[X2] * kept(rule, tables, OF_X, gap)
-    alone = pairing == NEAREST or pairing == REDUCED
+    alone = pairing in (NEAREST, REDUCED)
     x[X1] = 1.0 if alone else x[X1_BEFORE] + 1.0
     x[X2] = 1.0 if alone else x[X2_BEFORE] + 1.0
     ticks[PREVIOUS], ticks[LAST] = last, t
@@ -89,11 +87,16 @@ def hear(
 
 @inner
 def depression(
-    rule: np.ndarray, x: np.ndarray, heard: np.ndarray, y1: float, last_post: int,
-    tables: np.ndarray, t: int,
+    rule: np.ndarray,
+    x: np.ndarray,
+    heard: np.ndarray,
+    y1: float,
+    last_post: int,
+    tables: np.ndarray,
+    t: int,
 ) -> float:
     """What the spike that a branch has just heard takes from a synapse; y1 and last_post as this
-    spike sees them."""  # fmt: skip
+    spike sees them."""
     amplitude = rule[A_MINUS]
     if int(rule[PAIRING]) == REDUCED:
         before = heard[PREVIOUS]
@@ -108,11 +111,21 @@ def depression(
 
 @inner
 def depress(
-    rule: np.ndarray, tables: np.ndarray, t: int, x: np.ndarray, heard: np.ndarray,
-    first: int, last: int, post: np.ndarray, site: np.ndarray, spiked: np.ndarray,
-    y: np.ndarray, fired: np.ndarray, w: np.ndarray,
+    rule: np.ndarray,
+    tables: np.ndarray,
+    t: int,
+    x: np.ndarray,
+    heard: np.ndarray,
+    first: int,
+    last: int,
+    post: np.ndarray,
+    site: np.ndarray,
+    spiked: np.ndarray,
+    y: np.ndarray,
+    fired: np.ndarray,
+    w: np.ndarray,
 ) -> None:
-    """Change the synapses of a branch that has heard a spike, where their neuron is silent."""  # fmt: skip
+    """Change the synapses of a branch that has just heard, where their neuron is silent."""
     if heard[LAST] != t:
         return  # FIRST: not the first one
     voltage = int(rule[PAIRING]) == VOLTAGE
@@ -133,21 +146,29 @@ def depress(
 
 @inner
 def respond(
-    rule: np.ndarray, tables: np.ndarray, t: int, s: int, synapses: np.ndarray,
-    branch: np.ndarray, x: np.ndarray, heard: np.ndarray, y: np.ndarray, fired: np.ndarray,
-    seen: np.ndarray, w: np.ndarray,
+    rule: np.ndarray,
+    tables: np.ndarray,
+    t: int,
+    s: int,
+    synapses: np.ndarray,
+    branch: np.ndarray,
+    x: np.ndarray,
+    heard: np.ndarray,
+    y: np.ndarray,
+    fired: np.ndarray,
+    seen: np.ndarray,
+    w: np.ndarray,
 ) -> None:
-    """The neuron of a site fires: change all synapses of the site."""  # fmt: skip
+    """The neuron of a site fires: change all synapses of the site."""
     pairing = int(rule[PAIRING])
     before = fired[s, LAST]
     gap = t - before
     y1_before = y[s, Y1] * kept(rule, tables, OF_MINUS, gap)
     y2_before = y[s, Y2] * kept(rule, tables, OF_Y, gap)
     silent = pairing == FIRST and before != NEVER
-    if silent:
-        y1_after = y1_before
-    else:
-        y1_after = y1_before + 1.0 if pairing == ALL or pairing == FIRST else 1.0
+    y1_after = y1_before if silent else 1.0
+    if not silent and pairing in (ALL, FIRST):
+        y1_after += y1_before
     y1 = y1_after if rule[SEES_POST] != 0 else y1_before
     last_post = t if rule[SEES_POST] != 0 and not silent else before
     amplitude = 0.0 if silent else rule[A_PLUS] + rule[A3_PLUS] * y2_before
@@ -215,16 +236,26 @@ def follow_membrane(
         if membrane[2] == 0:
             membrane[1] = rule[AFTER]
     else:
-        membrane[0] = rule[REST] + rule[KEEP_MEMBRANE] * (u - rule[REST]) + rule[REACH] * membrane[1]
+        membrane[0] = (
+            rule[REST] + rule[KEEP_MEMBRANE] * (u - rule[REST]) + rule[REACH] * membrane[1]
+        )
         membrane[1] *= rule[KEEP_AFTER]
 
 
 @inner
 def depolarise(
-    rule: np.ndarray, tables: np.ndarray, t: int, s: int, synapses: np.ndarray,
-    branch: np.ndarray, x: np.ndarray, heard: np.ndarray, y: np.ndarray, w: np.ndarray,
+    rule: np.ndarray,
+    tables: np.ndarray,
+    t: int,
+    s: int,
+    synapses: np.ndarray,
+    branch: np.ndarray,
+    x: np.ndarray,
+    heard: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
 ) -> None:
-    """Change the synapses of a site under VOLTAGE while its membrane is high."""  # fmt: skip
+    """Change the synapses of a site under VOLTAGE while its membrane is high."""
     for k in range(len(synapses)):
         e = synapses[k]
         b = branch[e]

@@ -30,10 +30,16 @@ assert (N_CONSTANTS, N_COLUMNS) == (10, 36)  # as the declaration below has them
 
 @inner
 def deliver(
-    row: int, route: np.ndarray, branches: tuple, synapses: tuple, weight: np.ndarray,
-    received: np.ndarray, arrived: np.ndarray, n_arrived: np.ndarray,
+    row: int,
+    route: np.ndarray,
+    branches: tuple,
+    synapses: tuple,
+    weight: np.ndarray,
+    received: np.ndarray,
+    arrived: np.ndarray,
+    n_arrived: np.ndarray,
 ) -> None:
-    """A spike reaches the branches of one row: currents now, changes at the end of the tick."""  # fmt: skip
+    """A spike reaches the branches of one row: currents now, changes at the end of the tick."""
     start, rule, column = branches
     post = synapses[0]
     for b in range(route[row], route[row + 1]):
@@ -47,11 +53,23 @@ def deliver(
 
 @inner
 def learn(
-    t: int, spikes: np.ndarray, spiked: np.ndarray, branches: tuple, synapses: tuple,
-    weight: np.ndarray, sites: tuple, membrane_sites: np.ndarray, rules: tuple, heard: tuple,
-    fired: tuple, seen: np.ndarray, membrane: tuple, arrived: np.ndarray, n_arrived: np.ndarray,
+    t: int,
+    spikes: np.ndarray,
+    spiked: np.ndarray,
+    branches: tuple,
+    synapses: tuple,
+    weight: np.ndarray,
+    sites: tuple,
+    membrane_sites: np.ndarray,
+    rules: tuple,
+    heard: tuple,
+    fired: tuple,
+    seen: np.ndarray,
+    membrane: tuple,
+    arrived: np.ndarray,
+    n_arrived: np.ndarray,
 ) -> None:
-    """The changes of one tick; spikes: the neurons and sources that fire in it."""  # fmt: skip
+    """The changes of one tick; spikes: the neurons and sources that fire in it."""
     start, rule_of, _ = branches
     post, branch_of, site_of = synapses
     site_start, site_neuron, site_rule, in_start, in_synapse = sites
@@ -94,6 +112,7 @@ def learn(
 
 @kernel(
     "0 <= part[1] <= part[2] <= groups.shape[0] and first >= 0 and every > 0 "
+    "and ring[1].shape[0] > 0 and membrane[1].shape[1] > 0 "
     "and (n_ticks == 1 or part == (1, 0, groups.shape[0]))",
     groups="int64[n_groups, 3]",
     cells=["float64[n, 10]", "float64[n]"],
@@ -115,7 +134,7 @@ def learn(
     rules=["float64[n_rules, 36]", "float64[n_rules, 4, n_table]"],
     heard=["float64[n_starts - 1, 4]", "int64[n_starts - 1, 2]"],
     fired=["float64[n_sites, 2]", "int64[n_sites, 2]"],
-    seen="float64[0 | n_synapses]",
+    seen="float64[n_synapses]",
     membrane=["float64[n_membranes, 5]", "float64[n_membranes, n_late, 2]"],
     arrivals=["int64[n_starts - 1]", "int64[1]"],
     found=["int64[n_room, 2]", "int64[1]"],
@@ -123,12 +142,33 @@ def learn(
     samples="float64[(first + n_ticks - 1) // every - (first - 1) // every, n_watched]",
 )  # fmt: skip
 def run(
-    first: int, n_ticks: int, part: tuple, every: int,
-    groups: np.ndarray, cells: tuple, state: tuple, received: np.ndarray, drive: np.ndarray,
-    forced: np.ndarray, events: tuple, ring: tuple, routes: tuple, branches: tuple,
-    synapses: tuple, weight: np.ndarray, sites: tuple, membrane_sites: np.ndarray, rules: tuple,
-    heard: tuple, fired: tuple, seen: np.ndarray, membrane: tuple, arrivals: tuple, found: tuple,
-    watch: np.ndarray, samples: np.ndarray,
+    first: int,
+    n_ticks: int,
+    part: tuple,
+    every: int,
+    groups: np.ndarray,
+    cells: tuple,
+    state: tuple,
+    received: np.ndarray,
+    drive: np.ndarray,
+    forced: np.ndarray,
+    events: tuple,
+    ring: tuple,
+    routes: tuple,
+    branches: tuple,
+    synapses: tuple,
+    weight: np.ndarray,
+    sites: tuple,
+    membrane_sites: np.ndarray,
+    rules: tuple,
+    heard: tuple,
+    fired: tuple,
+    seen: np.ndarray,
+    membrane: tuple,
+    arrivals: tuple,
+    found: tuple,
+    watch: np.ndarray,
+    samples: np.ndarray,
 ) -> int:
     """Advance the network by ``n_ticks`` from tick ``first``; returns how many were done.
 
@@ -144,7 +184,7 @@ def run(
         events: spikes of the sources, those of tick k from ``events[0][k]`` on.
         ring: who fired in the last ticks.
         watch: ``(neuron, 0 for voltage or 1 + column of memory)``, sampled every ``every`` ticks.
-    """  # fmt: skip
+    """
     constants, threshold = cells
     v, memory, spiked = state
     fired_then, n_then = ring

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import final
 
-from neurosim.settings import KnownSettings, require_time
+from neurosim.naming.settings import KnownSettings, require_time
 from neurosim.spiking.cells.base import whole_ticks
 
 

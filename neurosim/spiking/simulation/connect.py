@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from neurosim.settings import KnownSettings, require_count, unmasked
+from neurosim.naming.settings import KnownSettings, require_count, unmasked
 from neurosim.synapses import AbstractSynapse
 
 Pairs = tuple[np.ndarray, np.ndarray]
@@ -92,7 +92,9 @@ class FixedInDegree(KnownSettings, AbstractConnector):
         free = n_pre if self.to_itself else n_pre - 1
         if self.k > free:
             raise ValueError(f"k={self.k} inputs per neuron were asked for, but there are {free}")
-        chosen = [torch.randperm(free, generator=generator)[: self.k].numpy() for _ in range(n_post)]
+        chosen = [
+            torch.randperm(free, generator=generator)[: self.k].numpy() for _ in range(n_post)
+        ]
         post = np.repeat(np.arange(n_post), self.k)
         pre = np.concatenate(chosen)
         return (pre if self.to_itself else pre + (pre >= post)), post

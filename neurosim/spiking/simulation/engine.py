@@ -8,13 +8,13 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from neurosim.arrays.streams import generator
 from neurosim.spiking.kernels import plastic as k
 from neurosim.spiking.kernels.simulate import run
 from neurosim.spiking.simulation.recording import Record, ticks_of
 from neurosim.spiking.simulation.sources import BLOCK, AbstractSource
 from neurosim.spiking.simulation.state import State
 from neurosim.spiking.simulation.wiring import Foreign, Listed, Wiring
-from neurosim.streams import generator
 
 #: Spikes that the compiled loop may list before it hands them over.
 _ROOM = 1 << 16
@@ -24,7 +24,9 @@ _ROOM = 1 << 16
 class Engine:
     """A network, its state, and what has been recorded since ``take`` was last called."""
 
-    def __init__(self, wiring: Wiring, state: State, seed: int, records: tuple[Record, ...]) -> None:
+    def __init__(
+        self, wiring: Wiring, state: State, seed: int, records: tuple[Record, ...]
+    ) -> None:
         self.wiring, self.state, self.seed = wiring, state, seed
         self._found = np.zeros((_ROOM + wiring.n, 2), np.int64), np.zeros(1, np.int64)
         self._received = np.zeros((wiring.n, 2))
@@ -202,8 +204,8 @@ class Engine:
         """A run is one presentation: under ``FirstSpike`` synapses that heard nothing lose what
         they lose by silence, and first spikes may come anew."""
         w, s = self.wiring, self.state
-        of_rule = [p for p in w.parts.projections if p.timing is not None]
-        for rule, projection in enumerate(of_rule):
+        of_rule = [(p, p.timing) for p in w.parts.projections if p.timing is not None]
+        for rule, (projection, timing) in enumerate(of_rule):
             if w.lowered[rule].pairing != k.FIRST:
                 continue
             listed: Listed = w.listed[projection]
@@ -212,7 +214,7 @@ class Engine:
             lost = unheard & (s.fired[site, k.LAST] != k.NEVER)
             at, minus = listed.place[lost], w.lowered[rule].silent_at_end
             if minus and at.size:
-                gains = projection.timing.dependence
+                gains = timing.dependence
                 gain = gains.minus(s.weight[at]) if minus > 0 else gains.plus(s.weight[at])
                 s.weight[at] = np.clip(s.weight[at] - minus * gain, gains.w_min, gains.w_max)
             s.heard[branch], s.fired[site] = k.NEVER, k.NEVER

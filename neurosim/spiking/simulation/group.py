@@ -7,8 +7,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from neurosim.made import made
-from neurosim.settings import require_count, unmasked
+from neurosim.naming.made import made
+from neurosim.naming.settings import require_count, unmasked
 from neurosim.spiking.cells.base import AbstractCell
 from neurosim.spiking.cells.registry import CELLS
 from neurosim.spiking.simulation.cells import Cell, memory_names, numbers_of
@@ -31,7 +31,7 @@ class NeuronGroup:
         settings: any number of the cell, one per neuron, in place of the cell's own.
 
     >>> from neurosim.spiking import NeuronGroup, SnntorchLIF
-    >>> NeuronGroup(3, SnntorchLIF(dt_ms=1.0), tau_mem_ms=[10.0, 20.0, 30.0], start={"voltage": 0.5})
+    >>> NeuronGroup(3, SnntorchLIF(dt_ms=1.0), tau_mem_ms=[10, 20, 30], start={"voltage": 0.5})
     NeuronGroup(3, SnntorchLIF)
 
     Raises:
@@ -126,9 +126,7 @@ def per_neuron(name: str, value: Any, n: int, *, finite: bool = True) -> np.ndar
     """One number for each of ``n``, float64, from one number or n of them."""
     values = _numbers(name, value)
     if values.shape not in ((), (n,)):
-        raise ValueError(
-            f"{name} must be one number or {n} of them, got the shape {values.shape}"
-        )
+        raise ValueError(f"{name} must be one number or {n} of them, got the shape {values.shape}")
     if finite:
         _require_finite(name, values)
     return np.broadcast_to(values, (n,)).copy()

@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 import torch
 
-from neurosim.settings import require_time
+from neurosim.naming.settings import require_time
 from neurosim.spiking.population.homeostasis import SynapticScaling, TotalInput
 from neurosim.spiking.simulation.projection import Projection
 

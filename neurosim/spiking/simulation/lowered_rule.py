@@ -78,6 +78,7 @@ def _traces(row: np.ndarray, rule: TraceRule, dt_ms: float) -> float:
     row[k.PAIRING] = _PAIRINGS[rule.pairing]
     row[k.SEES_PRE], row[k.SEES_POST] = COINCIDENCE[rule.coincidence]
     row[k.A_PLUS : k.A3_MINUS + 1] = rule.a_plus, rule.a_minus, rule.a3_plus, rule.a3_minus
+    row[k.OFFSET] = rule.offset
     taus = rule.tau_plus_ms, rule.tau_minus_ms, rule.tau_x_ms, rule.tau_y_ms
     row[k.RATE_PLUS : k.RATE_Y + 1] = [dt_ms / tau for tau in taus]
     endless = rule.pairing == "first" and math.isinf(rule.tau_minus_ms)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, final
 
-from neurosim.spiking.simulation.homeostasis import Scaling
 from neurosim.spiking.simulation.group import CurrentInput, NeuronGroup
+from neurosim.spiking.simulation.homeostasis import Scaling
 from neurosim.spiking.simulation.projection import Projection
 from neurosim.spiking.simulation.sources import AbstractSource
 
@@ -56,15 +56,17 @@ class Parts:
             return self._names[part]
         except (KeyError, TypeError):
             raise ValueError(
-                f"{part!r} is not a part of this network, which has {', '.join(self._names.values())}"
+                f"{part!r} is not a part of this network, which has "
+                f"{', '.join(self._names.values())}"
             ) from None
 
     def _named(self) -> dict[Any, str]:
-        names = {}
-        for kind, parts in (
+        names: dict[Any, str] = {}
+        kinds: tuple[tuple[str, Sequence[Any]], ...] = (
             ("population", self.populations), ("source", self.sources),
             ("projection", self.projections),
-        ):  # fmt: skip
+        )  # fmt: skip
+        for kind, parts in kinds:
             for k, part in enumerate(parts):
                 names[part] = part.name or f"{kind}-{k}"
         twice = {name for name in names.values() if list(names.values()).count(name) > 1}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from neurosim.made import made
-from neurosim.settings import KnownSettings
+from neurosim.naming.made import made
+from neurosim.naming.settings import KnownSettings
 from neurosim.spiking.simulation.conductance import ConductanceLIF
 from neurosim.spiking.simulation.connect import AbstractConnector, AllToAll
-from neurosim.spiking.simulation.lowered_rule import lowered_rule
 from neurosim.spiking.simulation.group import NeuronGroup, per_neuron
+from neurosim.spiking.simulation.lowered_rule import lowered_rule
 from neurosim.spiking.simulation.sources import AbstractSource
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.spiking.timing.rules import TIMINGS
@@ -153,7 +153,7 @@ class Projection:
         odd = np.abs(ms / dt_ms - ticks) > 1e-6 * np.maximum(ticks, 1)
         if not drawn and odd.any():
             raise ValueError(
-                f"delay_ms of {self!r} must be whole ticks of {dt_ms} ms, got {ms[odd][0]:g}: round "
-                "it, or use a shorter tick"
+                f"delay_ms of {self!r} must be whole ticks of {dt_ms} ms, got {ms[odd][0]:g}: "
+                "round it, or use a shorter tick"
             )
         return ticks.astype(np.int64)

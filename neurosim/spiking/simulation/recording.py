@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from neurosim.settings import require_time, unmasked
+from neurosim.naming.settings import require_time, unmasked
 from neurosim.spiking.simulation.cells import memory_names
 from neurosim.spiking.simulation.group import NeuronGroup
 from neurosim.spiking.simulation.projection import Projection
@@ -45,7 +45,8 @@ class Record:
             raise ValueError(f"{of!r} has no timing and so no traces: give it one")
         if every_ms is not None:
             require_time("every_ms", every_ms)
-        self.of, self.what, self.every_ms = of, what, every_ms
+        self.of: Any = of
+        self.what, self.every_ms = what, every_ms
         self.which = None if which is None else _indices(which)
 
     def __repr__(self) -> str:
@@ -66,7 +67,6 @@ class Record:
     @property
     def column(self) -> int:
         """Of a population: 0 for the voltage, 1 and on for what cells keep besides."""
-        assert isinstance(self.of, NeuronGroup)
         return ("voltage", *memory_names(self.of.cell)).index(self.what)
 
 

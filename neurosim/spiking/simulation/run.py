@@ -9,15 +9,15 @@ from typing import Any, final
 import numpy as np
 from tqdm import tqdm
 
+from neurosim.arrays.storage import read_tree, write_tree
 from neurosim.spiking.simulation.engine import Engine
-from neurosim.spiking.simulation.parts import Part, Parts
 from neurosim.spiking.simulation.group import NeuronGroup
+from neurosim.spiking.simulation.parts import Part, Parts
 from neurosim.spiking.simulation.projection import Projection
 from neurosim.spiking.simulation.recording import Record, Samples, Spikes, ticks_of
 from neurosim.spiking.simulation.sources import BLOCK, AbstractSource
 from neurosim.spiking.simulation.state import State
 from neurosim.spiking.simulation.wiring import Wiring, wire
-from neurosim.storage import read_tree, write_tree
 
 _STATE = "state.h5"
 

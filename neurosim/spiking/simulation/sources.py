@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from neurosim.settings import require_count, unmasked
+from neurosim.naming.settings import require_count, unmasked
 from neurosim.spiking.simulation.group import per_neuron
 
 #: Ticks that a source is asked for at once.
@@ -37,7 +37,7 @@ class AbstractSource(ABC):
         generator: the random stream of this block.
         """
 
-    def check(self, dt_ms: float) -> None:
+    def check(self, dt_ms: float) -> None:  # noqa: B027 (most have nothing to refuse)
         """Refuse a tick that these trains do not fit."""
 
 
@@ -123,7 +123,9 @@ class SpikeTimes(AbstractSource):
                 "give one image at a time"
             )
         if not ((raster == 0) | (raster == 1)).all():
-            raise ValueError("spikes are 0 or 1, but other values were given: an encoder makes them")
+            raise ValueError(
+                "spikes are 0 or 1, but other values were given: an encoder makes them"
+            )
         raster = raster.reshape(len(raster), -1)
         return cls([np.flatnonzero(train) * dt_ms for train in raster.T], name=name)
 

@@ -58,7 +58,7 @@ class State:
             heard=np.full((n_branches, 2), NEVER),
             y=np.zeros((n_sites, 2)),
             fired=np.full((n_sites, 2), NEVER),
-            seen=np.zeros(len(wiring.weight) if wiring.sees else 0),
+            seen=np.zeros(len(wiring.weight)),
             membrane=membrane,
             late=np.broadcast_to(rests[:, None, None], (len(rests), wiring.n_late, 2)).copy(),
             counts=np.zeros((len(wiring.parts.scalings), wiring.n), np.int64),
@@ -66,11 +66,11 @@ class State:
 
     def copy(self) -> State:
         """Its own arrays."""
-        return State(**{
-            f.name: value.copy() if isinstance(value, np.ndarray) else value
-            for f in fields(self)
-            for value in (getattr(self, f.name),)
-        })  # fmt: skip
+        values: dict[str, Any] = {
+            name: value.copy() if isinstance(value, np.ndarray) else value
+            for name, value in self.tree().items()
+        }
+        return State(**values)
 
     def tree(self) -> dict[str, Any]:
         """What ``neurosim.storage`` writes."""
@@ -102,9 +102,11 @@ class State:
                 raise ValueError(f"{f.name} of this state does not fit its network: start anew")
         ring_fits = not self.ring.size or (self.ring.min() >= 0 and self.ring.max() < wiring.n_all)
         counts_fit = (self.n_ring >= 0).all() and (self.n_ring <= wiring.n_all).all()
-        latest = max((int(a.max(initial=NEVER)) for a in (self.heard, self.fired, self.spiked)))
+        latest = max(int(a.max(initial=NEVER)) for a in (self.heard, self.fired, self.spiked))
         if not (ring_fits and counts_fit and self.tick >= 0 and latest < max(self.tick, 1)):
-            raise ValueError("this state holds neurons or ticks that its network has not: start anew")
+            raise ValueError(
+                "this state holds neurons or ticks that its network has not: start anew"
+            )
 
 
 def _rests(wiring: Wiring) -> np.ndarray:

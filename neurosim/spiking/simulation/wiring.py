@@ -13,17 +13,16 @@ from functools import cached_property
 
 import numpy as np
 
+from neurosim.arrays.streams import generator
 from neurosim.spiking.cells.base import AbstractCell
-from neurosim.spiking.kernels.event import CENTRED
 from neurosim.spiking.kernels.membranes import FOREIGN
 from neurosim.spiking.kernels.plastic import VOLTAGE
 from neurosim.spiking.simulation.cells import Cell, constants, family_of, variants
+from neurosim.spiking.simulation.group import NeuronGroup
 from neurosim.spiking.simulation.lowered_rule import N_TABLE, LoweredRule, lowered_rule, tables
 from neurosim.spiking.simulation.parts import Parts
-from neurosim.spiking.simulation.group import NeuronGroup
 from neurosim.spiking.simulation.projection import Projection
 from neurosim.spiking.simulation.sources import AbstractSource
-from neurosim.streams import generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +59,6 @@ class Wiring:
     def n_late(self) -> int:
         """Ticks of membrane filters that have to be kept."""
         return 1 + max((each.late_ticks for each in self.lowered), default=0)
-
-    @property
-    def sees(self) -> bool:
-        """Whether a pairing keeps a number of its own per synapse."""
-        return any(each.pairing == CENTRED for each in self.lowered)
 
     @cached_property
     def digest(self) -> str:
@@ -139,7 +133,8 @@ def wire(parts: Parts, seed: int) -> Wiring:
     dt_ms = _common_tick(parts.populations)
     drawn = {p: _drawn(parts, p, dt_ms, seed) for p in parts.projections}
     populations = _in_order(parts, drawn)
-    first_of, n = {}, 0
+    first_of: dict[NeuronGroup | AbstractSource, int] = {}
+    n = 0
     for population in populations:
         first_of[population] = n
         n += population.n
@@ -214,9 +209,7 @@ def _cells(
         family = family_of(population.cell)
         for cell, which in kinds:
             rows[low + which] = constants(cell)
-        theta[low : low + population.n] = population.settings.get(
-            "threshold", population.threshold
-        )
+        theta[low : low + population.n] = population.settings.get("threshold", population.threshold)
         groups.append((low, low + population.n, family))
         if family == FOREIGN:
             own = [(cell, which) for cell, which in kinds if isinstance(cell, AbstractCell)]
@@ -280,7 +273,9 @@ def _sites(rule: np.ndarray, target: np.ndarray, n: int):
     neuron, rule and synapses."""
     plastic = np.flatnonzero(rule >= 0)
     n_rules = int(rule.max(initial=-1)) + 1
-    keys, inverse = np.unique(target[plastic] * max(n_rules, 1) + rule[plastic], return_inverse=True)
+    keys, inverse = np.unique(
+        target[plastic] * max(n_rules, 1) + rule[plastic], return_inverse=True
+    )
     site = np.full(len(rule), -1, np.int64)
     site[plastic] = inverse
     neuron, of_rule = np.divmod(keys, max(n_rules, 1))

@@ -23,6 +23,7 @@ from neurosim.spiking.timing.rules import (
     AntiHebbian,
     Clopath,
     FirstSpike,
+    Inhibitory,
     NearestPair,
     Symmetric,
     Triplet,
@@ -52,6 +53,7 @@ class Terms:
     third_causal, third_acausal: further change by an earlier spike of the neuron that fires now
         (post for causal, pre for acausal), and its decay time; None without.
     nearest_third: only the last earlier spike counts.
+    per_pre: change at every presynaptic spike, whatever the other neuron does (signed).
     """
 
     causal: tuple[float, float]
@@ -61,6 +63,7 @@ class Terms:
     third_causal: tuple[float, float] | None = None
     third_acausal: tuple[float, float] | None = None
     nearest_third: bool = False
+    per_pre: float = 0.0
 
 
 @singledispatch
@@ -136,6 +139,13 @@ def _(timing: AntiHebbian) -> Terms:
     )
 
 
+@terms.register
+def _(timing: Inhibitory) -> Terms:
+    alone = -timing.eta * 2 * timing.target_hz * timing.tau_ms / 1000
+    both = (timing.eta, timing.tau_ms)
+    return Terms(both, both, (True, False), per_pre=alone)
+
+
 def direct_change(
     timing: AbstractTiming,
     pre_ms: ArrayLike,
@@ -175,7 +185,7 @@ def changes(timing: AbstractTiming, pre: Ticks, post: Ticks, dt_ms: float) -> li
     at_pre = pairs(t.acausal[1], acausal).sum(0) * _amplitude(
         t.acausal[0], t.third_acausal, pre * dt_ms, t.nearest_third
     )
-    return [(post, at_post), (pre, at_pre)]
+    return [(post, at_post), (pre, at_pre + t.per_pre)]
 
 
 @changes.register

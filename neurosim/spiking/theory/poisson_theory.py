@@ -56,6 +56,7 @@ def poisson_drift(timing: AbstractTiming, pre_hz: float, post_hz: float) -> Drif
         causal   post_hz x(pre, tau_plus)  (a_plus  + a3_plus  x(post, tau_y))
         acausal -pre_hz  y(post, tau_minus) (a_minus + a3_minus x(pre, tau_x))
 
+    and what a presynaptic spike does alone (``Inhibitory``) is part of the acausal one.
     In the presynaptic-centred scheme a presynaptic spike waits for the next postsynaptic one; in
     the reduced one no spike of either neuron may come between: ``r / (pre + post + 1 / tau)``.
 
@@ -86,7 +87,7 @@ def poisson_drift(timing: AbstractTiming, pre_hz: float, post_hz: float) -> Drif
     per_acausal = _pairs_per_spike(t, pre_hz, post_hz, t.acausal[1], causal=False)
     return Drift(
         post_hz * per_causal * _amplitude(t, t.causal[0], t.third_causal, post_hz),
-        pre_hz * per_acausal * _amplitude(t, t.acausal[0], t.third_acausal, pre_hz),
+        pre_hz * (per_acausal * _amplitude(t, t.acausal[0], t.third_acausal, pre_hz) + t.per_pre),
     )
 
 
@@ -196,7 +197,7 @@ def stationary_density(timing: AbstractTiming, neuron: PoissonNeuron, w: Array) 
         ValueError: a timing that is no sum over all pairs, or that has no finite bounds.
     """
     t = terms(timing)
-    if t.scheme != "all" or t.third_causal is not None:
+    if t.scheme != "all" or t.third_causal is not None or t.per_pre:
         raise ValueError(f"the density is known for sums over all pairs, got {timing!r}")
     if not math.isfinite(timing.dependence.w_max - timing.dependence.w_min):
         raise ValueError(

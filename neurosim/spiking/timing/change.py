@@ -158,7 +158,8 @@ class EventKernel(AbstractKernel):
         if spikes.pre.device.type != "cpu":
             return False
         if isinstance(synapse, Dense):
-            return isinstance(_marking(timing), AbstractTraceTiming)
+            marking = _marking(timing)
+            return isinstance(marking, AbstractTraceTiming) and marking.rule.offset == 0
         ungrouped = isinstance(synapse, Conv2d) and synapse.groups == 1
         return ungrouped and _merges(spikes, timing)
 

@@ -191,6 +191,8 @@ def whole_window(
         # A presynaptic spike belongs to the last postsynaptic one before it, likewise.
         q = q * (1 - trace(s.post, keep, nearest=s.post))
     yield minus, -q
+    if rule.offset:
+        yield s.with_gain(s.depressing), torch.full_like(s.post, -rule.offset)
 
 
 def _reduced(s: _Sides) -> Iterator[Factor]:
@@ -272,7 +274,7 @@ class Causal(AbstractCausal):
         else:
             replace = s.post if rule.pairing in ("nearest", "centred") else None
             keep = s.keep(rule.tau_minus_ms)
-            self._y1 = trace(s.post, keep, nearest=replace, own=s.sees_post)
+            self._y1 = trace(s.post, keep, nearest=replace, own=s.sees_post) + rule.offset
         if self._adjacent or self._centred:
             self._post_before = last_frame(s.post)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # torch is not needed to declare a timing
 
 __all__ = [
     "COINCIDENCE", "TIMINGS", "AbstractTiming", "AbstractTraceTiming", "AllPairs", "AntiHebbian",
-    "Clopath", "FirstSpike", "NearestPair", "Rewarded", "Symmetric", "Triplet",
+    "Clopath", "FirstSpike", "Inhibitory", "NearestPair", "Rewarded", "Symmetric", "Triplet",
 ]  # fmt: skip
 
 _LOGISTIC = Logistic()
@@ -58,6 +58,7 @@ class AbstractTraceTiming(AbstractTiming):
         acausal = -rule.a_minus * np.exp(-np.abs(lag) / rule.tau_minus_ms)
         tie = plus * rule.a_plus - minus * rule.a_minus
         known = np.where(lag > 0, causal, np.where(lag < 0, acausal, tie))
+        known = known - rule.a_minus * rule.offset
         return np.where(np.isnan(lag), lag, known)
 
     def whole_window(
@@ -360,6 +361,44 @@ class AntiHebbian(AbstractTraceTiming):
         )
 
 
+@final
+@dataclass(frozen=True)
+class Inhibitory(AbstractTraceTiming):
+    """Plasticity of inhibition that holds the postsynaptic rate at a target.
+
+        at a presynaptic spike:   w += eta (y - 2 target tau)
+        at a postsynaptic spike:  w += eta x
+
+    with x and y traces of ``tau_ms``: spikes close in time strengthen, a presynaptic spike alone
+    weakens. Under independent spikes the drift, ``2 eta tau pre_hz (post_hz - target_hz)``,
+    vanishes where the neuron fires at ``target_hz``. A pair in one tick counts once, as causal.
+
+    Vogels, Sprekeler, Zenke, Clopath & Gerstner 2011 (10.1126/science.1211095).
+
+    Args:
+        eta: learning rate, in units of the weight.
+        tau_ms: decay of both traces.
+        target_hz: the rate at which excitation and inhibition balance.
+    """
+
+    eta: float = 0.01
+    tau_ms: float = 20.0
+    target_hz: float = 3.0
+    dependence: AbstractWeightDependence = ADDITIVE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (math.isfinite(self.target_hz) and self.target_hz >= 0):
+            raise ValueError(f"target_hz must be finite and not negative, got {self.target_hz}")
+
+    @property
+    def rule(self) -> TraceRule:
+        alpha = 2 * self.target_hz * self.tau_ms / 1000
+        return TraceRule(
+            self.eta, -self.eta, self.tau_ms, self.tau_ms, "potentiate", offset=-alpha
+        )
+
+
 #: Timing variants by name: each entry called without arguments gives the variant of its source;
 #: fields given by keyword stand in place of its own.
 TIMINGS: Choices[Callable[..., AbstractTiming]] = Choices(
@@ -380,6 +419,7 @@ TIMINGS: Choices[Callable[..., AbstractTiming]] = Choices(
         "first-spike": FirstSpike,
         "symmetric": Symmetric,
         "anti-hebbian": AntiHebbian,
+        "inhibitory": Inhibitory,
         "clopath": Clopath,
     },
     base=AbstractTiming,

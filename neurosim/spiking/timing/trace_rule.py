@@ -1,7 +1,7 @@
 """What the trace kernels run: the one form that every spike-driven timing is lowered to.
 
     at a postsynaptic spike:  w += x1 (a_plus  + a3_plus  y2)
-    at a presynaptic spike:   w -= y1 (a_minus + a3_minus x2)
+    at a presynaptic spike:   w -= (y1 + offset) (a_minus + a3_minus x2)
 
 x1, x2 are exponential traces of the presynaptic spikes, y1, y2 of the postsynaptic ones.
 """
@@ -34,6 +34,7 @@ class TraceRule:
 
     a3_plus, a3_minus: triplet amplitudes; 0 for pair rules.
     tau_x_ms, tau_y_ms: decay of the second trace of each side.
+    offset: what every presynaptic spike finds besides the trace y1 (``Inhibitory``).
     """
 
     a_plus: float
@@ -46,6 +47,7 @@ class TraceRule:
     a3_minus: float = 0.0
     tau_x_ms: float = 1.0
     tau_y_ms: float = 1.0
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         pairing = PAIRINGS[self.pairing]
@@ -55,14 +57,17 @@ class TraceRule:
             endless = pairing == "first" and value == math.inf
             if not (value > 0 and (math.isfinite(value) or endless)):
                 raise ValueError(f"{name} must be finite and positive (ms), got {value}")
-        for name in ("a_plus", "a_minus", "a3_plus", "a3_minus"):
+        for name in ("a_plus", "a_minus", "a3_plus", "a3_minus", "offset"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
         if (self.a3_plus or self.a3_minus) and pairing not in ("all", "nearest"):
             raise ValueError(f"triplet terms go with pairing all or nearest, not {pairing!r}")
+        if self.offset and pairing not in ("all", "nearest"):
+            raise ValueError(f"an offset goes with pairing all or nearest, not {pairing!r}")
         _ = COINCIDENCE[self.coincidence]
 
     @property
     def is_pair_sum(self) -> bool:
         """Whether the change is the sum of one window over all pairs."""
-        return self.pairing == "all" and self.a3_plus == 0 and self.a3_minus == 0
+        triplets = self.a3_plus != 0 or self.a3_minus != 0
+        return self.pairing == "all" and not triplets and self.offset == 0
