@@ -49,6 +49,10 @@ COMMANDS: Choices[Command] = Choices(
             "the STDP laboratory: timing variants beside theory and data",
             "neurosim.experiments.stdp_timing",
         ),
+        "stdp classics": Command(
+            "classic experiments of STDP, simulated: do they come out as published?",
+            "neurosim.experiments.stdp_classics",
+        ),
         "encoders": Command("one network under every encoder", "neurosim.experiments.encoder_swap"),
         "digits": Command(
             "digits without labels: competing spiking cells",
@@ -82,8 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         print(f"neurosim {import_module('neurosim').__version__}")
         return 0
-    group = [name for name in COMMANDS if name.startswith(words[0] + " ")]
-    n_words = 2 if group else 1
+    group = [name for name in COMMANDS if f"{name} ".startswith(words[0] + " ")]
+    # "stdp" is a command, and "stdp classics" another one.
+    alone = words[0] in COMMANDS and " ".join(words[:2]) not in COMMANDS
+    n_words = 2 if any(" " in each for each in group) and not alone else 1
     name, rest = " ".join(words[:n_words]), words[n_words:]
     known = {each: COMMANDS[each] for each in group or COMMANDS}
     try:

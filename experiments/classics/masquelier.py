@@ -46,7 +46,7 @@ class RepeatingPattern(AbstractSource):
             raise ValueError(f"the pattern is drawn in ticks of 1 ms, got {dt_ms}")
 
     def draw(self, first: int, n_ticks: int, dt_ms: float, generator: torch.Generator):
-        rng = np.random.default_rng(torch.randint(2**62, (1,), generator=generator).item())
+        rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         raster = rng.random((n_ticks, self.n), np.float32) < self.pattern_hz / 1000
         shown = rng.random(n_ticks // PATTERN_MS) < 1 / 3
         shown[1:] &= ~shown[:-1]
@@ -125,4 +125,8 @@ def _score(times: np.ndarray, begins: np.ndarray, duration_ms: float) -> tuple[f
     within = np.searchsorted(begins, times, side="right") - 1
     outside = (within < 0) | (times - begins[np.maximum(within, 0)] >= PATTERN_MS)
     share = float(inside.mean()) if len(begins) else 0.0
-    return share, 1000 * float(outside.sum()) / duration_ms, float(latency.mean()) if inside.any() else np.inf
+    return (
+        share,
+        1000 * float(outside.sum()) / duration_ms,
+        float(latency.mean()) if inside.any() else np.inf,
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from neurosim.experiments.classics.outcome import Outcome
 from neurosim.spiking import (
     AllPairs,

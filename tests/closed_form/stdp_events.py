@@ -68,6 +68,8 @@ def changes(rule, pre, post, dt):
         if rule.a3_minus:
             amplitude += rule.a3_minus * slow(pre, s, rule.tau_x_ms)
         add(s, 0.0, -amplitude * math.exp(-(s - t) * dt / rule.tau_minus_ms))
+    for s in pre if rule.offset else ():
+        add(s, 0.0, -rule.a_minus * rule.offset)
     if rule.pairing == "first" and math.isinf(rule.tau_minus_ms) and not pre and post:
         add(math.inf, 0.0, -rule.a_minus)
     return out

@@ -158,8 +158,7 @@ class EventKernel(AbstractKernel):
         if spikes.pre.device.type != "cpu":
             return False
         if isinstance(synapse, Dense):
-            marking = _marking(timing)
-            return isinstance(marking, AbstractTraceTiming) and marking.rule.offset == 0
+            return isinstance(_marking(timing), AbstractTraceTiming)
         ungrouped = isinstance(synapse, Conv2d) and synapse.groups == 1
         return ungrouped and _merges(spikes, timing)
 
@@ -202,6 +201,8 @@ def _dense_events(
         gain,
         out,
     )
+    if rule.offset:
+        out -= (rule.offset * rule.a_minus) * (pre * gain[:, :, None]).sum((0, 1))
     return torch.from_numpy(out)
 
 

@@ -274,7 +274,9 @@ class Causal(AbstractCausal):
         else:
             replace = s.post if rule.pairing in ("nearest", "centred") else None
             keep = s.keep(rule.tau_minus_ms)
-            self._y1 = trace(s.post, keep, nearest=replace, own=s.sees_post) + rule.offset
+            self._y1 = trace(s.post, keep, nearest=replace, own=s.sees_post)
+            if rule.offset:
+                self._y1 += rule.offset
         if self._adjacent or self._centred:
             self._post_before = last_frame(s.post)
 

@@ -394,9 +394,7 @@ class Inhibitory(AbstractTraceTiming):
     @property
     def rule(self) -> TraceRule:
         alpha = 2 * self.target_hz * self.tau_ms / 1000
-        return TraceRule(
-            self.eta, -self.eta, self.tau_ms, self.tau_ms, "potentiate", offset=-alpha
-        )
+        return TraceRule(self.eta, -self.eta, self.tau_ms, self.tau_ms, "potentiate", offset=-alpha)
 
 
 #: Timing variants by name: each entry called without arguments gives the variant of its source;

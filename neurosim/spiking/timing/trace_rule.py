@@ -1,7 +1,7 @@
 """What the trace kernels run: the one form that every spike-driven timing is lowered to.
 
     at a postsynaptic spike:  w += x1 (a_plus  + a3_plus  y2)
-    at a presynaptic spike:   w -= (y1 + offset) (a_minus + a3_minus x2)
+    at a presynaptic spike:   w -= y1 (a_minus + a3_minus x2) + offset a_minus
 
 x1, x2 are exponential traces of the presynaptic spikes, y1, y2 of the postsynaptic ones.
 """
@@ -62,8 +62,11 @@ class TraceRule:
                 raise ValueError(f"{name} must be finite, got {getattr(self, name)}")
         if (self.a3_plus or self.a3_minus) and pairing not in ("all", "nearest"):
             raise ValueError(f"triplet terms go with pairing all or nearest, not {pairing!r}")
-        if self.offset and pairing not in ("all", "nearest"):
-            raise ValueError(f"an offset goes with pairing all or nearest, not {pairing!r}")
+        triplets = self.a3_plus or self.a3_minus
+        if self.offset and (pairing != "all" or triplets):
+            raise ValueError(
+                f"an offset goes with pairing all and without triplet terms, got {self!r}"
+            )
         _ = COINCIDENCE[self.coincidence]
 
     @property
