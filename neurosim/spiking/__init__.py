@@ -66,7 +66,7 @@ _HOMES = {
         "OneToOne",
         "PairList",
     ),
-    "simulation.homeostasis": ("Scaling",),
+    "simulation.modulation": ("Reward", "Scaling"),
     "simulation.group": ("CurrentInput", "NeuronGroup"),
     "simulation.projection": ("Projection", "Uniform"),
     "simulation.recording": ("Record",),

@@ -25,6 +25,8 @@ from neurosim.spiking import (
     PairList,
     Projection,
     Record,
+    Reward,
+    Rewarded,
     SpikeTimes,
     SpikeWindow,
     SumOverBatch,
@@ -140,3 +142,40 @@ def test_recorded_traces_are_sums_of_exponentials():
     since = samples.times_ms[:, None] - (np.array(pre) + 2)
     expected = np.where(since >= 0, np.exp(-np.abs(since) / 10.0), 0).sum(1)
     assert samples.values[:, 0] == pytest.approx(expected, abs=1e-14)
+
+
+@settings(deadline=None, max_examples=20)
+@given(data=st.data())
+def test_a_third_factor_gives_the_change_of_the_window(data):
+    """Marks and rewards in any order, impulses and low-pass filtered ones, any timing. What a
+    filtered reward still does after the window it does in ticks here: 40 time constants follow."""
+    draw = data.draw
+    name = draw(st.sampled_from([n for n in TIMINGS if n != "first-spike"]))
+    dependence = WEIGHT_DEPENDENCES[draw(st.sampled_from([*WEIGHT_DEPENDENCES]))]()
+    timing = Rewarded(
+        TIMINGS[name]().under(dependence), tau_eligibility_ms=draw(st.sampled_from([8.0, 30.0])),
+        tau_reward_ms=draw(st.sampled_from([0.0, 5.0])),
+    )  # fmt: skip
+    pre, post = draw(trains), draw(trains)
+    rewards = draw(st.dictionaries(st.integers(0, 63), st.floats(-2, 2), max_size=5))
+    delay, w = draw(st.integers(0, 4)), draw(st.floats(0, 1))
+
+    _, plastic, network = given_trains([pre], [post], timing, delay=[[delay]], w=[[w]])
+    reward = Reward(plastic, [float(t) for t in rewards], list(rewards.values()))
+    n_ticks = 64
+    found = simulate([*network, reward], n_ticks + 200.0).weights(plastic)[0]
+
+    sides = [[t + delay for t in pre], post]
+    rasters = [torch.zeros(n_ticks + 200, 1, 1, dtype=torch.float64) for _ in sides]
+    for raster, train in zip(rasters, sides, strict=True):
+        raster[train] = 1
+    given_reward = torch.zeros(n_ticks + 200, 1, dtype=torch.float64)
+    for tick, size in rewards.items():
+        given_reward[tick] = size
+    spikes = SpikeWindow(*rasters, reward=given_reward)
+    weight, synapse = torch.full((1, 1), w, dtype=torch.float64), Dense(1, 1)
+    if dependence.constant:
+        expected = w + float(FusedKernel().change(synapse, spikes, timing, 1.0))
+    else:
+        expected = float(evolve(synapse, weight, spikes, timing, 1.0, SumOverBatch()))
+    assert found == pytest.approx(expected, abs=1e-12)

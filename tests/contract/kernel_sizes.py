@@ -64,9 +64,10 @@ def network() -> Arguments:
         (start, whole(n_branches) - 1, whole(n_branches)),
         (whole(n_synapses), whole(n_synapses), whole(n_synapses)), double(n_synapses),
         (whole(n + 1), whole(n_sites), whole(n_sites), whole(n_sites + 1), whole(13)),
-        whole(2), (double(3, 36), double(3, 4, 12)),
+        whole(2), (double(3, 40), double(3, 4, 12)),
         (double(n_branches, 4), whole(n_branches, 2)), (double(n_sites, 2), whole(n_sites, 2)),
-        double(n_synapses), (double(2, 5), double(2, 14, 2)), (whole(n_branches), whole(1)),
+        double(n_synapses), (double(n_synapses), whole(n_synapses)), (double(7, 3), double(3)),
+        (double(2, 5), double(2, 14, 2)), (whole(n_branches), whole(1)),
         (whole(60, 2), whole(1)), whole(4, 2), double(3, 4),
     ]  # fmt: skip
 
@@ -171,7 +172,7 @@ FREE: dict[str, set[tuple[int, int | None, int]]] = {
     "trace.count": {(0, None, 0)},
     "rank.tied_pairs": {(0, None, 0)},
     # Events, plastic synapses, gaps looked up, ticks of filters, room for spikes.
-    "simulate.run": {(10, 1, 0), (16, 4, 0), (18, 1, 2), (22, 1, 1), (24, 0, 0)},
+    "simulate.run": {(10, 1, 0), (16, 4, 0), (18, 1, 2), (24, 1, 1), (26, 0, 0)},
     # The number of features.
     "distance.one_minus": {(2, None, 1)},
     "distance.squared_distance": {(3, None, 1)},

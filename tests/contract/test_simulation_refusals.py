@@ -12,6 +12,7 @@ from neurosim.spiking import (
     AllToAll,
     ConductanceLIF,
     CurrentInput,
+    FirstSpike,
     FixedInDegree,
     FixedProbability,
     Geometry,
@@ -23,6 +24,7 @@ from neurosim.spiking import (
     PoissonInput,
     Projection,
     Record,
+    Reward,
     Rewarded,
     Scaling,
     SnntorchLIF,
@@ -83,8 +85,9 @@ REFUSED = {
         lambda: Projection(A, NeuronGroup(1, ConductanceLIF(dt_ms=1.0)), 1.0, timing=AllPairs()),
         "give the timing bounds",
     ),
-    "a third factor": (
-        lambda: Projection(A, B, 0.5, timing=Rewarded(AllPairs())), "not Rewarded"
+    "a reward without a third factor": (lambda: Reward(PLAIN, [1.0]), "timing=Rewarded"),
+    "a reward of silence": (
+        lambda: Projection(A, B, 0.5, timing=Rewarded(FirstSpike())), "finite tau_minus_ms"
     ),
     "an unknown timing": (lambda: Projection(A, B, 0.5, timing="al-pairs"), "did you mean"),
     "a projection into a source": (lambda: Projection(A, PoissonInput(1, 1.0), 1.0), "post must"),

@@ -10,7 +10,8 @@ are read, ``exp(-gap dt / tau)``. In each tick
 3. ``respond``: all synapses of each site that fires change, both ways at once,
 
 so that every synapse is changed once a tick, by the gains of the weight before it, as in
-``kernels.evolving``.
+``kernels.evolving``. Under a third factor (``FORGET`` not negative) changes are added to a mark
+that decays, and ``reinforce`` turns marks into weight.
 
 rule: one row of constants per plastic projection, columns as named below; tables:
 ``exp(-k dt / tau)`` for k = 0, 1, ..., of tau_plus, tau_minus, tau_x and tau_y.
@@ -37,8 +38,9 @@ NEVER = -(1 << 60)
     CONSTANT, P, Q, R, S, ORIGIN, SCALE, W_MIN, W_MAX,
     THETA_PLUS, THETA_MINUS, GAIN_PLUS, GAIN_MINUS, KEEP_PLUS, KEEP_MINUS, LATE,
     REST, PEAK, N_PEAK, RESET, KEEP_MEMBRANE, KEEP_AFTER, REACH, AFTER,
-) = range(36)  # fmt: skip
-N_COLUMNS = 36
+    FORGET, KEEP_SIGNAL, AREA, JOINT,
+) = range(40)  # fmt: skip
+N_COLUMNS = 40
 #: Columns of what a branch keeps: both traces now, and just before the last spike entered them.
 X1, X2, X1_BEFORE, X2_BEFORE = range(4)
 #: Columns of what a site keeps: both traces; under VOLTAGE its two sides at this tick.
@@ -58,15 +60,36 @@ def kept(rule: np.ndarray, tables: np.ndarray, which: int, gap: int) -> float:
 
 
 @inner
-def moved(rule: np.ndarray, w: float, plus: float, minus: float) -> float:
-    """The weight after what potentiates and what depresses it in one tick."""
+def change(
+    rule: np.ndarray, t: int, e: int, plus: float, minus: float, w: np.ndarray, marks: tuple
+) -> None:
+    """What potentiates and depresses a synapse in one tick: on its weight, or on its mark."""
+    marked = rule[FORGET] >= 0
+    low, high = (-np.inf, np.inf) if marked else (rule[W_MIN], rule[W_MAX])
     if rule[CONSTANT] != 0:
-        return w + plus - minus
-    return changed(
-        w, plus, minus,
-        (rule[P], rule[Q], rule[R], rule[S]), (rule[ORIGIN], rule[SCALE]),
-        (rule[W_MIN], rule[W_MAX]),
-    )  # fmt: skip
+        after = w[e] + plus - minus
+    else:
+        after = changed(
+            w[e], plus, minus,
+            (rule[P], rule[Q], rule[R], rule[S]), (rule[ORIGIN], rule[SCALE]), (low, high),
+        )  # fmt: skip
+    if marked:
+        mark, since = marks
+        mark[e] = mark[e] * math.exp(-(t - since[e]) * rule[FORGET]) + (after - w[e])
+        since[e] = t
+    else:
+        w[e] = after
+
+
+@inner
+def reinforce(
+    rule: np.ndarray, t: int, size: float, synapses: np.ndarray, w: np.ndarray, marks: tuple
+) -> None:
+    """A reward of some size meets the marks as they are at tick t."""
+    mark, since = marks
+    for e in synapses:
+        after = w[e] + size * mark[e] * math.exp(-(t - since[e]) * rule[FORGET])
+        w[e] = min(max(after, rule[W_MIN]), rule[W_MAX])
 
 
 @inner
@@ -124,6 +147,7 @@ def depress(
     y: np.ndarray,
     fired: np.ndarray,
     w: np.ndarray,
+    marks: tuple,
 ) -> None:
     """Change the synapses of a branch that has just heard, where their neuron is silent."""
     if heard[LAST] != t:
@@ -133,7 +157,7 @@ def depress(
         s = site[e]
         if voltage:
             if y[s, LTP] == 0:
-                w[e] = moved(rule, w[e], 0.0, y[s, LTD])
+                change(rule, t, e, 0.0, y[s, LTD], w, marks)
             continue
         if spiked[post[e]] == t:
             continue
@@ -141,7 +165,7 @@ def depress(
         y1 = y[s, Y1] * kept(rule, tables, OF_MINUS, t - last_post)
         minus = depression(rule, x, heard, y1, last_post, tables, t)
         if minus != 0:
-            w[e] = moved(rule, w[e], 0.0, minus)
+            change(rule, t, e, 0.0, minus, w, marks)
 
 
 @inner
@@ -158,6 +182,7 @@ def respond(
     fired: np.ndarray,
     seen: np.ndarray,
     w: np.ndarray,
+    marks: tuple,
 ) -> None:
     """The neuron of a site fires: change all synapses of the site."""
     pairing = int(rule[PAIRING])
@@ -200,7 +225,7 @@ def respond(
             else:
                 plus = amplitude * trace
         if plus != 0 or minus != 0:
-            w[e] = moved(rule, w[e], plus, minus)
+            change(rule, t, e, plus, minus, w, marks)
     if not silent:
         y[s, Y1] = y1_after
         y[s, Y2] = 1.0 if pairing == NEAREST else y2_before + 1.0
@@ -254,6 +279,7 @@ def depolarise(
     heard: np.ndarray,
     y: np.ndarray,
     w: np.ndarray,
+    marks: tuple,
 ) -> None:
     """Change the synapses of a site under VOLTAGE while its membrane is high."""
     for k in range(len(synapses)):
@@ -262,4 +288,4 @@ def depolarise(
         trace = x[b, X1] * kept(rule, tables, OF_PLUS, t - heard[b, LAST])
         minus = y[s, LTD] if heard[b, LAST] == t else 0.0
         if trace != 0 or minus != 0:
-            w[e] = moved(rule, w[e], y[s, LTP] * trace, minus)
+            change(rule, t, e, y[s, LTP] * trace, minus, w, marks)

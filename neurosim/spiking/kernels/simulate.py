@@ -14,6 +14,9 @@ import numpy as np
 from neurosim.spiking.kernels.door import inner, kernel
 from neurosim.spiking.kernels.membranes import N_CONSTANTS, fire
 from neurosim.spiking.kernels.plastic import (
+    AREA,
+    JOINT,
+    KEEP_SIGNAL,
     LTP,
     N_COLUMNS,
     PAIRING,
@@ -22,10 +25,11 @@ from neurosim.spiking.kernels.plastic import (
     depress,
     follow_membrane,
     hear,
+    reinforce,
     respond,
 )
 
-assert (N_CONSTANTS, N_COLUMNS) == (10, 36)  # as the declaration below has them
+assert (N_CONSTANTS, N_COLUMNS) == (10, 40)  # as the declaration below has them
 
 
 @inner
@@ -68,14 +72,24 @@ def learn(
     membrane: tuple,
     arrived: np.ndarray,
     n_arrived: np.ndarray,
+    marks: tuple,
+    reward: np.ndarray,
+    signal: np.ndarray,
 ) -> None:
-    """The changes of one tick; spikes: the neurons and sources that fire in it."""
+    """The changes of one tick; spikes: the neurons and sources that fire in it; reward: of each
+    rule in this tick, signal: what is left of those before."""
     start, rule_of, _ = branches
     post, branch_of, site_of = synapses
     site_start, site_neuron, site_rule, in_start, in_synapse = sites
     rows, tables = rules
     x, heard_at = heard
     y, fired_at = fired
+    for r in range(len(rows)):
+        if signal[r] != 0:
+            # From the tick before to this one: the product of two exponentials, integrated.
+            size = signal[r] * rows[r, AREA] * rows[r, JOINT]
+            hand_out(rows[r], r, t - 1, size, sites, weight, marks)
+            signal[r] *= rows[r, KEEP_SIGNAL]
     for k in range(len(membrane_sites)):
         s = membrane_sites[k]
         fires = spiked[site_neuron[s]] == t
@@ -88,7 +102,7 @@ def learn(
         r = rule_of[b]
         depress(
             rows[r], tables[r], t, x[b], heard_at[b], start[b], start[b + 1], post, site_of,
-            spiked, y, fired_at, weight,
+            spiked, y, fired_at, weight, marks,
         )  # fmt: skip
     n_arrived[0] = 0
     for i in spikes:
@@ -99,15 +113,33 @@ def learn(
             if rows[r, PAIRING] != VOLTAGE:
                 respond(
                     rows[r], tables[r], t, s, in_synapse[in_start[s] : in_start[s + 1]],
-                    branch_of, x, heard_at, y, fired_at, seen, weight,
+                    branch_of, x, heard_at, y, fired_at, seen, weight, marks,
                 )  # fmt: skip
     for s in membrane_sites:
         if y[s, LTP] != 0:
             r = site_rule[s]
             depolarise(
                 rows[r], tables[r], t, s, in_synapse[in_start[s] : in_start[s + 1]],
-                branch_of, x, heard_at, y, weight,
+                branch_of, x, heard_at, y, weight, marks,
             )  # fmt: skip
+    for r in range(len(rows)):
+        if reward[r] != 0:
+            if rows[r, AREA] > 0:
+                signal[r] += reward[r]
+            else:
+                hand_out(rows[r], r, t, reward[r], sites, weight, marks)
+
+
+@inner
+def hand_out(
+    row: np.ndarray, r: int, t: int, size: float, sites: tuple, weight: np.ndarray, marks: tuple
+) -> None:
+    """A reward of some size reaches all synapses of a rule."""
+    _, _, site_rule, in_start, in_synapse = sites
+    for s in range(len(site_rule)):
+        if site_rule[s] == r:
+            synapses = in_synapse[in_start[s] : in_start[s + 1]]
+            reinforce(row, t, size, synapses, weight, marks)
 
 
 @kernel(
@@ -131,10 +163,12 @@ def learn(
         "int64[n_plastic]",
     ],
     membrane_sites="int64[n_membranes]",
-    rules=["float64[n_rules, 36]", "float64[n_rules, 4, n_table]"],
+    rules=["float64[n_rules, 40]", "float64[n_rules, 4, n_table]"],
     heard=["float64[n_starts - 1, 4]", "int64[n_starts - 1, 2]"],
     fired=["float64[n_sites, 2]", "int64[n_sites, 2]"],
     seen="float64[n_synapses]",
+    marks=["float64[n_synapses]", "int64[n_synapses]"],
+    rewards=["float64[1 | n_ticks, n_rules]", "float64[n_rules]"],
     membrane=["float64[n_membranes, 5]", "float64[n_membranes, n_late, 2]"],
     arrivals=["int64[n_starts - 1]", "int64[1]"],
     found=["int64[n_room, 2]", "int64[1]"],
@@ -164,6 +198,8 @@ def run(
     heard: tuple,
     fired: tuple,
     seen: np.ndarray,
+    marks: tuple,
+    rewards: tuple,
     membrane: tuple,
     arrivals: tuple,
     found: tuple,
@@ -231,7 +267,8 @@ def run(
         if part[2] == len(groups):
             learn(
                 t, now[:n_now], spiked, branches, synapses, weight, sites, membrane_sites, rules,
-                heard, fired, seen, membrane, arrived, n_arrived,
+                heard, fired, seen, membrane, arrived, n_arrived, marks,
+                rewards[0][k if len(rewards[0]) > 1 else 0], rewards[1],
             )  # fmt: skip
             if t % every == 0:
                 for m in range(len(watch)):

@@ -93,6 +93,7 @@ class Engine:
             (s.v, s.memory, s.spiked), self._received, drive, self._forced, events,
             (s.ring, s.n_ring), w.routes, w.branches, w.synapses, s.weight, w.sites,
             w.membrane_sites, w.rules, (s.x, s.heard), (s.y, s.fired), s.seen,
+            (s.mark, s.marked), (self._rewards(first, n_ticks), s.signal),
             (s.membrane, s.late), self._arrivals, self._found, self._watched.places, samples,
         )  # fmt: skip
 
@@ -155,6 +156,15 @@ class Engine:
             drive[:, low : low + current.post.n] += values
         return drive
 
+    def _rewards(self, first: int, n_ticks: int) -> np.ndarray:
+        """The reward of each plastic projection, ``(1 or n_ticks, n_rules)``."""
+        given, plastic = self.wiring.parts.rewards, self.wiring.plastic
+        rewards = np.zeros((n_ticks if given else 1, len(plastic)))
+        for reward in given:
+            within = reward.within(first, n_ticks, self.wiring.dt_ms)
+            rewards[:, plastic.index(reward.projection)] += within
+        return rewards
+
     def _hand_over(self) -> None:
         rows, n = self._found
         if n[0]:
@@ -204,8 +214,7 @@ class Engine:
         """A run is one presentation: under ``FirstSpike`` synapses that heard nothing lose what
         they lose by silence, and first spikes may come anew."""
         w, s = self.wiring, self.state
-        of_rule = [(p, p.timing) for p in w.parts.projections if p.timing is not None]
-        for rule, (projection, timing) in enumerate(of_rule):
+        for rule, projection in enumerate(w.plastic):
             if w.lowered[rule].pairing != k.FIRST:
                 continue
             listed: Listed = w.listed[projection]
@@ -214,7 +223,7 @@ class Engine:
             lost = unheard & (s.fired[site, k.LAST] != k.NEVER)
             at, minus = listed.place[lost], w.lowered[rule].silent_at_end
             if minus and at.size:
-                gains = timing.dependence
+                gains = projection.timing.dependence
                 gain = gains.minus(s.weight[at]) if minus > 0 else gains.plus(s.weight[at])
                 s.weight[at] = np.clip(s.weight[at] - minus * gain, gains.w_min, gains.w_max)
             s.heard[branch], s.fired[site] = k.NEVER, k.NEVER

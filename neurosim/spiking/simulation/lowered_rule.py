@@ -11,6 +11,7 @@ from neurosim.spiking.kernels import plastic as k
 from neurosim.spiking.kernels.event import ALL, CENTRED, FIRST, NEAREST, REDUCED
 from neurosim.spiking.timing.abstract_timing import AbstractTiming
 from neurosim.spiking.timing.rules import AbstractTraceTiming, Clopath
+from neurosim.spiking.timing.third_factor import Rewarded
 from neurosim.spiking.timing.trace_rule import COINCIDENCE, TraceRule
 from neurosim.spiking.timing.weight_dependence import AbstractWeightDependence
 
@@ -46,8 +47,18 @@ def lowered_rule(timing: AbstractTiming, dt_ms: float) -> LoweredRule:
     """
     row = np.zeros(k.N_COLUMNS)
     _bound(row, timing.dependence)
+    row[k.FORGET] = -1.0
+    if isinstance(timing, Rewarded):
+        _third_factor(row, timing, dt_ms)
+        timing = timing.timing
     if isinstance(timing, AbstractTraceTiming):
-        return LoweredRule(row, _traces(row, timing.rule, dt_ms))
+        silent = _traces(row, timing.rule, dt_ms)
+        if silent and row[k.FORGET] >= 0:
+            raise ValueError(
+                "silent inputs of FirstSpike change at the end of a run, which no reward can mark: "
+                "give it a finite tau_minus_ms, or leave Rewarded out"
+            )
+        return LoweredRule(row, silent)
     if isinstance(timing, Clopath):
         _membrane(row, timing, dt_ms)
         return LoweredRule(row)
@@ -55,6 +66,14 @@ def lowered_rule(timing: AbstractTiming, dt_ms: float) -> LoweredRule:
         f"the simulator runs timings of traces and Clopath, not {type(timing).__name__}: extend "
         "AbstractTraceTiming, or compute the change of given spikes with TraceSTDP"
     )
+
+
+def _third_factor(row: np.ndarray, rewarded: Rewarded, dt_ms: float) -> None:
+    row[k.FORGET] = dt_ms / rewarded.tau_eligibility_ms
+    if rewarded.tau_reward_ms > 0:
+        row[k.KEEP_SIGNAL] = math.exp(-dt_ms / rewarded.tau_reward_ms)
+        row[k.AREA] = rewarded.tau_joint_ms / rewarded.tau_reward_ms
+        row[k.JOINT] = -math.expm1(-dt_ms / rewarded.tau_joint_ms)
 
 
 def tables(row: np.ndarray) -> np.ndarray:

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, final
 
 from neurosim.spiking.simulation.group import CurrentInput, NeuronGroup
-from neurosim.spiking.simulation.homeostasis import Scaling
+from neurosim.spiking.simulation.modulation import Reward, Scaling
 from neurosim.spiking.simulation.projection import Projection
 from neurosim.spiking.simulation.sources import AbstractSource
 
-Part = NeuronGroup | AbstractSource | Projection | CurrentInput | Scaling
+Part = NeuronGroup | AbstractSource | Projection | CurrentInput | Scaling | Reward
 
 
 @final
 class Parts:
-    """Populations, sources, projections, currents and homeostasis, each once.
+    """Populations, sources, projections, currents, rewards and homeostasis, each once.
 
     A projection brings its populations along. What has no name of its own is called by its kind and
     place, ``population-0``; names seed random streams and stand in files.
@@ -26,14 +26,14 @@ class Parts:
     """
 
     def __init__(self, parts: Iterable[Part] | Part) -> None:
-        kinds = (NeuronGroup, AbstractSource, Projection, CurrentInput, Scaling)
+        kinds = (NeuronGroup, AbstractSource, Projection, CurrentInput, Scaling, Reward)
         given = [parts] if isinstance(parts, kinds) else list(parts)
         seen: dict[Any, None] = {}
         for part in given:
             if not isinstance(part, kinds):
                 raise TypeError(
                     "a network is made of NeuronGroup, Projection, PoissonInput, SpikeTimes, "
-                    f"CurrentInput and Scaling, got {part!r}"
+                    f"CurrentInput, Scaling and Reward, got {part!r}"
                 )
             for each in _with_what_it_joins(part):
                 seen.setdefault(each)
@@ -42,6 +42,7 @@ class Parts:
         self.projections = [p for p in seen if isinstance(p, Projection)]
         self.currents = [p for p in seen if isinstance(p, CurrentInput)]
         self.scalings = [p for p in seen if isinstance(p, Scaling)]
+        self.rewards = [p for p in seen if isinstance(p, Reward)]
         if not self.populations:
             raise ValueError("there is nothing to simulate: give a NeuronGroup or a Projection")
         self._names = self._named()
@@ -83,6 +84,6 @@ def _with_what_it_joins(part: Part) -> list[Any]:
         return [part.pre, part.post, part]
     if isinstance(part, CurrentInput):
         return [part.post, part]
-    if isinstance(part, Scaling):
+    if isinstance(part, Scaling | Reward):
         return [*_with_what_it_joins(part.projection), part]
     return [part]

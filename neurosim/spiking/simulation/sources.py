@@ -107,7 +107,7 @@ class SpikeTimes(AbstractSource):
     def __init__(self, times_ms: Sequence[Any], *, name: str = "") -> None:
         require_count("the number of trains", len(times_ms))
         self.n, self.name = len(times_ms), name
-        trains = [_times(f"times_ms[{i}]", each) for i, each in enumerate(times_ms)]
+        trains = [spike_times(f"times_ms[{i}]", each) for i, each in enumerate(times_ms)]
         self._of = np.repeat(np.arange(self.n), [len(each) for each in trains])
         self._ms = np.concatenate(trains)
         self._ticks: dict[float, Events] = {}
@@ -156,7 +156,12 @@ class SpikeTimes(AbstractSource):
         return ticks[low:high], of[low:high]
 
 
-def _times(name: str, given: Any) -> np.ndarray:
+def spike_times(name: str, given: Any) -> np.ndarray:
+    """Times in ms from a list, an array or a ``SpikeTrain`` of Neo.
+
+    Raises:
+        ValueError, TypeError: times that are negative, not finite, or no numbers.
+    """
     if hasattr(given, "rescale"):
         given = given.rescale("ms").magnitude
     values = np.atleast_1d(unmasked(name, given))

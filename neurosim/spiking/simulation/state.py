@@ -9,6 +9,7 @@ import numpy as np
 
 from neurosim.spiking.kernels.plastic import NEVER
 from neurosim.spiking.simulation.wiring import Wiring
+from neurosim.spiking.timing.third_factor import Rewarded
 
 
 @final
@@ -30,6 +31,9 @@ class State:
     y: np.ndarray
     fired: np.ndarray
     seen: np.ndarray
+    mark: np.ndarray
+    marked: np.ndarray
+    signal: np.ndarray
     membrane: np.ndarray
     late: np.ndarray
     counts: np.ndarray
@@ -59,6 +63,9 @@ class State:
             y=np.zeros((n_sites, 2)),
             fired=np.full((n_sites, 2), NEVER),
             seen=np.zeros(len(wiring.weight)),
+            mark=np.zeros(len(wiring.weight)),
+            marked=np.zeros(len(wiring.weight), np.int64),
+            signal=np.zeros(len(wiring.rules[0])),
             membrane=membrane,
             late=np.broadcast_to(rests[:, None, None], (len(rests), wiring.n_late, 2)).copy(),
             counts=np.zeros((len(wiring.parts.scalings), wiring.n), np.int64),
@@ -102,7 +109,9 @@ class State:
                 raise ValueError(f"{f.name} of this state does not fit its network: start anew")
         ring_fits = not self.ring.size or (self.ring.min() >= 0 and self.ring.max() < wiring.n_all)
         counts_fit = (self.n_ring >= 0).all() and (self.n_ring <= wiring.n_all).all()
-        latest = max(int(a.max(initial=NEVER)) for a in (self.heard, self.fired, self.spiked))
+        latest = max(
+            int(a.max(initial=NEVER)) for a in (self.heard, self.fired, self.spiked, self.marked)
+        )
         if not (ring_fits and counts_fit and self.tick >= 0 and latest < max(self.tick, 1)):
             raise ValueError(
                 "this state holds neurons or ticks that its network has not: start anew"
@@ -113,4 +122,8 @@ def _rests(wiring: Wiring) -> np.ndarray:
     """The resting membrane of each site that has one."""
     timings = [p.timing for p in wiring.parts.projections if p.timing is not None]
     rules = wiring.sites[2][wiring.membrane_sites]
-    return np.array([timings[r].voltage.rest for r in rules.tolist()], float)
+    return np.array([_marking(timings[r]).voltage.rest for r in rules.tolist()], float)
+
+
+def _marking(timing: Any) -> Any:
+    return timing.timing if isinstance(timing, Rewarded) else timing

@@ -15,8 +15,8 @@ import numpy as np
 
 from neurosim.arrays.streams import generator
 from neurosim.spiking.cells.base import AbstractCell
-from neurosim.spiking.kernels.membranes import FOREIGN
-from neurosim.spiking.kernels.plastic import VOLTAGE
+from neurosim.spiking.kernels.membranes import FOREIGN, N_CONSTANTS
+from neurosim.spiking.kernels.plastic import N_COLUMNS, VOLTAGE
 from neurosim.spiking.simulation.cells import Cell, constants, family_of, variants
 from neurosim.spiking.simulation.group import NeuronGroup
 from neurosim.spiking.simulation.lowered_rule import N_TABLE, LoweredRule, lowered_rule, tables
@@ -48,6 +48,11 @@ class Wiring:
     #: Of each projection: presynaptic and postsynaptic neuron, delay in ticks and place among the
     #: sorted synapses, in the order of its connector.
     listed: dict[Projection, Listed] = field(repr=False)
+
+    @property
+    def plastic(self) -> list[Projection]:
+        """The projections that learn, in the order of their rules."""
+        return [p for p in self.parts.projections if p.timing is not None]
 
     @property
     def depth(self) -> int:
@@ -145,7 +150,7 @@ def wire(parts: Parts, seed: int) -> Wiring:
         n_all += source.n
     groups, cells, foreign = _cells(populations, first_of, n)
     lowered = [lowered_rule(p.timing, dt_ms) for p in parts.projections if p.timing is not None]
-    rows = np.stack([each.row for each in lowered]) if lowered else np.zeros((0, 36))
+    rows = np.stack([each.row for each in lowered]) if lowered else np.zeros((0, N_COLUMNS))
     looked_up = (
         np.stack([tables(row) for row in rows]) if lowered else np.zeros((0, 4, N_TABLE))
     )  # fmt: skip
@@ -199,7 +204,7 @@ def _in_order(parts: Parts, drawn: dict[Projection, _Drawn]) -> list[NeuronGroup
 def _cells(
     populations: list[NeuronGroup], first_of: dict[NeuronGroup | AbstractSource, int], n: int
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], list[Foreign]]:
-    rows, theta = np.zeros((n, 10)), np.ones(n)
+    rows, theta = np.zeros((n, N_CONSTANTS)), np.ones(n)
     groups, foreign = [], []
     for g, population in enumerate(populations):
         low = first_of[population]

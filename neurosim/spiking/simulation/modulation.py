@@ -1,4 +1,4 @@
-"""Synaptic scaling during a run: every so often a neuron multiplies all its synapses."""
+"""What acts on the synapses of a projection besides their spikes: reward, synaptic scaling."""
 
 from __future__ import annotations
 
@@ -6,10 +6,41 @@ from typing import final
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from neurosim.naming.settings import require_time
 from neurosim.spiking.population.homeostasis import SynapticScaling, TotalInput
+from neurosim.spiking.simulation.group import per_neuron
 from neurosim.spiking.simulation.projection import Projection
+from neurosim.spiking.simulation.sources import spike_times
+from neurosim.spiking.timing.third_factor import Rewarded
+
+
+@final
+class Reward:
+    """The third factor of a projection under ``Rewarded``.
+
+    Args:
+        projection: whose marks it turns into weight.
+        times_ms: when, rounded to ticks; rewards of one tick add up.
+        size: one number or one per time; negative ones punish.
+    """
+
+    def __init__(self, projection: Projection, times_ms: ArrayLike, size: ArrayLike = 1.0) -> None:
+        if not isinstance(projection, Projection) or not isinstance(projection.timing, Rewarded):
+            raise TypeError(
+                "Reward goes to a Projection(..., timing=Rewarded(AllPairs(), ...)), got "
+                f"{projection!r}"
+            )
+        self.projection = projection
+        self.times_ms = spike_times("times_ms", times_ms)
+        self.size = per_neuron("size", size, len(self.times_ms))
+
+    def within(self, first: int, n_ticks: int, dt_ms: float) -> np.ndarray:
+        """The reward of each tick from ``first`` on, ``(n_ticks,)``."""
+        at = np.rint(self.times_ms / dt_ms).astype(np.int64) - first
+        inside = (at >= 0) & (at < n_ticks)
+        return np.bincount(at[inside], self.size[inside], n_ticks)
 
 
 @final
