@@ -223,6 +223,7 @@ class Engine:
             lost = unheard & (s.fired[site, k.LAST] != k.NEVER)
             at, minus = listed.place[lost], w.lowered[rule].silent_at_end
             if minus and at.size:
+                assert projection.timing is not None
                 gains = projection.timing.dependence
                 gain = gains.minus(s.weight[at]) if minus > 0 else gains.plus(s.weight[at])
                 s.weight[at] = np.clip(s.weight[at] - minus * gain, gains.w_min, gains.w_max)
