@@ -92,7 +92,7 @@ def audit(
     """
     if layer is None:
         layer = last_layer(table)
-    audited = Audited.of(table, layer, checks=checks, stimuli=stimuli, **known)
+    audited = Audited.of(table, layer, checks=checks, **known)
     questions = QUESTIONS + (THINGS_QUESTIONS if is_things(stimuli) else ())
     return heard([question(audited) for question in questions])
 

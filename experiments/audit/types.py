@@ -62,7 +62,6 @@ class Finding:
 class Audited:
     """What is audited: the table, the axes its headline stands on, and what else is known.
 
-    stimuli: name of the stimulus set; empty where it is not known.
     measured: of activations that were given, what their RDMs say; of tables nothing.
     shown_here: this program showed the stimuli itself, in the order of the brain data.
     """
@@ -70,7 +69,6 @@ class Audited:
     table: pd.DataFrame
     headline: Headline
     checks: Sequence[Check] = ()
-    stimuli: str = ""
     measured: Sequence[Measured] = ()
     shown_here: bool = False
 
@@ -127,11 +125,6 @@ class Audited:
             and m.choice[1] in (one.normalisation, *ANY_POLICY)
             and m.choice[2] in (one.readout, "units")
         ]
-
-    @cached_property
-    def layers(self) -> list[str]:
-        """Every layer of the headline's choice, in the order of the table."""
-        return self.headline.layers
 
     @cached_property
     def ends(self) -> dict[str, int]:

@@ -30,12 +30,10 @@ Change = Callable[[Profile], Profile]
 class Switch:
     """One difference from the reference.
 
-    says: what is different, in a line. rules: the rules of the default comparison that are trained
-        or evaluated otherwise under it; empty for a switch of the reading alone. on: the profile
-        with this difference in place.
+    rules: those of the default comparison that are trained or evaluated otherwise under it; empty
+        for a switch of the reading alone. on: the profile with this difference in place.
     """
 
-    says: str
     rules: tuple[str, ...]
     on: Change
 
@@ -82,53 +80,26 @@ _BLACK: Choices[Augmentation] = Choices(
 SWITCHES: Choices[Switch] = Choices(
     "switch",
     {
-        "bn_eval_leak": Switch(
-            "PC and STDP are evaluated with the statistics of the evaluated batch, which stay "
-            "behind",
-            LEAKING_RULES,
-            _with(finish=leaking, extraction=RECORDED),
-        ),
-        "identity_bn_epoch0": Switch(
-            "changes are counted from epoch 0, where batch norm is the identity",
-            (),
-            _read(zero=AS_INITIALISED),
-        ),
-        "stdp_window_inverted": Switch(
-            "pre before post depresses, post before pre potentiates", ("stdp",), _stdp(invert=True)
-        ),
-        "stdp_channel_means": Switch(
-            "STDP sees one spike train a channel, first spikes only, one change for all nine taps",
-            ("stdp",),
-            _stdp(body=learners.ChannelMeanBody()),
-        ),
-        "stdp_bn_backprop": Switch(
-            "the readout's cross-entropy reaches gamma and beta of the STDP network",
-            ("stdp",),
-            _stdp(reach_gains=True),
-        ),
-        "pc_channel_means": Switch(
-            "PC multiplies channel means, clamps at .01, leaves Conv3 and the predictions alone",
-            ("pc",),
-            _built("pc", learners.predictive_coding),
-        ),
-        "fa_fc_transport": Switch(
-            "FA carries errors exactly through its dense layers, and learns by SGD at 5e-4",
-            ("fa",),
-            _built("fa", learners.feedback_alignment),
-        ),
-        "black_padding": Switch(
-            "random crops reach into a black border", DEFAULT_RULES, _with(augmentations=_BLACK)
-        ),
-        "own_init": Switch(
-            "FA and STDP start Kaiming-normal, and no convolution has a bias",
-            DEFAULT_RULES,
-            _with(start=OwnStart.of),
-        ),
-        "best_layer_per_epoch": Switch(
-            "the best layer speaks for a network, chosen anew at each epoch",
-            (),
-            _read(layer=LayerChoice(best=True)),
-        ),
+        # PC and STDP are evaluated with the statistics of the evaluated batch, which stay behind.
+        "bn_eval_leak": Switch(LEAKING_RULES, _with(finish=leaking, extraction=RECORDED)),
+        # Changes are counted from epoch 0, where batch norm is the identity.
+        "identity_bn_epoch0": Switch((), _read(zero=AS_INITIALISED)),
+        # Pre before post depresses, post before pre potentiates.
+        "stdp_window_inverted": Switch(("stdp",), _stdp(invert=True)),
+        # One spike train a channel, first spikes only, one change for all nine taps.
+        "stdp_channel_means": Switch(("stdp",), _stdp(body=learners.ChannelMeanBody())),
+        # The readout's cross-entropy reaches gamma and beta of the STDP network.
+        "stdp_bn_backprop": Switch(("stdp",), _stdp(reach_gains=True)),
+        # PC multiplies channel means, clamps at .01, leaves Conv3 and the predictions alone.
+        "pc_channel_means": Switch(("pc",), _built("pc", learners.predictive_coding)),
+        # FA carries errors exactly through its dense layers, and learns by SGD at 5e-4.
+        "fa_fc_transport": Switch(("fa",), _built("fa", learners.feedback_alignment)),
+        # Random crops reach into a black border.
+        "black_padding": Switch(DEFAULT_RULES, _with(augmentations=_BLACK)),
+        # FA and STDP start Kaiming-normal, and no convolution has a bias.
+        "own_init": Switch(DEFAULT_RULES, _with(start=OwnStart.of)),
+        # The best layer speaks for a network, chosen anew at each epoch.
+        "best_layer_per_epoch": Switch((), _read(layer=LayerChoice(best=True))),
     },
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from neurosim.experiments.job.events import Event
 
@@ -136,10 +135,6 @@ class Board:
 
 
 def _take(job: JobState, event: Event) -> None:
-    values: dict[str, Any] = {
-        name: event[name]
-        for name in ("epoch", "loss", "accuracy", "displacement", "test_accuracy")
-        if event.get(name) is not None
-    }
-    for name, value in values.items():
-        setattr(job, name, float(value))
+    for name in ("epoch", "loss", "accuracy", "displacement", "test_accuracy"):
+        if event.get(name) is not None:
+            setattr(job, name, float(event[name]))

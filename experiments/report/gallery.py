@@ -166,10 +166,10 @@ class Raster:
 
 
 @torch.no_grad()
-def rasters(learner: Learner, image: NDArray[np.float32], *, seed: int = 0) -> list[Raster]:
+def rasters(learner: Learner, image: NDArray[np.float32]) -> list[Raster]:
     """Spikes of the input and of every spiking layer to one image ``(px, px, 3)`` in [0, 1].
 
-    Empty where the learner does not spike. Units are drawn with a generator of ``seed``.
+    Empty where the learner does not spike. Units are drawn at random, the same ones each time.
     """
     nets = [part.net for part in learner.parts if isinstance(part.net, SpikingNetwork)]
     if not nets:
@@ -187,21 +187,13 @@ def rasters(learner: Learner, image: NDArray[np.float32], *, seed: int = 0) -> l
         by_layer["input"].append(settled.state["pre"][0][0].flatten().cpu().numpy())
         for layer, post in zip(net.layers, settled.state["post"], strict=True):
             by_layer[layer.name].append(post[0].flatten().cpu().numpy())
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     for name, ticks in by_layer.items():
         train = np.stack(ticks) > 0
         fired = np.flatnonzero(train.any(0))
         shown = np.sort(rng.permutation(fired)[:MAX_UNITS])
         when, which = np.nonzero(train[:, shown])
-        found.append(
-            Raster(
-                name,
-                (when * net.dynamics.dt_ms).astype(np.float64),
-                which,
-                len(shown),
-                len(fired),
-                train.shape[1],
-                net.dynamics.duration_ms,
-            )
-        )
+        times_ms = (when * net.dynamics.dt_ms).astype(np.float64)
+        found.append(Raster(name, times_ms, which, len(shown), len(fired), train.shape[1],
+                            net.dynamics.duration_ms))  # fmt: skip
     return found

@@ -115,11 +115,6 @@ class Headline:
         pairs = rows[["rule", "layer_rule"]].dropna().drop_duplicates().to_numpy()
         return {str(rule): str(by) for rule, by in pairs if by not in ("none", "", rule)}
 
-    @property
-    def learning(self) -> list[str]:
-        """The rules that learn, in the order of the table."""
-        return [rule for rule in self.rules if rule not in self.held]
-
     @cached_property
     def rois(self) -> list[str]:
         """In the order of the table: from early to late."""

@@ -137,9 +137,9 @@ def sweep(rule: str, content: str = "native") -> pd.DataFrame:
     return _series("sweep", "rho", rule=rule, layer="Conv1", content=content).sort_values("px")
 
 
-def best_layers(rule: str, roi: str = "V1") -> pd.DataFrame:
-    """The first paper's rho of the best layer by epoch, 224 px; see ``status``."""
-    return _series("first paper", "rho", rule=rule, roi=roi).sort_values("epoch")
+def best_layers(rule: str) -> pd.DataFrame:
+    """The first paper's rho of the best layer in V1 by epoch, 224 px; see ``status``."""
+    return _series("first paper", "rho", rule=rule, roi="V1").sort_values("epoch")
 
 
 def changes(px: int) -> pd.DataFrame:
