@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from neurosim.experiments.job.evaluate import NO_NORMALISATION
 from neurosim.experiments.job.facts import LearnerFacts, in_words
@@ -14,6 +13,7 @@ from neurosim.experiments.job.switches import profile_of
 from neurosim.experiments.results.words import counted, listed
 from neurosim.experiments.settings.config import Comparison
 from neurosim.experiments.settings.texts import data_label
+from neurosim.rsa import BrainRDMs
 
 _POLICIES = {
     "identity": "identity (mean 0, variance 1)",
@@ -37,20 +37,9 @@ _MEASURED = {
 }
 
 
-@dataclass(frozen=True)
-class BrainFacts:
-    """What the paragraph says of the brain data."""
-
-    n_stimuli: int
-    n_subjects: int
-    rois: Sequence[str]
-    source: str
-    simulated: bool
-
-
 def methods(
     settings: Comparison,
-    brain: BrainFacts,
+    brain: BrainRDMs,
     facts: Sequence[LearnerFacts],
     versions: Mapping[str, str],
     *,
@@ -137,7 +126,7 @@ def _networks(facts: Sequence[LearnerFacts]) -> str:
 def _evaluation(
     settings: Comparison,
     profile: Profile,
-    brain: BrainFacts,
+    brain: BrainRDMs,
     facts: Sequence[LearnerFacts],
     changed: Collection[str],
 ) -> str:
@@ -183,7 +172,7 @@ def _zero_points(profile: Profile, facts: Sequence[LearnerFacts]) -> str:
     )
 
 
-def _scores(settings: Comparison, brain: BrainFacts, measured: Collection[str]) -> str:
+def _scores(settings: Comparison, brain: BrainRDMs, measured: Collection[str]) -> str:
     n, n_subjects = len(settings.seeds), brain.n_subjects
     bounds = (
         "Noise bounds of subject_mean leave one subject out (Nili et al. 2014)."

@@ -24,7 +24,7 @@ from neurosim.experiments.job.network import network_of
 from neurosim.experiments.report.audit import audit_of
 from neurosim.experiments.report.explorer import explorer
 from neurosim.experiments.report.gallery import filters, geometry, patterns_of, rasters
-from neurosim.experiments.report.methods import BrainFacts, methods
+from neurosim.experiments.report.methods import methods
 from neurosim.experiments.report.pictures import (
     figure_uri,
     gradient,
@@ -175,7 +175,7 @@ def _networks(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[
         "rule_facts": [part for found in facts for part in found.parts],
         "methods": methods(
             run.settings,
-            _brain_facts(stimuli),
+            stimuli.brain,
             facts,
             run.record.get("versions", {}),
             changed=_changed(headline),
@@ -224,13 +224,6 @@ def _matrices(
             }
         ),
     }
-
-
-def _brain_facts(stimuli: StimulusSet) -> BrainFacts:
-    brain = stimuli.brain
-    return BrainFacts(
-        len(stimuli.images), brain.n_subjects, brain.rois, brain.source, stimuli.simulated
-    )
 
 
 def _provenance(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pandas as pd
 import pytest
 from result_tables import table
@@ -13,7 +14,7 @@ from neurosim.experiments.audit.questions import audit
 from neurosim.experiments.job.batches import AUGMENTATIONS
 from neurosim.experiments.job.facts import NOTHING, STATISTICS, THRESHOLDS, LearnerFacts, in_words
 from neurosim.experiments.job.switches import SWITCHES, profile_of
-from neurosim.experiments.report.methods import BrainFacts, methods
+from neurosim.experiments.report.methods import methods
 from neurosim.experiments.report.verdicts import verdicts
 from neurosim.experiments.results.choice import Headline
 from neurosim.experiments.results.table import describe, held_rules, learning_tests, summary
@@ -33,9 +34,13 @@ from neurosim.experiments.settings.config import (
     Comparison,
 )
 from neurosim.models.rules.learner import SharedStart
+from neurosim.rsa import BrainRDMs
 
 RULES = ("untrained", "bp", "fa", "pc", "stdp")
-BRAIN = BrainFacts(92, 15, ("EVC", "IT"), "a source", simulated=False)
+BRAIN = BrainRDMs(
+    np.zeros((15, 2, 92 * 91 // 2), np.float32), tuple(map(str, range(15))), ("EVC", "IT"),
+    tuple(map(str, range(92))), source="a source",
+)  # fmt: skip
 
 
 @cache
