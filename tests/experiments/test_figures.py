@@ -230,16 +230,20 @@ def test_a_sweep_draws_each_state_at_each_size(
 
 
 def test_references_in_the_plane_of_two_regions_are_letters_that_the_legend_names(
-    drawn: dict[str, Figure], rich: pd.DataFrame
+    rich: pd.DataFrame,
 ) -> None:
-    figure, headline = drawn["figure_3_early_against_late"], _headline(rich)
-    early, late = (headline.view(roi).references for roi in (headline.rois[0], headline.rois[-1]))
+    """Each at its score with the early region (across) and the late one (up)."""
+    late = rich["rule"].str.startswith("reference:") & (rich["roi"] == rich["roi"].unique()[-1])
+    headline = _headline(rich.assign(rho=rich["rho"] + 0.01 * late))
+    figure = FIGURES["figure_3_early_against_late"](headline)
+    across, up = (headline.view(roi).references for roi in (headline.rois[0], headline.rois[-1]))
     legend = {line.get_label(): line.get_marker() for line in figure.legends[0].get_lines()}
-    for name in early:
-        (point,) = figure.axes[0].findobj(lambda artist: artist.get_gid() == f"reference:{name}")  # noqa: B023
-        assert (point.get_xdata()[0], point.get_ydata()[0]) == (early[name], late[name])
+    points = {line.get_gid(): line for line in figure.axes[0].lines}
+    for name in across:
+        point = points[f"reference:{name}"]
+        assert (point.get_xdata()[0], point.get_ydata()[0]) == (across[name], up[name])
         assert legend[name] == point.get_marker()
-    assert len({legend[name] for name in early}) == len(early)
+    assert len({legend[name] for name in across}) == len(across) > 1
 
 
 @pytest.mark.parametrize("name", FIGURES)
