@@ -130,9 +130,11 @@ def set_statistics(model: nn.Module, source: nn.Module | None) -> None:
 def calibrate(model: nn.Module, batches: Iterable[Tensor]) -> int:
     """Set the statistics to those of images; returns the number of batches.
 
-    Within a batch every layer reads what the layers below make under the batch's own mean and
-    (biased) variance, as in training mode; over batches these are averaged, which for one batch is
-    exact and for several is what ``torch.optim.swa_utils.update_bn`` does.
+    They are taken in training mode, as those that a network comes with were: with dropout and
+    stochastic depth, and every layer reads what the layers below make under the batch's own mean
+    and (biased) variance. Over batches these are averaged, which for one batch is exact and for
+    several is what ``torch.optim.swa_utils.update_bn`` does. Modes are left as they were, and so is
+    the global random generator.
     """
     sums: dict[str, list[Tensor]] = {}
     kept = kept_statistics(model)
@@ -150,13 +152,18 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor]) -> int:
 
         return hook
 
+    modes = [(module, module.training) for module in model.modules()]
     handles = [model.get_submodule(n).register_forward_pre_hook(take(n)) for n in kept]
     n = 0
     try:
-        for batch in batches:
-            model(as_read(model, batch))
-            n += 1
+        model.train()
+        with own_random_numbers():
+            for batch in batches:
+                model(as_read(model, batch))
+                n += 1
     finally:
+        for module, mode in modes:
+            module.training = mode
         for handle in handles:
             handle.remove()
     for name, (mean, var) in sums.items():

@@ -1,4 +1,4 @@
-"""Features of networks as Net2Brain stores them: .npz files by stimulus, or by layer."""
+"""Features of networks as Net2Brain and thingsvision store them: one table per layer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurosim.rsa.formats.numpy_files import NumpyFileError, open_npz
+from neurosim.rsa.io.feature_names import FeatureFileError, is_image, stimulus_names
+from neurosim.rsa.io.thingsvision_files import holds_thingsvision, read_layer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,32 +20,55 @@ if TYPE_CHECKING:
 _CONSOLIDATED = "consolidated"
 
 
-class FeatureFileError(ValueError):
-    """Feature files that are damaged, or do not fit each other; names file and array."""
-
-
 def load_features(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
     """Layer -> table (n_stimuli, n_features) whose index names the stimuli, for
     ``alignment_table`` and ``compute_rdm``.
 
     Args:
-        path: a folder with one ``<stimulus>.npz`` per stimulus that holds every layer; or one
-            ``..._consolidated_<layer>.npz`` per layer that holds every stimulus, or one such file.
+        path: of Net2Brain, a folder with one ``<image>.npz`` per stimulus that holds every layer;
+            one ``<layer>.npz`` or ``..._consolidated_<layer>.npz`` per layer that holds every
+            stimulus; or one file of a layer. Of thingsvision, a folder with ``features.npy``,
+            ``.hdf5``, ``.mat`` or ``.txt`` of a layer, whole or in steps, and ``file_names.txt``;
+            or a folder of such folders, one per layer.
 
-    Stimuli are in natural order (``img_2`` before ``img_10``), as Net2Brain takes them; an axis of
-    length one in front (a batch of one) is dropped, and what is left is one row of features.
+    Stimuli are named after their images, without folder and ending. Net2Brain's are in natural
+    order (``img_2`` before ``img_10``), as it takes them; an axis of length one in front (a batch
+    of one) is dropped. thingsvision's are in the order of ``file_names.txt``; without it the index
+    numbers them. Maps and tokens are one row of features.
 
     Raises:
-        FileNotFoundError: no such file or folder, or no .npz in it.
+        FileNotFoundError: no such file or folder, or no features in it.
         FeatureFileError: damage; a stimulus lacks a layer, or has it in another size.
     """
+    place = Path(path)
+    if place.is_dir():
+        if holds_thingsvision(place):
+            return {place.name: read_layer(place)}
+        below = sorted((p for p in place.iterdir() if p.is_dir()), key=lambda p: _natural(p.name))
+        tables = {folder.name: read_layer(folder) for folder in below if holds_thingsvision(folder)}
+        if tables:
+            return _of_the_same_stimuli(tables, place)
+    return _net2brain(place)
+
+
+def _of_the_same_stimuli(tables: dict[str, pd.DataFrame], place: Path) -> dict[str, pd.DataFrame]:
+    first = next(iter(tables))
+    for layer, table in tables.items():
+        if list(table.index) != list(tables[first].index):
+            raise FeatureFileError(
+                f"{place.name}: layers {first!r} and {layer!r} are of other stimuli, or in another "
+                "order: extract all layers of the same images"
+            )
+    return tables
+
+
+def _net2brain(place: Path) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
-    place = Path(path)
     files = [place] if place.is_file() else sorted(place.glob("*.npz"), key=_naturally)
     if not files:
-        raise FileNotFoundError(f"no .npz files of features in {place}")
-    by_layer = [place.is_file() or _CONSOLIDATED in file.stem for file in files]
+        raise FileNotFoundError(f"no .npz files of features in {place}, nor features of layers")
+    by_layer = [place.is_file() or _is_of_layer(file) for file in files]
     if any(by_layer) != all(by_layer):
         raise FeatureFileError(
             f"{place.name}: some files are of a layer ({_CONSOLIDATED} in their names), others of "
@@ -55,6 +80,7 @@ def load_features(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
             layer, stimulus = (_layer_of(file), name) if by_layer[0] else (name, file.stem)
             layers.setdefault(layer, {})[stimulus] = array
     stimuli = list(dict.fromkeys(s for rows in layers.values() for s in rows))
+    called = dict(zip(stimuli, stimulus_names(stimuli, place.name), strict=True))
     tables = {}
     for layer, rows in layers.items():
         lacking = [stimulus for stimulus in stimuli if stimulus not in rows]
@@ -67,8 +93,21 @@ def load_features(path: str | os.PathLike[str]) -> dict[str, pd.DataFrame]:
                 "all stimuli with the same layers, and pool what varies in length"
             )
         names = sorted(rows, key=_natural)
-        tables[layer] = pd.DataFrame(np.stack([rows[name] for name in names]), index=names)
+        tables[layer] = pd.DataFrame(
+            np.stack([rows[name] for name in names]), index=[called[name] for name in names]
+        )
     return tables
+
+
+def _is_of_layer(file: Path) -> bool:
+    """``layer.npz`` holds images by name; ``image.npz`` holds layers, and is called as an image."""
+    if _CONSOLIDATED in file.stem:
+        return True
+    try:
+        with open_npz(file) as stored:
+            return not is_image(file.stem) and all(map(is_image, stored))
+    except NumpyFileError as error:
+        raise FeatureFileError(str(error)) from error
 
 
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from neurosim.rsa import RDM, BrainRDMs, alignment_table, compute_rdm, load_features
-from neurosim.rsa.io.feature_files import FeatureFileError
+from neurosim.rsa.io.feature_names import FeatureFileError
 
 N = 6
 NAMES = tuple(f"o{i}" for i in range(N))
