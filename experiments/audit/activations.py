@@ -35,6 +35,7 @@ from neurosim.experiments.audit.files import (
     ALONE,
     WEIGHTS,
     ActivationFile,
+    is_ours,
     write_activations,
 )
 from neurosim.experiments.audit.geometry import Measured, Yardstick
@@ -50,9 +51,9 @@ __all__ = ["audit_activations", "holds_activations", "write_activations"]
 
 
 def holds_activations(path: Path) -> bool:
-    """Whether a folder holds ``.npz`` files and no run."""
+    """Whether a folder holds ``.npz`` files with a key of ours, and no run."""
     path = Path(path)
-    return not (path / "run.json").is_file() and any(path.glob("*.npz"))
+    return not (path / "run.json").is_file() and any(map(is_ours, sorted(path.glob("*.npz"))))
 
 
 def audit_activations(

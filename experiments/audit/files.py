@@ -51,6 +51,16 @@ _OPTIONAL: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
 }
 
 
+def is_ours(path: Path) -> bool:
+    """Whether an ``.npz`` file has a label or an array of this layout; other tools write ``.npz``
+    files too. A damaged file counts, so that opening it says what is wrong."""
+    try:
+        with open_npz(path) as stored:
+            return any(name in _REQUIRED or name.startswith(_GROUPS) for name in stored)
+    except NumpyFileError:
+        return True
+
+
 def checked_labels(given: Mapping[str, Any]) -> dict[str, Any]:
     """Every label of a file: those given, checked, and the defaults of the rest.
 

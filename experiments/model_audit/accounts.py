@@ -142,6 +142,9 @@ def twins(found: Evidence) -> Finding:
                        "calibrated": z, "p": p, "statistics": same})  # fmt: skip
         if not math.isfinite(p):
             verdict = worst(verdict, UNKNOWN)
+            if not drawn:
+                lines.append(f"{roi}: not known: {_why_no_twins(found)}.")
+                continue
             lines.append(f"{roi}: {len(drawn)} random networks have no distribution; give 3 seeds.")
             continue
         verdict = worst(verdict, PASS if p <= _LEVEL else WARNING)
@@ -156,6 +159,13 @@ def twins(found: Evidence) -> Finding:
             f"sd, p = {p_value(p)} of one draw more{permuted}."
         )
     return Finding("twins", question, verdict, "\n".join(lines), values)
+
+
+def _why_no_twins(found: Evidence) -> str:
+    if found.states(RANDOM, found.matched):
+        return "no random network has a score"
+    given = {"random"} if not found.seeds else {"of_stimuli", "random_of_stimuli"}
+    return f"the features of no such networks were given ({', '.join(sorted(given))})"
 
 
 def _on(statistics: str) -> str:

@@ -15,7 +15,8 @@ from neurosim.rsa.inference.crossed import CrossedBootstrap
 
 @dataclass(frozen=True)
 class Part:
-    """A difference of scores; its 95 % interval over stimuli, seeds and subjects (NaN: none)."""
+    """A difference of scores; its 95 % interval over stimuli, seeds and subjects (NaN: none, since
+    there is one subject). size is NaN where a state was not given or has no score."""
 
     size: float
     low: float
@@ -26,8 +27,16 @@ class Part:
         return self.low > 0 or self.high < 0
 
     @property
+    def is_known(self) -> bool:
+        return bool(np.isfinite(self.size))
+
+    @property
+    def has_interval(self) -> bool:
+        return bool(np.isfinite(self.low))
+
+    @property
     def sign(self) -> int:
-        return int(np.sign(self.size))
+        return int(np.sign(self.size)) if self.is_known else 0
 
 
 @dataclass(frozen=True)
@@ -57,23 +66,24 @@ class Change:
 
 
 def change(found: Evidence, roi: str, rng: np.random.Generator) -> Change | None:
-    """The change of a region; None where a state has no score."""
-    kinds = ((GIVEN, found.own), (RANDOM, found.fresh), (GIVEN, found.matched),
-             (RANDOM, found.matched), (GIVEN, found.fresh))  # fmt: skip
-    best = {kind: found.best(roi, *kind) for kind in kinds}
-    if not all(layer for layer, _ in best.values()):
+    """The change of a region; None where the given network or the random one has no score."""
+    kinds = {"own": (GIVEN, found.own), "fresh": (RANDOM, found.fresh),
+             "matched": (GIVEN, found.matched), "random": (RANDOM, found.matched),
+             "early": (GIVEN, found.fresh)}  # fmt: skip
+    best = {kind: found.best(roi, *kind) for kind in kinds.values()}
+    if not best[kinds["own"]][0] or not best[kinds["fresh"]][0]:
         return None
-    unlike = list(dict.fromkeys(kinds))
+    unlike = [kind for kind in dict.fromkeys(kinds.values()) if best[kind][0]]
     rdms = [found.of(*kind, best[kind][0]) for kind in unlike]
     boot = scores.crossed(found.given.brain, roi, rdms, rng, found.n_samples)
-    own, fresh, matched, random, early = (unlike.index(kind) for kind in kinds)
     observed = np.array([best[kind][1] for kind in unlike])
 
     def part(**weights: float) -> Part:
         w = np.zeros(len(unlike))
-        places = {"own": own, "fresh": fresh, "matched": matched, "random": random, "early": early}
         for name, weight in weights.items():
-            w[places[name]] += weight
+            if kinds[name] not in unlike:
+                return Part(np.nan, np.nan, np.nan)
+            w[unlike.index(kinds[name])] += weight
         size = float(observed @ w)
         if boot is None:
             return Part(size, np.nan, np.nan)

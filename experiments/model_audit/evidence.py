@@ -34,6 +34,7 @@ from neurosim.models.interop.module_states import (
     RANDOM,
     STIMULI,
     TRAINING,
+    Fresh,
     State,
     as_read,
     calibrate,
@@ -60,9 +61,11 @@ class Evidence:
     rdms: (state, px, content) -> (layer, readout) -> condensed RDM. px and content are 0 where
         images were shown as given.
     table: one row per state, size, layer, readout and region.
+    checks: None where features were given in place of the model.
     readout: the one that sentences speak of. sizes, contents: those besides the given one.
     size_refused: why the model takes no other size; "" where it does.
-    drawn: parameters that no module could reset. n_batches: in how many batches the statistics of
+    drawn: parameters that no module could reset. own_random: the caller made the random networks.
+    n_batches: in how many batches the statistics of
         the stimuli were taken.
     """
 
@@ -71,7 +74,7 @@ class Evidence:
     layers: list[Layer]
     seeds: tuple[int, ...]
     readout: str
-    checks: Checks
+    checks: Checks | None
     facts: dict[str, LayerFacts]
     order: Order
     kinds: tuple[str, ...]
@@ -82,6 +85,7 @@ class Evidence:
     chosen: dict[str, scores.Chosen | None]
     against: dict[str, scores.Against]
     drawn: tuple[str, ...] = ()
+    own_random: bool = False
     n_batches: int = 1
     sizes: tuple[int, ...] = ()
     contents: tuple[int, ...] = ()
@@ -155,6 +159,7 @@ def examine(
     layers: str | Sequence[str] | None = None,
     readout: str = "whole",
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    fresh: Fresh | None = None,
     training: Shown | None = None,
     sizes: Sequence[int] | None = None,
     n_permutations: int = 1000,
@@ -166,7 +171,6 @@ def examine(
     """Show the model and its twins the images, and hold them against the brain."""
     if len(shown) < 6:
         raise ValueError(f"an audit needs at least 6 stimuli; got {len(shown)}")
-    rng = np.random.default_rng(0)
     quiet = copied(model).eval()
     _try(quiet, shown)
     found = find_layers(quiet, as_read(quiet, shown.rows(0, 3)), layers)
@@ -187,11 +191,11 @@ def examine(
     for weights, draws in ((GIVEN, (-1,)), (RANDOM, tuple(seeds)),
                            (PERMUTED, tuple(seeds)[:_N_PERMUTED])):  # fmt: skip
         for seed in draws:
-            made, left = weighted(quiet, weights, seed)
+            made, left = weighted(quiet, weights, seed, fresh)
             drawn = drawn or left
             for statistics in kinds:
                 state = State(weights, seed, statistics)
-                n = look.set(made, quiet, statistics, shown, training)
+                n = look.set(made, quiet, state, shown, training)
                 n_batches = n if statistics == STIMULI else n_batches
                 seen = look(made, shown)
                 tell(state.in_words())
@@ -201,14 +205,20 @@ def examine(
         given, shown, found, tuple(seeds), readout, checks, facts,
         find_order(given, references, rdms[State(GIVEN, -1, kinds[0]), 0, 0], pictures),
         kinds, rdms, pd.DataFrame(), references, {}, {}, {},
-        drawn=drawn, n_batches=n_batches, n_permutations=n_permutations, n_samples=n_samples,
+        drawn=drawn, own_random=fresh is not None, n_batches=n_batches,
+        n_permutations=n_permutations, n_samples=n_samples,
     )  # fmt: skip
-    _other_sizes(evidence, quiet, look, sizes, tell)
+    _other_sizes(evidence, quiet, fresh, look, sizes, tell)
     if not any(key[1] == readout for key in rdms[State(GIVEN, -1, kinds[0]), 0, 0]):
         known = sorted({key[1] for key in rdms[State(GIVEN, -1, kinds[0]), 0, 0]})
         raise ValueError(f"no layer has the readout {readout!r}; there are {', '.join(known)}")
+    return completed(evidence)
+
+
+def completed(evidence: Evidence) -> Evidence:
+    """The scores of every state that was seen, and what stands beside those of the given one."""
     evidence.table = _table(evidence)
-    _stand_beside(evidence, rng)
+    _stand_beside(evidence, np.random.default_rng(0))
     return evidence
 
 
@@ -239,19 +249,20 @@ class _Looker:
             return see(model, shown, self.layers, batch=self.batch, memory=self.memory)
 
     def set(
-        self, model: nn.Module, source: nn.Module, statistics: str, shown: Shown,
+        self, model: nn.Module, source: nn.Module, state: State, shown: Shown,
         training: Shown | None,
     ) -> int:  # fmt: skip
         """Set a network's statistics; returns in how many batches they were taken."""
+        statistics = state.statistics
         if statistics == AS_GIVEN:
             set_statistics(model, source)
         elif statistics == INITIALISED:
             set_statistics(model, None)
         elif statistics == STIMULI:
-            return calibrate(model, self._batches(model, shown))
+            return calibrate(model, self._batches(model, shown), state.seed)
         elif statistics == TRAINING:
             assert training is not None
-            return calibrate(model, self._batches(model, training))
+            return calibrate(model, self._batches(model, training), state.seed)
         return 1
 
     def _batches(self, model: nn.Module, shown: Shown) -> Iterable[Tensor]:
@@ -290,6 +301,7 @@ def _largest_activity(model: nn.Module, image: Tensor) -> int:
 def _other_sizes(
     evidence: Evidence,
     model: nn.Module,
+    fresh: Fresh | None,
     look: _Looker,
     sizes: Sequence[int] | None,
     tell: Callable[[str], None],
@@ -301,14 +313,14 @@ def _other_sizes(
     wanted = tuple(s for s in (around if sizes is None else sizes) if s >= 8 and s != px)
     content = max(8, px // 2)
     shows = [(s, 0) for s in wanted] + [(0, content)] * (content < px)
-    twin, _ = weighted(model, RANDOM, evidence.seeds[0])
+    twin, _ = weighted(model, RANDOM, evidence.seeds[0], fresh)
     pairs = ((model, GIVEN, -1, evidence.own), (twin, RANDOM, evidence.seeds[0], evidence.fresh))
     for size, pixels in shows:
         for network, weights, seed, statistics in pairs:
-            if weights == RANDOM:
-                look.set(network, model, statistics, evidence.shown, None)
-            shown = evidence.shown.resized(size or None, pixels or None)
             state = State(weights, seed, statistics)
+            if weights == RANDOM:
+                look.set(network, model, state, evidence.shown, None)
+            shown = evidence.shown.resized(size or None, pixels or None)
             try:
                 seen = Seen(_fitting(network, shown, look))
             except Exception as error:  # whatever a model raises that takes one size only

@@ -118,7 +118,7 @@ def see(
             for name, x in activity(model, rows, group).items():
                 kept[name][first : first + len(rows)] = x.flatten(1).numpy()
         for layer in group:
-            _look(layer, kept.pop(layer.name), seen)
+            look_at(layer, kept.pop(layer.name), seen)
         tell()
     return seen
 
@@ -137,7 +137,7 @@ def _groups(layers: Sequence[Layer], n: int, memory: int) -> Iterator[list[Layer
         yield group
 
 
-def _look(layer: Layer, flat: np.ndarray, seen: Seen) -> None:
+def look_at(layer: Layer, flat: np.ndarray, seen: Seen) -> None:
     """The RDMs of a layer under every readout, and what is odd in it."""
     low, high = flat.min(axis=1), flat.max(axis=1)
     bad = int(flat.size - np.isfinite(flat).sum()) if not np.isfinite(low + high).all() else 0

@@ -18,6 +18,7 @@ from neurosim.experiments.data.types import StimulusSet, as_rgb, resize
 from neurosim.models.network import policies
 from neurosim.rsa import BrainRDMs, compute_rdm
 from neurosim.rsa.io.brain_of_file import are_numbered, brain_of_file
+from neurosim.rsa.io.feature_names import stimulus_names
 from neurosim.rsa.rdm.squares import n_stimuli_of, triangle_side
 
 Images = Sequence[np.ndarray] | np.ndarray
@@ -142,13 +143,15 @@ class Given:
     """Images and brain, in one order.
 
     named: both sides name their stimuli, and the images were put in the brain's order.
-    simulated: made by a program; the page says so.
+    source: where the images are from. stimuli: their names, in this order, where anything names
+        them.
     """
 
     images: Images
     brain: BrainRDMs
     named: bool
     source: str = ""
+    stimuli: tuple[str, ...] | None = None
 
 
 def gather(
@@ -189,7 +192,7 @@ def gather(
             f"there are {len(images)} images and {rdms.n_stimuli} stimuli in the brain data: give "
             "one image per stimulus"
         )
-    order = _order(names, rdms.stimuli) if told and names is not None else None
+    order = order_of(names, rdms.stimuli) if told and names is not None else None
     if order is not None:
         images = (
             images[order]
@@ -198,7 +201,7 @@ def gather(
             if isinstance(images, ImageFiles)
             else [images[i] for i in order]
         )
-    return Given(images, rdms, order is not None, source)
+    return Given(images, rdms, order is not None, source, rdms.stimuli if told else names)
 
 
 def images_of(images: Any) -> tuple[Images, tuple[str, ...] | None]:
@@ -219,18 +222,26 @@ def images_of(images: Any) -> tuple[Images, tuple[str, ...] | None]:
     return images if isinstance(images, ImageFiles) else as_rgb(np.asarray(images)), None
 
 
-def _order(names: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
-    """Where the brain's stimuli stand among the images; None where no name is shared."""
+def order_of(names: Sequence[str], wanted: Sequence[str], what: str = "images") -> list[int] | None:
+    """Where the wanted stimuli stand among some names; None where no name is shared.
+
+    Names that are no more than file names of images fit without folder and ending too.
+
+    Raises:
+        ValueError: a name stands twice, or some of the wanted ones are missing.
+    """
+    if len(set(names)) < len(names):
+        raise ValueError(f"two {what} have one name")
+    if not set(names) & set(wanted):
+        names, wanted = (stimulus_names(each, what) for each in (names, wanted))
     places = {name: i for i, name in enumerate(names)}
-    if len(places) < len(names):
-        raise ValueError("two images have one name")
     shared = [name for name in wanted if name in places]
     if not shared:
         return None
     if len(shared) < len(wanted):
         missing = [name for name in wanted if name not in places]
         raise ValueError(
-            f"{len(missing)} stimuli of the brain data are not among the images, the first "
+            f"{len(missing)} stimuli of the brain data are not among the {what}, the first "
             f"{missing[0]!r}; names have to be the same on both sides"
         )
     return [places[name] for name in wanted]

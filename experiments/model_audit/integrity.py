@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit.evidence import Evidence
+from neurosim.experiments.model_audit.order import Fit
 from neurosim.experiments.results.words import number
 from neurosim.models.interop.module_states import GIVEN
 
@@ -13,10 +16,20 @@ from neurosim.models.interop.module_states import GIVEN
 _MOST_DEAD = 0.5
 
 
+def _not_shown(name: str, question: str) -> Finding:
+    answer = (
+        "Not known: features were given, not the model. Give neurosim.audit the model itself, and "
+        "it is shown the images in both modes, twice, alone and among others."
+    )
+    return Finding(name, question, UNKNOWN, answer)
+
+
 def mode(found: Evidence) -> Finding:
     """Is the model in evaluation mode?"""
     question = "Was the model given in evaluation mode?"
     checks = found.checks
+    if checks is None:
+        return _not_shown("mode", question)
     gap = checks.mode
     values = [{"training": dict(checks.training), "difference": gap.size, "layer": gap.layer,
                "changed": list(checks.changed_as_given)}]  # fmt: skip
@@ -43,6 +56,8 @@ def mode(found: Evidence) -> Finding:
 def state(found: Evidence) -> Finding:
     """Does showing images change the model?"""
     question = "Does showing images change the model?"
+    if found.checks is None:
+        return _not_shown("state", question)
     changed = found.checks.changed
     values = [{"changed": list(changed)}]
     if changed:
@@ -62,6 +77,8 @@ def determinism(found: Evidence) -> Finding:
     """Does it answer the same image alike twice?"""
     question = "Does the model answer the same images alike twice?"
     checks = found.checks
+    if checks is None:
+        return _not_shown("determinism", question)
     gap = checks.repeated
     values = [{"difference": gap.size, "layer": gap.layer}]
     if gap.is_rounding:
@@ -87,6 +104,8 @@ def batch(found: Evidence) -> Finding:
     """Does the activity to an image depend on the batch?"""
     question = "Does the activity to an image depend on the batch it comes in?"
     checks = found.checks
+    if checks is None:
+        return _not_shown("batch", question)
     gap = max(checks.alone, checks.company, key=lambda each: each.size)
     values = [{"alone": checks.alone.size, "company": checks.company.size, "layer": gap.layer}]
     if not checks.repeated.is_rounding:
@@ -167,34 +186,46 @@ def units(found: Evidence) -> Finding:
 
 
 def stimuli(found: Evidence) -> Finding:
-    """Do the images stand in the order of the brain data?"""
+    """Do the images, and rows of features, stand in the order of the brain data?"""
     question = "Is every image the one that the brain data are of?"
     order = found.order
-    values = [{"named": order.named, "rho": order.rho, "most_shuffled": order.shuffled,
-               "better": order.better, "better_rho": order.better_rho}]  # fmt: skip
+    verdict, line = _in_order(
+        order.brain, order.named, "the brain data", "follow the pictures",
+        "name the images (a folder, a mapping, stimuli=) and the brain data alike, and they are "
+        "put in order",
+    )  # fmt: skip
+    values = [{"named": order.named, **asdict(order.brain)}]
+    lines = [line]
+    if order.rows is not None:
+        own, line = _in_order(
+            order.rows, order.rows_named, "the features", "follow the pictures",
+            "give features with the names of their images (file_names.txt), and images or brain "
+            "data with theirs",
+        )  # fmt: skip
+        verdict = worst(verdict, own)
+        lines.append(line)
+        values.append({"named": order.rows_named, **asdict(order.rows)})
+    return Finding("stimuli", question, verdict, "\n".join(lines), values)
+
+
+def _in_order(fit: Fit, named: bool, what: str, follow: str, remedy: str) -> tuple[str, str]:
+    """Whether names, and the pictures themselves, say that two orders are one."""
     measured = (
-        f"the brain data follow the pictures with Spearman {number(order.rho, 2)} in this order, "
-        f"where 199 shuffled orders reach {number(order.shuffled, 2)}"
+        f"{what} {follow} with Spearman {number(fit.rho, 2)} in this order, where 199 shuffled "
+        f"orders reach {number(fit.shuffled, 2)}"
     )
-    if order.better:
-        told = ", although both sides name their stimuli" if order.named else ""
-        answer = (
-            f"No: the brain data fit the pictures better {order.better} (Spearman "
-            f"{number(order.better_rho, 2)} instead of {number(order.rho, 2)}){told}. Put the "
-            "images in the order of the brain data."
+    if fit.better:
+        told = ", although both sides name their stimuli" if named else ""
+        return FAIL, (
+            f"No: {what} fit the pictures better {fit.better} (Spearman "
+            f"{number(fit.better_rho, 2)} instead of {number(fit.rho, 2)}){told}. Put them in the "
+            "order of the images."
         )
-        return Finding("stimuli", question, FAIL, answer, values)
-    if order.follows:
-        by_name = "matched by name; " * order.named
-        return Finding("stimuli", question, PASS, f"Yes: {by_name}{measured}.", values)
-    if order.named:
-        answer = f"Matched by name, but {measured}: the pictures do not confirm it."
-        return Finding("stimuli", question, UNKNOWN, answer, values)
-    answer = (
-        f"Not told, and {measured}: name the images (a folder, a mapping, stimuli=) and the brain "
-        "data alike, and they are put in order."
-    )
-    return Finding("stimuli", question, WARNING, answer, values)
+    if fit.follows:
+        return PASS, f"Yes: {'matched by name; ' * named}{measured}."
+    if named:
+        return UNKNOWN, f"Matched by name, but {measured}: the pictures do not confirm it."
+    return WARNING, f"Not told, and {measured}: {remedy}."
 
 
 def copies(found: Evidence) -> Finding:
@@ -211,7 +242,8 @@ def copies(found: Evidence) -> Finding:
         if before != i and frozenset((names[before], names[i])) not in known:
             same.append((names[before], names[i]))
     people = _subject_copies(found)
-    values = [{"equal_pictures": [list(p) for p in pairs], "equal_subjects": people,
+    values = [{"equal_pictures": [list(p) for p in pairs],
+               "similar_pictures": [list(p) for p in found.order.near], "equal_subjects": people,
                "equal_activity": [list(p) for p in same]}]  # fmt: skip
     if people:
         answer = (
@@ -222,6 +254,14 @@ def copies(found: Evidence) -> Finding:
     if pairs:
         (a, b), more = pairs[0], len(pairs) - 1
         answer = f"{a} and {b} are one picture" + f", and {more} pairs more" * (more > 0) + "."
+        return Finding("copies", question, WARNING, answer, values)
+    if found.order.near:
+        (a, b), more = found.order.near[0], len(found.order.near) - 1
+        answer = (
+            f"{a} and {b} differ by less than two grey levels, as copies of one picture do"
+            + f", and {more} pairs more" * (more > 0)
+            + "."
+        )
         return Finding("copies", question, WARNING, answer, values)
     if same:
         (a, b), more = same[0], len(same) - 1

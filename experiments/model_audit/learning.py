@@ -16,6 +16,7 @@ from neurosim.models.interop.module_states import (
     STIMULI,
 )
 
+_ONE_SUBJECT = "One subject: there is no interval, and no sign is told."
 Changes = Mapping[str, Change | None]
 
 
@@ -26,7 +27,7 @@ def learning(found: Evidence, changes: Changes) -> Finding:
     for roi, change in changes.items():
         if change is None:
             verdict = worst(verdict, UNKNOWN)
-            lines.append(f"{roi}: a state of the network has no score.")
+            lines.append(f"{roi}: {_why_no_change(found)}.")
             continue
         own, line = of_learning(found, change)
         verdict = worst(verdict, own)
@@ -52,18 +53,28 @@ def of_learning(found: Evidence, change: Change) -> tuple[str, str]:
         f"network{'s' * (change.n_seeds != 1)}"
     )
     if found.own == found.matched:
+        if not change.whole.has_interval:
+            return UNKNOWN, f"{change.roi}: learning {told} ({n}). {_ONE_SUBJECT}"
         verdict = PASS if change.whole.differs else UNKNOWN
         sure = "" if change.whole.differs else "; the interval includes zero"
         return verdict, f"{change.roi}: learning {told}{sure} ({n})."
+    as_others_do = (
+        f"{change.roi}: compared as everybody compares (the model as given against random weights "
+        f"as initialised) learning {told}"
+    )
+    if not change.matched.is_known:
+        return UNKNOWN, (
+            f"{as_others_do} ({n}). Whether normalisation statistics make that difference is not "
+            "known: give the features of both with the statistics of the stimuli (of_stimuli, "
+            "random_of_stimuli), or say keeps_statistics=False."
+        )
     same = _compared(
         change.best[RANDOM, found.matched], change.best[GIVEN, found.matched], change.matched
     )
     where = "stimuli" if found.matched == STIMULI else "training images"
-    line = (
-        f"{change.roi}: compared as everybody compares (the model as given against random weights "
-        f"as initialised) learning {told}; with the statistics of the {where} on both sides it "
-        f"{same} ({n})."
-    )
+    line = f"{as_others_do}; with the statistics of the {where} on both sides it {same} ({n})."
+    if not change.whole.has_interval:
+        return UNKNOWN, f"{line} {_ONE_SUBJECT}"
     turned = change.whole.sign != change.matched.sign
     if turned and change.whole.differs and change.matched.differs:
         return FAIL, line + " Normalisation statistics decide the sign."
@@ -90,6 +101,12 @@ def _interval(part: Part) -> str:
     return f"{signed(part.size)} [{signed(part.low)}, {signed(part.high)}]"
 
 
+def _why_no_change(found: Evidence) -> str:
+    if found.checks is None and not found.seeds:
+        return "not known: no random network was given (random)"
+    return "a state of the network has no score"
+
+
 def _values(name: str, part: Part) -> dict[str, float]:
     return {name: part.size, f"{name}_low": part.low, f"{name}_high": part.high}
 
@@ -99,7 +116,7 @@ def normalisation(found: Evidence, changes: Changes) -> Finding:
     question = "How much of the difference to a network as initialised is normalisation statistics?"
     if AS_GIVEN not in found.kinds:
         answer = (
-            "None: no module keeps statistics, so that a network has one state of them and weights "
+            "None: the network keeps no statistics, so that it has one state of them and weights "
             "are all that differs."
         )
         return Finding("normalisation", question, PASS, answer)
@@ -107,7 +124,11 @@ def normalisation(found: Evidence, changes: Changes) -> Finding:
     for roi, change in changes.items():
         if change is None:
             verdict = worst(verdict, UNKNOWN)
-            lines.append(f"{roi}: a state of the network has no score.")
+            lines.append(f"{roi}: {_why_no_change(found)}.")
+            continue
+        if not change.matched.is_known or not change.initial.is_known:
+            verdict = worst(verdict, UNKNOWN)
+            lines.append(f"{roi}: not known: no state with other statistics was given.")
             continue
         own, share = _share(change)
         verdict = worst(verdict, own)
@@ -138,6 +159,8 @@ def normalisation(found: Evidence, changes: Changes) -> Finding:
 
 def _share(change: Change) -> tuple[str, str]:
     """A percentage only where all parts pull one way and no interval includes zero."""
+    if not change.whole.has_interval:
+        return UNKNOWN, " (one subject: there is no interval, and no share is told)"
     parts = (change.whole, change.normalisation_first, change.normalisation_last, change.matched,
              change.initial)  # fmt: skip
     if len({part.sign for part in parts}) == 1 and all(part.differs for part in parts):
@@ -177,6 +200,8 @@ def size(found: Evidence) -> Finding:
     question = "Does the sign hold at other image sizes, and with less image content?"
     if not found.sizes and not found.contents:
         why = f" The model takes no other size: {found.size_refused}" if found.size_refused else ""
+        if found.checks is None:
+            why = " Features were given, of one size."
         answer = f"Not known: no other size was shown.{why}"
         return Finding("size", question, UNKNOWN, answer)
     px, seed = found.shown.size(), found.seeds[0]
@@ -211,6 +236,9 @@ def readout(found: Evidence) -> Finding:
         name for name in ("whole", "4x4", "mean", "class") if (found.table["readout"] == name).any()
     ]
     lines, verdict, values = [], PASS, []
+    if found.checks is None:
+        answer = "Not known: features of maps and tokens were given as one row each."
+        return Finding("readout", question, UNKNOWN, answer)
     if len(known) < 2:
         answer = "There is one: layers answer units, neither maps nor tokens."
         return Finding("readout", question, PASS, answer)

@@ -90,6 +90,8 @@ def _panel(axes: Axes, found: Evidence, roi: str) -> None:
     for weights, statistics, line, words in states:
         colour = _GIVEN_COLOUR if weights == GIVEN else _RANDOM_COLOUR
         rows = found.rows(roi, weights, statistics)
+        if rows.empty:  # a state that was not given
+            continue
         by_layer = rows.groupby("layer")["rho"]
         order = [layer.name for layer in found.layers]
         mean = by_layer.mean().reindex(order).to_numpy()
@@ -152,6 +154,7 @@ def score_table(found: Evidence, roi: str) -> list[dict[str, Any]]:
         (f"{weights}, {statistics}", weights, statistics)
         for statistics in found.kinds
         for weights in (GIVEN, RANDOM)
+        if found.states(weights, statistics)
     ]
     rows = {name: found.mean(roi, w, s) for name, w, s in columns}
     return [

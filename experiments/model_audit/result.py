@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 from neurosim.arrays.storage import write_text
 from neurosim.experiments.audit.questions import as_plain, heard, in_words
 from neurosim.experiments.audit.types import FAIL, VERDICTS, WARNING, Finding
-from neurosim.experiments.model_audit import learning, verdicts
+from neurosim.experiments.model_audit import accounts, integrity, learning
 from neurosim.experiments.model_audit.change import Change, change
 from neurosim.experiments.model_audit.evidence import Evidence
 from neurosim.experiments.model_audit.integrity import some
@@ -22,6 +22,30 @@ from neurosim.experiments.model_audit.page import render
 from neurosim.models.interop.module_states import STIMULI, TRAINING
 
 FORMAT = "neurosim-model-audit-1"
+#: In the order they are answered; those of ``CHANGES`` also read the changes of every region.
+QUESTIONS = (
+    integrity.mode, integrity.state, integrity.determinism, integrity.batch, integrity.finite,
+    integrity.units, integrity.stimuli, integrity.copies,
+    accounts.noise, accounts.chance, accounts.layer_choice, accounts.low_level, accounts.twins,
+    learning.size, learning.readout,
+)  # fmt: skip
+CHANGES = (learning.learning, learning.normalisation)
+
+_OF_SCORES = {
+    "state": FAIL, "determinism": FAIL, "batch": FAIL, "finite": FAIL, "stimuli": WARNING,
+    "copies": FAIL, "noise": FAIL,
+}  # fmt: skip
+#: Finding -> the findings it rests on, and the verdict from which on each withdraws it.
+WITHDRAWN_BY: Mapping[str, Mapping[str, str]] = {
+    "chance": _OF_SCORES,
+    "layer-choice": _OF_SCORES | {"chance": FAIL},
+    "low-level": _OF_SCORES | {"chance": FAIL},
+    "twins": _OF_SCORES | {"chance": FAIL},
+    "learning": _OF_SCORES,
+    "normalisation": _OF_SCORES,
+    "size": _OF_SCORES | {"chance": FAIL},
+    "readout": _OF_SCORES | {"chance": FAIL},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +68,9 @@ class ModelAudit:
     @classmethod
     def of(cls, name: str, evidence: Evidence) -> ModelAudit:
         changes = {roi: change(evidence, roi, np.random.default_rng(1)) for roi in evidence.rois}
-        findings = [question(evidence) for question in verdicts.QUESTIONS]
-        findings += [question(evidence, changes) for question in verdicts.CHANGES]
-        heard_of = heard(findings, verdicts.WITHDRAWN_BY)
+        findings = [question(evidence) for question in QUESTIONS]
+        findings += [question(evidence, changes) for question in CHANGES]
+        heard_of = heard(findings, WITHDRAWN_BY)
         return cls(name, heard_of, evidence.table, evidence, changes)
 
     def __getitem__(self, question: str) -> Finding:
@@ -66,7 +90,7 @@ class ModelAudit:
 
     def in_short(self) -> list[str]:
         """The three sentences of the first screen; what failed of the model itself comes first."""
-        rests_on = verdicts.WITHDRAWN_BY["learning"]
+        rests_on = WITHDRAWN_BY["learning"]
         lines = [f"{f.question} {f.answer}" for f in self.findings
                  if f.id in rests_on and f.verdict == FAIL]  # fmt: skip
         lines += [learning.of_learning(self.evidence, c)[1] for c in self.changes.values() if c]
@@ -74,7 +98,7 @@ class ModelAudit:
         for name in ("twins", "chance", "noise"):
             finding = self[name]
             lines.append(f"{finding.question} {finding.answer.splitlines()[-1]}")
-        return lines[:3]
+        return [" ".join(line.splitlines()) for line in lines[:3]]
 
     def badge(self) -> str:
         """One line for a paper's supplement."""
@@ -100,7 +124,7 @@ class ModelAudit:
                 "px": found.shown.size(), "preprocessing": found.shown.preprocess.in_words(),
                 "readout": found.readout, "seeds": list(found.seeds),
                 "statistics": list(found.kinds), "layers": [layer.name for layer in found.layers],
-                "drawn": list(found.drawn),
+                "drawn": list(found.drawn), "features_given": found.checks is None,
             },
             "short": self.in_short(),
             "findings": [asdict(finding) for finding in self.findings],
@@ -123,24 +147,17 @@ def methods(found: Evidence) -> str:
     """What was done, in sentences."""
     brain = found.given.brain
     n_subjects = ", ".join(f"{roi} n = {b.n_subjects}" for roi, b in found.bounds.items())
-    kinds = {
-        STIMULI: "of the stimuli (all in one batch, biased variance)"
-        if found.n_batches == 1
-        else f"of the stimuli (mean over {found.n_batches} batches)",
-        TRAINING: "of training images (mean over batches)",
-    }
-    statistics = ", ".join(kinds.get(kind, kind) for kind in found.kinds)
+    n, n_layers = len(found.shown), len(found.layers)
+    seen = (
+        f"Features of {n_layers} layers to {n} images were computed by other code."
+        if found.checks is None
+        else f"Activity of {n_layers} layers ({found.readout} readout) to {n} images "
+        f"({found.shown.preprocess.in_words()}) was read in evaluation mode."
+    )
     parts = [
-        f"Activity of {len(found.layers)} layers ({found.readout} readout) to {len(found.shown)} "
-        f"images ({found.shown.preprocess.in_words()}) was read in evaluation mode. Dissimilarity "
-        "was 1 - Pearson's correlation; a score is Spearman's correlation with each subject's RDM, "
-        f"averaged over subjects ({n_subjects}).",
-        f"Random networks ({len(found.seeds)} seeds) were drawn by each module's reset_parameters; "
-        "permuted ones keep each tensor's values in another order.",
-        _drawn(found),
-        f"Normalisation statistics were {statistics}."
-        if len(found.kinds) > 1
-        else "No module keeps normalisation statistics.",
+        f"{seen} Dissimilarity was 1 - Pearson's correlation; a score is Spearman's correlation "
+        f"with each subject's RDM, averaged over subjects ({n_subjects}).",
+        *_networks(found),
         "Intervals (95 %) are Student's t with the crossed bootstrap over stimuli, seeds and "
         f"subjects ({found.n_samples} resamples; doi:10.7554/eLife.82566) of the layers named, "
         "which were chosen as the best of each state. Chance: the best of all layers with the "
@@ -149,6 +166,29 @@ def methods(found: Evidence) -> str:
         f"Brain data: {brain.source}." if brain.source else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _networks(found: Evidence) -> list[str]:
+    """What random networks and statistics were."""
+    seeds = f"Random networks ({len(found.seeds)} seeds)"
+    if found.checks is None:
+        return [f"{seeds} and statistics were given by the caller."] * bool(found.seeds)
+    one_batch = (
+        f"mean over {found.n_batches} batches" if found.n_batches > 1 else "all in one batch"
+    )
+    kinds = {
+        STIMULI: f"of the stimuli (in training mode, {one_batch}, biased variance)",
+        TRAINING: "of training images (in training mode, mean over batches)",
+    }
+    statistics = ", ".join(kinds.get(kind, kind) for kind in found.kinds)
+    drawn = "given by the caller" if found.own_random else "drawn by each module's reset_parameters"
+    return [
+        f"{seeds} were {drawn}; permuted ones keep each tensor's values in another order.",
+        _drawn(found),
+        f"Normalisation statistics were {statistics}."
+        if len(found.kinds) > 1
+        else "The network keeps no normalisation statistics.",
+    ]
 
 
 def _drawn(found: Evidence) -> str:

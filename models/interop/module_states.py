@@ -19,6 +19,8 @@ AS_GIVEN, INITIALISED, STIMULI, TRAINING = (
 )
 #: Of a network that keeps no statistics.
 NO_STATISTICS = "none"
+#: Makes the random network of a seed.
+Fresh = Callable[[int], nn.Module]
 _FIRST_SEED = 8_675_309_000
 
 
@@ -127,14 +129,14 @@ def set_statistics(model: nn.Module, source: nn.Module | None) -> None:
 
 
 @torch.no_grad()
-def calibrate(model: nn.Module, batches: Iterable[Tensor]) -> int:
+def calibrate(model: nn.Module, batches: Iterable[Tensor], seed: int = 0) -> int:
     """Set the statistics to those of images; returns the number of batches.
 
     They are taken in training mode, as those that a network comes with were: with dropout and
     stochastic depth, and every layer reads what the layers below make under the batch's own mean
     and (biased) variance. Over batches these are averaged, which for one batch is exact and for
     several is what ``torch.optim.swa_utils.update_bn`` does. Modes are left as they were, and so is
-    the global random generator.
+    the global random generator; seed: of what dropout draws.
     """
     sums: dict[str, list[Tensor]] = {}
     kept = kept_statistics(model)
@@ -157,7 +159,7 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor]) -> int:
     n = 0
     try:
         model.train()
-        with own_random_numbers():
+        with own_random_numbers(_FIRST_SEED + seed):
             for batch in batches:
                 model(as_read(model, batch))
                 n += 1
@@ -172,8 +174,15 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor]) -> int:
     return n
 
 
-def weighted(model: nn.Module, weights: str, seed: int) -> tuple[nn.Module, tuple[str, ...]]:
-    """A copy with these weights, its statistics still as given, and what had to be drawn."""
+def weighted(
+    model: nn.Module, weights: str, seed: int, fresh: Fresh | None = None
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """A copy with these weights, its statistics still as given, and what had to be drawn.
+
+    fresh: makes the random network of a seed, in place of ``randomise``.
+    """
+    if weights == RANDOM and fresh is not None:
+        return _made_fresh(model, fresh, seed), ()
     made = copied(model)
     if weights == RANDOM:
         drawn = randomise(made, seed)
@@ -182,6 +191,31 @@ def weighted(model: nn.Module, weights: str, seed: int) -> tuple[nn.Module, tupl
     if weights == PERMUTED:
         permute(made, seed)
     return made, ()
+
+
+def _made_fresh(model: nn.Module, fresh: Fresh, seed: int) -> nn.Module:
+    """The random network that the caller makes, in the state of the given one.
+
+    Raises:
+        ValueError: it is no module, or of another architecture.
+    """
+    with own_random_numbers(seed):
+        made = fresh(seed)
+    if not isinstance(made, nn.Module):
+        raise ValueError(f"random makes a {type(made).__name__}, not a torch.nn.Module")
+    theirs, ours = ({n: tuple(t.shape) for n, t in m.state_dict().items()} for m in (made, model))
+    if theirs != ours:
+        odd = next(n for n in {**ours, **theirs} if theirs.get(n) != ours.get(n))
+        raise ValueError(
+            f"the random network of seed {seed} is of another architecture: {odd!r} is "
+            f"{theirs.get(odd, 'missing')} there and {ours.get(odd, 'missing')} in the model"
+        )
+    made = copied(made).eval()
+    weight = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if weight is not None:
+        made = made.to(weight.device, weight.dtype)
+    set_statistics(made, model)
+    return made
 
 
 def statistics_of(model: nn.Module, with_training: bool) -> tuple[str, ...]:

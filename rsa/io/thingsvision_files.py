@@ -118,9 +118,7 @@ def _refuse_gaps(files: Sequence[Path]) -> None:
 
 
 def _of_mat(files: Sequence[Path]) -> tuple[list[NDArray[Any]], list[str] | None]:
-    found = [
-        (v.name, v.array) for file in files for v in read_mat(file) if v.array is not None
-    ]
+    found = [(v.name, v.array) for file in files for v in read_mat(file) if v.array is not None]
     if {name for name, _ in found} == {"features"}:
         return [_rows(array) for _, array in found], None
     return [array.reshape(1, -1) for _, array in found], [name for name, _ in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -50,7 +51,7 @@ def txt(folder: Path) -> None:
 def splits() -> list[np.ndarray]:
     """``split_features``: np.linspace(0, n, n_splits) are the edges."""
     edges = np.linspace(0, len(ROWS), 4, dtype=int)
-    return [ROWS[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [ROWS[a:b] for a, b in pairwise(edges)]
 
 
 def npy_splits(folder: Path) -> None:
@@ -129,7 +130,9 @@ def test_net2brain_names_files_after_images_with_their_ending(tmp_path: Path, la
     rows = {la: ROWS[i : i + 3] for i, la in enumerate(layers)}
     if layout == "stimulus":
         for i, image in enumerate(images):
-            np.savez_compressed(tmp_path / f"{image}.npz", **{n: x[i : i + 1] for n, x in rows.items()})
+            np.savez_compressed(
+                tmp_path / f"{image}.npz", **{n: x[i : i + 1] for n, x in rows.items()}
+            )
     else:
         before = "ResNet50_consolidated_" * (layout == "consolidated")
         for name, x in rows.items():

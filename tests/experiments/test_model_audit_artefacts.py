@@ -33,8 +33,7 @@ from torch.nn import functional as F
 import neurosim
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING
 from neurosim.experiments.model_audit.inputs import Preprocessing, Shown
-from neurosim.experiments.model_audit.result import ModelAudit
-from neurosim.experiments.model_audit.verdicts import WITHDRAWN_BY
+from neurosim.experiments.model_audit.result import WITHDRAWN_BY, ModelAudit
 
 NAMES = tuple(f"picture {i:02}" for i in range(planted.N))
 #: Findings about the model and its images; of an honest model all pass.
