@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neurosim.experiments.settings.config import (
     PRESETS,
@@ -31,6 +32,9 @@ from neurosim.experiments.settings.options import (
     to_yaml,
 )
 from neurosim.experiments.system.failures import command
+
+if TYPE_CHECKING:
+    from neurosim.experiments.audit.result import TableAudit
 
 SHOWN_FORMATS = ("yaml", "toml")
 
@@ -65,6 +69,10 @@ def parser() -> Parser:
         "--stimuli), and stop",
     )
     p.add_argument(
+        "--strict", action="store_true",
+        help="with --audit: exit status 1 where a verdict warns, too",
+    )  # fmt: skip
+    p.add_argument(
         "--report",
         type=Path,
         metavar="RUN",
@@ -88,6 +96,7 @@ class Command:
     watched: Path | None
     is_plan: bool
     audited: Path | None
+    strict: bool
     report: Path | None
 
     @classmethod
@@ -115,6 +124,7 @@ class Command:
             arguments.watch,
             arguments.plan,
             arguments.audit,
+            arguments.strict,
             arguments.report,
         )
 
@@ -136,8 +146,9 @@ def _command(argv: Sequence[str] | None) -> int:
         print(command.as_file, end="")
         return 0
     if command.audited is not None:
-        print(audit_words(command.audited, command.settings.stimuli, command.execution))
-        return 0
+        found = audited(command.audited, command.settings.stimuli, command.execution)
+        print(f"{found}\n{found.badge()}\n{command.audited / 'audit.html'}")
+        return found.status(command.strict)
     if command.report is not None:
         report(command.report, command.execution)
         return 0
@@ -154,15 +165,18 @@ def _command(argv: Sequence[str] | None) -> int:
     return 0
 
 
-def audit_words(path: Path, stimuli: str, execution: Execution) -> str:
-    """Audit a run, or activations of one's own; writes ``audit.json`` there."""
+def audited(path: Path, stimuli: str, execution: Execution) -> TableAudit:
+    """Audit a run, or activations of one's own; writes ``audit.json`` and ``audit.html`` there."""
     from neurosim.experiments.audit.activations import audit_activations, holds_activations
-    from neurosim.experiments.audit.questions import in_words
     from neurosim.experiments.audit.run import audit_run
+    from neurosim.experiments.audit_page.of_table import write_page
 
     if holds_activations(path):
-        return in_words(audit_activations(path, stimuli, execution.data_dir))
-    return in_words(audit_run(path, execution.data_dir))
+        found = audit_activations(path, stimuli, execution.data_dir)
+    else:
+        found = audit_run(path, execution.data_dir)
+    write_page(found, path)
+    return found
 
 
 def report(path: Path, execution: Execution) -> None:

@@ -39,7 +39,9 @@ from neurosim.experiments.audit.files import (
     write_activations,
 )
 from neurosim.experiments.audit.geometry import Measured, Yardstick
-from neurosim.experiments.audit.questions import Check, Finding, audit, write_audit
+from neurosim.experiments.audit.questions import Check, audit
+from neurosim.experiments.audit.result import TableAudit
+from neurosim.experiments.audit.types import Audited
 from neurosim.experiments.data.registry import load_stimuli
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.results.table import merge
@@ -58,7 +60,7 @@ def holds_activations(path: Path) -> bool:
 
 def audit_activations(
     folder: Path, stimuli: str, data_dir: Path | None, layer: str | None = None
-) -> list[Finding]:
+) -> TableAudit:
     """Audit every file of a folder against a brain and write ``audit.json`` into it.
 
     Args:
@@ -92,9 +94,13 @@ def audit_activations(
     ]
     whole = merge(tables, pd.concat(scored), simulated=shown.simulated)
     spoken_of = layer or files[0].layers()[-1]
-    findings = audit(whole, checks, layer=spoken_of, stimuli=stimuli, measured=measured)
-    write_audit(Path(folder) / "audit.json", findings, whole, spoken_of)
-    return findings
+    known: dict[str, Any] = {"checks": checks, "stimuli": stimuli, "measured": measured}
+    found = TableAudit(
+        Path(folder).resolve().name, audit(whole, layer=spoken_of, **known),
+        Audited.of(whole, spoken_of, **known),
+    )  # fmt: skip
+    found.write(folder)
+    return found
 
 
 def _refuse_twice(files: Sequence[ActivationFile]) -> None:

@@ -9,9 +9,8 @@ failed). What rests on a finding that failed does not pass: ``WITHDRAWN_BY``.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ from neurosim.experiments.results.published_things import is_things
 
 __all__ = [
     "FAIL", "FORMAT", "PASS", "QUESTIONS", "UNKNOWN", "WARNING", "WITHDRAWN_BY", "Audited", "Check",
-    "Finding", "audit", "in_words", "to_json", "write_audit",
+    "Finding", "audit", "in_words", "to_json",
 ]  # fmt: skip
 
 FORMAT = "neurosim-audit-2"
@@ -59,6 +58,7 @@ QUESTIONS: tuple[Callable[[Audited], Finding], ...] = (
 #: Of runs on THINGS, besides.
 THINGS_QUESTIONS: tuple[Callable[[Audited], Finding], ...] = (beside_published,)
 
+_WITHDRAWN = "Not to be read as it stands, because of"
 #: What every statement about a score rests on, and the verdict from which on it is withdrawn.
 _OF_SCORES = {"state": FAIL, "batch": FAIL, "stimuli": WARNING, "copies": FAIL}
 #: Finding -> the findings it rests on, and the verdict from which on each withdraws it.
@@ -116,7 +116,7 @@ def heard(
         ]
         if against:
             named = "; ".join(f"{other.question} [{other.verdict}]" for other in against)
-            said = f"Not to be read as it stands, because of: {named}"
+            said = f"{_WITHDRAWN}: {named}"
             finding = replace(
                 finding,
                 verdict=UNKNOWN if finding.verdict == PASS else finding.verdict,
@@ -126,7 +126,43 @@ def heard(
     return out
 
 
-def to_json(findings: Sequence[Finding], table: pd.DataFrame, layer: str) -> str:
+def status(findings: Sequence[Finding], strict: bool = False) -> int:
+    """Exit status of a command: 1 where a finding failed (strict: or warns), else 0."""
+    bad = (FAIL, WARNING) if strict else (FAIL,)
+    return int(any(finding.verdict in bad for finding in findings))
+
+
+def badge(name: str, findings: Sequence[Finding], form: str) -> str:
+    """One line for a paper's supplement."""
+    counts = [sum(f.verdict == verdict for f in findings) for verdict in VERDICTS]
+    told = ", ".join(f"{n} {v}" for n, v in zip(counts, VERDICTS, strict=True) if n)
+    return f"neurosim audit{f' of {name}' * bool(name)}: {told} ({form})"
+
+
+def _leads(line: str) -> bool:
+    return line.endswith(":") or line.startswith(_WITHDRAWN)
+
+
+def first_sentences(
+    findings: Sequence[Finding], rests_on: Collection[str], then: Sequence[str]
+) -> list[str]:
+    """Three sentences of a first screen: what failed of what scores rest on, then some findings."""
+    by_id = {finding.id: finding for finding in findings}
+    failed = [f for f in findings if f.id in rests_on and f.verdict == FAIL]
+    chosen = [
+        *failed,
+        *(by_id[name] for name in then if name in by_id and by_id[name] not in failed),
+    ]
+    lines = []
+    for finding in chosen[:3]:
+        answer = finding.answer.split("\n")
+        # What announces a line, or withdraws it, takes that line along.
+        n = next((i for i, line in enumerate(answer, 1) if not _leads(line)), len(answer))
+        lines.append(f"{finding.question} {' '.join(answer[:n])} [{finding.verdict}]")
+    return lines
+
+
+def to_json(findings: Sequence[Finding], table: pd.DataFrame, layer: str, name: str = "") -> str:
     """``audit.json``: format, what the sentences speak of, and the findings."""
     audited = Audited.of(table, layer)
     headline = audited.headline
@@ -142,13 +178,9 @@ def to_json(findings: Sequence[Finding], table: pd.DataFrame, layer: str) -> str
             "n_seeds": audited.n_seeds,
         },
         "findings": [asdict(finding) for finding in findings],
+        "badge": badge(name, findings, FORMAT),
     }  # fmt: skip
     return json.dumps(as_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def write_audit(path: Path, findings: Sequence[Finding], table: pd.DataFrame, layer: str) -> None:
-    """Write ``audit.json`` whole or not at all."""
-    write_text(path, to_json(findings, table, layer))
 
 
 def in_words(findings: Sequence[Finding]) -> str:

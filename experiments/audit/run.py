@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurosim.experiments.audit.questions import Check, Finding, audit, write_audit
+from neurosim.experiments.audit.questions import Check, audit
+from neurosim.experiments.audit.result import TableAudit
+from neurosim.experiments.audit.types import Audited
 from neurosim.experiments.data.loaded import data_of
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
@@ -23,7 +26,7 @@ from neurosim.models.rules.learner import Learner
 _N_SHOWN = 12
 
 
-def audit_run(path: Path, data_dir: Path | None) -> list[Finding]:
+def audit_run(path: Path, data_dir: Path | None) -> TableAudit:
     """Audit what a run folder holds and write ``audit.json`` into it; it speaks of the headline of
     the network.
 
@@ -51,9 +54,13 @@ def audit_run(path: Path, data_dir: Path | None) -> list[Finding]:
     ]
     # What the table lacks passes nothing either.
     checks += [Check(name, doubt="not in this table") for name in run.unfinished]
-    findings = audit(table, checks, layer=layer, stimuli=settings.stimuli, shown_here=True)
-    write_audit(Path(path) / "audit.json", findings, table, layer)
-    return findings
+    known: dict[str, Any] = {"checks": checks, "stimuli": settings.stimuli, "shown_here": True}
+    found = TableAudit(
+        Path(path).resolve().name, audit(table, layer=layer, **known),
+        Audited.of(table, layer, **known),
+    )  # fmt: skip
+    found.write(path)
+    return found
 
 
 def shown_stimuli(stimuli: StimulusSet, px: int) -> Tensor:

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from neurosim.experiments.audit.run import audit_run
+from neurosim.experiments.audit_page.of_table import PAGE as AUDIT_PAGE
+from neurosim.experiments.audit_page.of_table import write_page
 from neurosim.experiments.data.loaded import Data, load_both
 from neurosim.experiments.data.types import TrainingImages
 from neurosim.experiments.engine.job_tasks import tasks_of
@@ -52,7 +54,10 @@ def run(settings: Comparison, execution: Execution, out: Path | str) -> str:
         tasks = tasks_of(settings, execution, folder)
         derived = finished(folder, tasks, runner, execution.workers)
         # Before the report, which shows it.
-        derived.make([AUDIT], lambda: audit_run(folder.path, execution.data_dir))
+        derived.make(
+            [AUDIT, AUDIT_PAGE],
+            lambda: write_page(audit_run(folder.path, execution.data_dir), folder.path),
+        )
         return write_results(folder, stimuli, roles_of(settings).headline, derived)
 
 

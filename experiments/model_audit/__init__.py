@@ -1,4 +1,4 @@
 """The audit of any torch model: what of its brain score is learning. Its door: ``neurosim.audit``.
 
-May import, of its neighbours: audit, data, results.
+May import, of its neighbours: audit, audit_page, data, results.
 """

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from neurosim.experiments.model_audit.evidence import Array, Evidence, completed
-from neurosim.experiments.model_audit.features import Seen, look_at
+from neurosim.experiments.model_audit.features import LayerFacts, Seen, look_at
 from neurosim.experiments.model_audit.inputs import Given, Shown, order_of
 from neurosim.experiments.model_audit.order import find_order
 from neurosim.models.interop.module_layers import Layer
@@ -104,7 +104,7 @@ def examine_features(
     wanted = list(features.given) if layers is None else list(layers)
     found: list[Layer] = []
     rdms: dict[tuple[State, int, int], dict[tuple[str, str], Array]] = {}
-    facts = {}
+    facts: dict[str, LayerFacts] = {}
     named = True
     for state, tables in states.items():
         seen = Seen()

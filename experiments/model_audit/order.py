@@ -116,7 +116,8 @@ def _alike(pictures: np.ndarray, names: Sequence[str]) -> tuple[Pairs, Pairs]:
     flat = pictures.reshape(len(pictures), -1).astype(np.float32)
     squares = np.square(flat).sum(axis=1)
     gaps = (squares[:, None] + squares - 2 * flat @ flat.T) / flat.shape[1]
-    copies, near = [], []
+    copies: list[tuple[str, str]] = []
+    near: list[tuple[str, str]] = []
     for i, j in zip(*np.nonzero(np.triu(gaps < 2 * _NEARLY**2, 1)), strict=True):
         # Exactly: differences of large sums have rounding of their own.
         gap = float(np.sqrt(np.square(flat[i] - flat[j]).mean()))

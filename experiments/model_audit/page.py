@@ -1,20 +1,14 @@
-"""The page of an audit: one HTML file that holds everything it shows."""
+"""The page of a model's audit."""
 
 from __future__ import annotations
 
-import base64
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurosim import __version__
-from neurosim.experiments.audit.types import FAIL, VERDICTS, WARNING
+from neurosim.experiments.audit_page.page import Page, draw_beside, draw_legend, panels
 from neurosim.experiments.model_audit.evidence import Evidence
 from neurosim.experiments.results.words import number
 from neurosim.models.interop.module_states import AS_GIVEN, GIVEN, RANDOM
@@ -22,59 +16,38 @@ from neurosim.models.interop.module_states import AS_GIVEN, GIVEN, RANDOM
 if TYPE_CHECKING:
     from neurosim.experiments.model_audit.result import ModelAudit
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _GIVEN_COLOUR, _RANDOM_COLOUR = "#0b5fa5", "#c8541b"
-_REFERENCE_COLOUR = "#777777"
 
 
-def render(audit: ModelAudit) -> str:
-    """The page as HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+def page_of(audit: ModelAudit) -> Page:
+    """What the page of a model's audit shows."""
     found = audit.evidence
-    image = base64.b64encode(svg(picture(found)).encode()).decode()
-    tables: list[dict[str, Any]] = []
-    for roi in found.rois:
-        rows = score_table(found, roi)
-        tables.append({"roi": roi, "columns": list(rows[0]), "rows": rows})
-    counts = [(v, sum(f.verdict == v for f in audit.findings)) for v in reversed(VERDICTS)]
     brain = found.given.brain
-    return environment.get_template("audit.html").render(
-        name=audit.name,
-        simulated=brain.simulated,
+    one = " The network keeps no normalisation statistics, so there is one state of them."
+    return Page(
+        title=f"What of the brain score of {audit.name} is learning",
         lead=f"{len(found.layers)} layers, {len(found.shown)} images, {', '.join(found.rois)} of "
         f"{brain.n_subjects} subjects, {len(found.seeds)} random networks.",
-        image=f"data:image/svg+xml;base64,{image}",
+        simulated=bool(brain.simulated),
+        picture=picture(found),
         short=audit.in_short(),
-        counts=[(v, n) for v, n in counts if n],
-        findings=[
-            {"verdict": f.verdict, "bad": f.verdict in (FAIL, WARNING), "question": f.question,
-             "lines": f.answer.split("\n"), "id": f.id}
-            for f in audit.findings
-        ],
-        tables=tables,
-        several=len(found.kinds) > 1,
+        findings=audit.findings,
+        tables={roi: score_table(found, roi) for roi in found.rois},
+        note="Spearman's rho, mean over subjects and, for random weights, over seeds."
+        f"{one * (len(found.kinds) < 2)} Permuted weights, other sizes and readouts are in "
+        "scores.csv.",
         methods=audit.methods(),
         badge=audit.badge(),
-        version=__version__,
-    )  # fmt: skip
+    )
 
 
 def picture(found: Evidence) -> Figure:
     """One panel per region: given and random weights, as everybody compares and with the
     statistics of the same images; noise bounds as a band, low-level references as ticks."""
-    n = len(found.rois)
-    figure, panels = plt.subplots(
-        1, n, figsize=(min(13.0, 2.2 + 5.4 * n), 4.6), squeeze=False, layout="constrained"
-    )
-    for i, (roi, axes) in enumerate(zip(found.rois, panels[0], strict=True)):
-        _panel(axes, found, roi)
-        if i == 0:
-            axes.set_ylabel("Spearman's rho, mean over subjects")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
+    figure, axes = panels(found.rois)
+    for roi, panel in zip(found.rois, axes, strict=True):
+        _panel(panel, found, roi)
+    draw_legend(figure, axes[0])
     return figure
 
 
@@ -105,47 +78,11 @@ def _panel(axes: Axes, found: Evidence, roi: str) -> None:
             places, mean, line, color=colour, marker="o", markersize=4.5, markerfacecolor=face,
             label=f"{weights} weights, {words}", linewidth=1.7,
         )  # fmt: skip
-    bounds = found.bounds[roi]
-    if np.isfinite(bounds.lower):
-        axes.axhspan(bounds.lower, bounds.upper, color="#dddddd", zorder=0, label="noise bounds")
-    beside = found.against.get(roi)
-    if beside is not None:
-        for rho in beside.scores.values():
-            axes.plot([len(places) - 0.4, len(places)], [rho, rho], color=_REFERENCE_COLOUR, lw=1)
-        heights = _apart(sorted(beside.scores.items(), key=lambda each: each[1]), axes)
-        for (name, _), height in heights:
-            axes.text(len(places) + 0.1, height, name, fontsize=7, color=_REFERENCE_COLOUR,
-                      va="center")  # fmt: skip
-    axes.axhline(0, color="black", linewidth=0.6)
-    axes.set_xticks(places, [_short(layer.name) for layer in found.layers], rotation=60, ha="right",
-                    rotation_mode="anchor", fontsize=7.5)  # fmt: skip
-    axes.set_title(f"{roi} ({bounds.n_subjects} subjects)", fontsize=10.5, loc="left")
-    axes.set_xlim(-0.5, len(places) + 0.18 * len(places) + 1.6)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _apart(marks: list[tuple[str, float]], axes: Axes) -> list[tuple[tuple[str, float], float]]:
-    """Heights of labels that do not cover each other."""
-    low, high = axes.get_ylim()
-    step = 0.042 * (high - low)
-    placed: list[tuple[tuple[str, float], float]] = []
-    for mark in marks:
-        height = mark[1] if not placed else max(mark[1], placed[-1][1] + step)
-        placed.append((mark, height))
-    return placed
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else "…" + name[-17:]
-
-
-def svg(figure: Figure) -> str:
-    """The figure as SVG text."""
-    buffer = io.StringIO()
-    with plt.rc_context({"svg.hashsalt": "neurosim"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    plt.close(figure)
-    return buffer.getvalue()
+    bounds, beside = found.bounds[roi], found.against.get(roi)
+    draw_beside(
+        axes, [layer.name for layer in found.layers], f"{roi} ({bounds.n_subjects} subjects)",
+        (bounds.lower, bounds.upper), {} if beside is None else beside.scores,
+    )  # fmt: skip
 
 
 def score_table(found: Evidence, roi: str) -> list[dict[str, Any]]:

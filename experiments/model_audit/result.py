@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from neurosim.arrays.storage import write_text
-from neurosim.experiments.audit.questions import as_plain, heard, in_words
-from neurosim.experiments.audit.types import FAIL, VERDICTS, WARNING, Finding
+from neurosim.experiments.audit.questions import as_plain, badge, heard, in_words, status
+from neurosim.experiments.audit.types import FAIL, WARNING, Finding
+from neurosim.experiments.audit_page.page import render
 from neurosim.experiments.model_audit import accounts, integrity, learning
 from neurosim.experiments.model_audit.change import Change, change
 from neurosim.experiments.model_audit.evidence import Evidence
 from neurosim.experiments.model_audit.integrity import some
-from neurosim.experiments.model_audit.page import render
+from neurosim.experiments.model_audit.page import page_of
 from neurosim.models.interop.module_states import STIMULI, TRAINING
 
 FORMAT = "neurosim-model-audit-1"
@@ -85,8 +86,7 @@ class ModelAudit:
 
     def status(self, strict: bool = False) -> int:
         """Exit status of a command: 1 where a finding failed (strict: or warns), else 0."""
-        bad = (FAIL, WARNING) if strict else (FAIL,)
-        return int(any(finding.verdict in bad for finding in self.findings))
+        return status(self.findings, strict)
 
     def in_short(self) -> list[str]:
         """The three sentences of the first screen; what failed of the model itself comes first."""
@@ -102,9 +102,7 @@ class ModelAudit:
 
     def badge(self) -> str:
         """One line for a paper's supplement."""
-        counts = [sum(f.verdict == verdict for f in self.findings) for verdict in VERDICTS]
-        told = ", ".join(f"{n} {v}" for n, v in zip(counts, VERDICTS, strict=True) if n)
-        return f"neurosim audit of {self.name}: {told} ({FORMAT})"
+        return badge(self.name, self.findings, FORMAT)
 
     def methods(self) -> str:
         """A paragraph for a paper, made from what was done."""
@@ -139,7 +137,7 @@ class ModelAudit:
         place.mkdir(parents=True, exist_ok=True)
         write_text(place / "audit.json", self.to_json())
         write_text(place / "scores.csv", self.table.to_csv(index=False, lineterminator="\n"))
-        write_text(place / "audit.html", render(self))
+        write_text(place / "audit.html", render(page_of(self)))
         return place / "audit.html"
 
 

@@ -194,7 +194,7 @@ def test_the_audit_of_activations_is_written_beside_them(demo, tmp_path):
     for epoch in (0, 3):
         features = activations(demo, epoch)
         write_activations(tmp_path / f"n-{epoch}.npz", features, rule="mine", seed=1, epoch=epoch)
-    findings = audit_activations(tmp_path, "demo", None)
+    findings = audit_activations(tmp_path, "demo", None).findings
     record = json.loads((tmp_path / "audit.json").read_text())
     assert [found["verdict"] for found in record["findings"]] == [f.verdict for f in findings]
     assert record["simulated"] is True

@@ -471,7 +471,7 @@ def shown():
 
 def said(scenario: Scenario, shown, folder) -> dict[str, object]:
     planted.write(folder, scenario.plant(honest(shown, scenario.seeds), shown))
-    return {finding.id: finding for finding in audit_activations(folder, "demo", None)}
+    return {finding.id: finding for finding in audit_activations(folder, "demo", None).findings}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

@@ -96,7 +96,7 @@ def test_one_value_in_an_array_is_that_value(shown, tmp_path):
     for given in files.values():
         given["seed"] = np.array([given["seed"]])
     planted.write(tmp_path, files)
-    assert audit_activations(tmp_path, "demo", None)
+    assert audit_activations(tmp_path, "demo", None).findings
 
 
 def test_memory_does_not_grow_with_the_number_of_files(shown, tmp_path):

@@ -140,6 +140,20 @@ def test_statistics_of_one_batch_are_those_of_training_mode():
 
 
 @torch.no_grad()
+def test_statistics_are_taken_with_dropout_on_and_modes_are_left():
+    """Of ones, a half of them dropped and the rest doubled: the variance is 1; without it is 0."""
+    model = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(1)).eval()
+    model[1].train()
+    state = torch.get_rng_state()
+    calibrate(model, [torch.ones(100, 1, 20, 20)], seed=1)
+    # 40 000 draws: the standard error of the mean, and of this variance about its maximum, is .005.
+    assert abs(model[1].running_mean - 1) < 0.025
+    assert abs(model[1].running_var - 1) < 0.005
+    assert [m.training for m in model.modules()] == [False, False, True]
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@torch.no_grad()
 def test_statistics_of_several_batches_are_those_of_update_bn():
     batches = shown(pictures()).split(8)
     ours, theirs = batch_normed(), batch_normed()
@@ -289,7 +303,9 @@ def test_a_folder_of_images_is_read_by_name(tmp_path):
 
 
 ERRORS = {
-    "no model": ({"model": "resnet50"}, "model is a torch.nn.Module; got a str"),
+    "no model": ({"model": 50}, "model is a torch.nn.Module, or features of its layers; got a int"),
+    "no features": ({"model": "resnet50"}, "there is no folder of features 'resnet50'"),
+    "a seed twice": ({"seeds": (0, 0, 1)}, "got one twice in (0, 0, 1)"),
     "mean of bytes": ({"mean": 127.0}, "mean is 127.0, of intensities from 0 to 1; divide by 255"),
     "no spread": ({"sd": 0.0}, "sd has to be above 0"),
     "too few images": ({"images": pictures()[:20]}, "there are 20 images and 24 stimuli"),
@@ -330,7 +346,7 @@ def test_what_is_written_says_one_thing(found, tmp_path):
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)", page)
     assert "64 " not in record["badge"]
     assert record["badge"].startswith("neurosim audit of Net: ")
-    assert "all in one batch, biased variance" in record["methods"]
+    assert "in training mode, all in one batch, biased variance" in record["methods"]
 
 
 MINE = """
