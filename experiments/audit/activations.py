@@ -95,12 +95,12 @@ def audit_activations(
     whole = merge(tables, pd.concat(scored), simulated=shown.simulated)
     spoken_of = layer or files[0].layers()[-1]
     known: dict[str, Any] = {"checks": checks, "stimuli": stimuli, "measured": measured}
-    found = TableAudit(
+    result = TableAudit(
         Path(folder).resolve().name, audit(whole, layer=spoken_of, **known),
         Audited.of(whole, spoken_of, **known),
     )  # fmt: skip
-    found.write(folder)
-    return found
+    result.write(folder)
+    return result
 
 
 def _refuse_twice(files: Sequence[ActivationFile]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit import scores
 from neurosim.experiments.model_audit.evidence import Evidence
+from neurosim.experiments.model_audit.integrity import some
 from neurosim.experiments.results.words import number, p_value, signed
 from neurosim.models.interop.module_states import (
     GIVEN,
@@ -22,6 +23,8 @@ from neurosim.models.interop.module_states import (
 _LEVEL = 0.05
 #: A score of which low-level features leave less than this share is mostly theirs.
 _LEAST_LEFT = 0.5
+#: Pearson of RDMs of a network and itself; two draws of a wide one reach .99.
+_SAME_RDM = 0.99999
 #: What choosing the best layer may add, as a share of the score.
 _MOST_CHOSEN = 0.2
 
@@ -132,6 +135,19 @@ def twins(found: Evidence) -> Finding:
     """Does the model score above networks of its architecture with random weights?"""
     question = "Does the model score above random networks of its own architecture?"
     lines, verdict, values = [], PASS, []
+    modules, buffers = found.unreached
+    if modules:
+        verdict = worst(verdict, FAIL)
+        lines.append(
+            f"Weights that no fresh draw reaches, in modules that are not registered "
+            f"({some(modules)}): keep them in a ModuleList or ModuleDict."
+        )
+    if buffers:
+        verdict = worst(verdict, WARNING)
+        lines.append(
+            f"Random networks keep buffers as they are, a good part of the weights ({some(buffers)}"
+            "): make them parameters, or give random networks of your own (random)."
+        )
     same = found.matched
     for roi in found.rois:
         layer, rho = found.best(roi, GIVEN, same)
@@ -140,6 +156,13 @@ def twins(found: Evidence) -> Finding:
         mixed = _best_of_each(found, roi, PERMUTED)
         values.append({"roi": roi, "layer": layer, "rho": rho, "twins": drawn, "permuted": mixed,
                        "calibrated": z, "p": p, "statistics": same})  # fmt: skip
+        if _are_the_model(found, layer):
+            verdict = worst(verdict, FAIL)
+            lines.append(
+                f"{roi}: the random networks have the RDM of the given one in {layer}: they hold "
+                "its weights (a reset_parameters that loads them, or random networks that are it)."
+            )
+            continue
         if not math.isfinite(p):
             verdict = worst(verdict, UNKNOWN)
             if not drawn:
@@ -159,6 +182,18 @@ def twins(found: Evidence) -> Finding:
             f"sd, p = {p_value(p)} of one draw more{permuted}."
         )
     return Finding("twins", question, verdict, "\n".join(lines), values)
+
+
+def _are_the_model(found: Evidence, layer: str) -> bool:
+    """Whether a random network has the given one's RDM in a layer, and hence its weights."""
+    (own,) = found.of(GIVEN, found.matched, layer)
+    both = np.isfinite(own)
+    return any(
+        np.isfinite(drawn[both]).all()
+        and drawn[both].std() > 0
+        and np.corrcoef(own[both], drawn[both])[0, 1] > _SAME_RDM
+        for drawn in found.of(RANDOM, found.matched, layer)
+    )
 
 
 def _why_no_twins(found: Evidence) -> str:

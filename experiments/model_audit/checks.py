@@ -42,7 +42,8 @@ class Checks:
 
     training: kinds of modules that were given in training mode; empty for evaluation mode.
     mode: between the mode given and evaluation mode. repeated: between two showings of one batch.
-    alone: between a batch and its images one by one; company: and with other images.
+    alone: between a batch and its images one by one; company: and with other images, as many as
+        the audit shows at once.
     changed: names of tensors and numbers that extraction changed in evaluation mode.
     changed_as_given: in the mode given.
     without_statistics: batch norms that keep none: they read the batch in every mode.
@@ -62,8 +63,11 @@ class Checks:
     hooks: tuple[str, ...] = ()
 
 
-def check(model: nn.Module, shown: Shown, layers: Sequence[Layer]) -> Checks:
-    """Show a few images to copies of a model: as it was given, and in evaluation mode."""
+def check(model: nn.Module, shown: Shown, layers: Sequence[Layer], at_once: int) -> Checks:
+    """Show a few images to copies of a model: as it was given, and in evaluation mode.
+
+    at_once: how many the audit shows together; the largest company is as large.
+    """
     n = min(len(shown), _N_TOGETHER)
     images = shown.rows(0, n)
     as_given, quiet = copied(model), copied(model).eval()
@@ -85,7 +89,7 @@ def check(model: nn.Module, shown: Shown, layers: Sequence[Layer]) -> Checks:
     with own_random_numbers(1):
         for i in range(few):
             apart.append(activity(copied(model).eval(), images[i : i + 1], layers))
-        last = shown.rows(max(0, len(shown) - (n - few)), len(shown))
+        last = shown.rows(max(few, len(shown) - max(n, at_once) + few), len(shown))
         others = activity(copied(model).eval(), torch.cat([images[:few], last]), layers)
     alone = {name: torch.cat([each[name] for each in apart]) for name in first}
     allowed = _allowed(model)

@@ -39,10 +39,13 @@ from neurosim.models.interop.module_states import (
     as_read,
     calibrate,
     copied,
+    kept_statistics,
     own_random_numbers,
     set_statistics,
     statistics_of,
+    unregistered,
     weighted,
+    weights_in_buffers,
 )
 from neurosim.rsa import UndefinedPatternWarning, reference_rdms
 
@@ -52,6 +55,31 @@ _ACTIVITIES_AT_ONCE = 4
 _N_PERMUTED = 3
 #: Values of a tensor that is small: 16 MB in single precision.
 _SMALL_TENSOR = 4_000_000
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What a module with statistics reads of the images, by the statistics that it came with:
+    median over channels of the ratio of sds, and of the distance of means in sds of its own."""
+
+    module: str
+    ratio: float
+    distance: float
+
+    @classmethod
+    def of(cls, given: nn.Module, calibrated: nn.Module) -> Shift | None:
+        """Of the first module; None of a network that keeps no statistics."""
+        own, new = kept_statistics(given), kept_statistics(calibrated)
+        if not own:
+            return None
+        name = next(iter(own))
+        (mean, var), (seen, spread) = own[name], new[name]
+        sd = var.double().clamp_min(1e-30).sqrt()
+        return cls(
+            name,
+            float((spread.double().sqrt() / sd).median()),
+            float(((seen - mean).double().abs() / sd).median()),
+        )
 
 
 @dataclass
@@ -64,7 +92,9 @@ class Evidence:
     checks: None where features were given in place of the model.
     readout: the one that sentences speak of. sizes, contents: those besides the given one.
     size_refused: why the model takes no other size; "" where it does.
-    drawn: parameters that no module could reset. own_random: the caller made the random networks.
+    drawn: parameters that no module could reset. unreached: what holds weights that no fresh draw
+        reaches: modules that are not registered, and buffers. shift: what the first module with
+        statistics reads, by those it came with. own_random: the caller made the random networks.
     n_batches: in how many batches the statistics of
         the stimuli were taken.
     """
@@ -85,6 +115,8 @@ class Evidence:
     chosen: dict[str, scores.Chosen | None]
     against: dict[str, scores.Against]
     drawn: tuple[str, ...] = ()
+    unreached: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    shift: Shift | None = None
     own_random: bool = False
     n_batches: int = 1
     sizes: tuple[int, ...] = ()
@@ -177,17 +209,18 @@ def examine(
     if not found:
         raise ValueError("no layer answers one row per image: name layers yourself")
     tell(f"{len(found)} layers: {', '.join(layer.name for layer in found)}")
-    checks = check(model, shown, found)
+    at_once = batch or _images_at_once(quiet, shown)
+    checks = check(model, shown, found, at_once)
     pictures = shown.pixels()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedPatternWarning)  # an image of one colour
         references = {n: r.dissimilarities for n, r in reference_rdms(pictures).items()}
     kinds = statistics_of(quiet, training is not None)
-    look = _Looker(found, batch or _images_at_once(quiet, shown), memory)
+    look = _Looker(found, at_once, memory)
     rdms: dict[tuple[State, int, int], dict[tuple[str, str], Array]] = {}
     facts: dict[str, LayerFacts] = {}
     drawn: tuple[str, ...] = ()
-    n_batches = 1
+    n_batches, shift = 1, None
     for weights, draws in ((GIVEN, (-1,)), (RANDOM, tuple(seeds)),
                            (PERMUTED, tuple(seeds)[:_N_PERMUTED])):  # fmt: skip
         for seed in draws:
@@ -197,6 +230,8 @@ def examine(
                 state = State(weights, seed, statistics)
                 n = look.set(made, quiet, state, shown, training)
                 n_batches = n if statistics == STIMULI else n_batches
+                if weights == GIVEN and statistics == STIMULI:
+                    shift = Shift.of(quiet, made)
                 seen = look(made, shown)
                 tell(state.in_words())
                 rdms[state, 0, 0] = seen.rdms
@@ -205,7 +240,8 @@ def examine(
         given, shown, found, tuple(seeds), readout, checks, facts,
         find_order(given, references, rdms[State(GIVEN, -1, kinds[0]), 0, 0], pictures),
         kinds, rdms, pd.DataFrame(), references, {}, {}, {},
-        drawn=drawn, own_random=fresh is not None, n_batches=n_batches,
+        drawn=drawn, unreached=(unregistered(quiet), weights_in_buffers(quiet)), shift=shift,
+        own_random=fresh is not None, n_batches=n_batches,
         n_permutations=n_permutations, n_samples=n_samples,
     )  # fmt: skip
     _other_sizes(evidence, quiet, fresh, look, sizes, tell)

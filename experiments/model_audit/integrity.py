@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,13 @@ from neurosim.models.interop.module_states import GIVEN
 
 #: A layer in which more units than this share never differ between images is hardly one.
 _MOST_DEAD = 0.5
+#: Other objects and grounds than those of training change the sd of what the first layer reads by
+#: less than this, 0 to 255 in place of 0 to 1 by 255.
+_MOST_RATIO, _MOST_DISTANCE = 5.0, 3.0
+_USUAL_SD = (0.05, 5.0)
+_N_LOOKED_AT = 64
+#: RDMs of two subjects are never as alike as this; nor is a network's and a subject's.
+_ONE_RDM = 0.99
 
 
 def _not_shown(name: str, question: str) -> Finding:
@@ -134,6 +143,43 @@ def batch(found: Evidence) -> Finding:
     return Finding("batch", question, FAIL, answer, values)
 
 
+def inputs(found: Evidence) -> Finding:
+    """Do the images come as the model was trained to read them?"""
+    question = "Do the images come as the model was trained to read them?"
+    if found.checks is None:
+        return _not_shown("inputs", question)
+    shift = found.shift
+    pixels = found.shown.rows(0, min(len(found.shown), _N_LOOKED_AT))
+    mean, sd = float(pixels.mean()), float(pixels.std())
+    read = f"the model reads values of mean {mean:.3g} and sd {sd:.3g}"
+    values = [{"mean": mean, "sd": sd, **({} if shift is None else asdict(shift))}]
+    if shift is None:
+        odd = not _USUAL_SD[0] <= sd <= _USUAL_SD[1]
+        answer = (
+            f"Not known: the network keeps no statistics of its training images; {read}"
+            + (
+                ", where intensities from 0 to 1 or standardised ones have an sd of 0.1 to 2: "
+                "compare with how it was trained"
+                if odd
+                else " (compare with how it was trained)"
+            )
+            + "."
+        )
+        return Finding("inputs", question, WARNING if odd else UNKNOWN, answer, values)
+    told = (
+        f"{shift.module}, the first module that keeps statistics, reads values with "
+        f"{shift.ratio:.2g} times the sd it came with, and a mean {shift.distance:.2g} of its sd "
+        f"away; {read}"
+    )
+    if 1 / _MOST_RATIO <= shift.ratio <= _MOST_RATIO and shift.distance <= _MOST_DISTANCE:
+        return Finding("inputs", question, PASS, f"Yes: {told}.", values)
+    answer = (
+        f"No: {told}. Look at mean, sd, size and the order of the channels, and whether the "
+        "network was trained at all."
+    )
+    return Finding("inputs", question, WARNING, answer, values)
+
+
 def finite(found: Evidence) -> Finding:
     """Is every value a number?"""
     question = "Is every value of every layer a finite number?"
@@ -242,15 +288,31 @@ def copies(found: Evidence) -> Finding:
         if before != i and frozenset((names[before], names[i])) not in known:
             same.append((names[before], names[i]))
     people = _subject_copies(found)
-    values = [{"equal_pictures": [list(p) for p in pairs],
+    values: list[dict[str, Any]] = [{"equal_pictures": [list(p) for p in pairs],
                "similar_pictures": [list(p) for p in found.order.near], "equal_subjects": people,
                "equal_activity": [list(p) for p in same]}]  # fmt: skip
+    leaked = _is_the_model(found)
+    values[0]["is_the_model"] = leaked
+    if leaked:
+        answer = (
+            f"No: {some(leaked)}: the brain data are the model's own RDMs, and a score says "
+            "nothing."
+        )
+        return Finding("copies", question, FAIL, answer, values)
     if people:
         answer = (
             f"No: {some(people)}: copies are not evidence, and every n, noise bound and interval "
             "counts them. Leave them out."
         )
         return Finding("copies", question, FAIL, answer, values)
+    similar = _similar(found)
+    values[0]["similar_rdms"] = similar
+    if similar:
+        answer = (
+            f"No: {some(similar)} have nearly one RDM (Pearson above {_ONE_RDM}): if one was made "
+            "of the other, they are one piece of evidence."
+        )
+        return Finding("copies", question, WARNING, answer, values)
     if pairs:
         (a, b), more = pairs[0], len(pairs) - 1
         answer = f"{a} and {b} are one picture" + f", and {more} pairs more" * (more > 0) + "."
@@ -274,6 +336,44 @@ def copies(found: Evidence) -> Finding:
         return Finding("copies", question, WARNING, answer, values)
     answer = f"Yes: {len(names)} different pictures with different activity."
     return Finding("copies", question, PASS, answer, values)
+
+
+def _is_the_model(found: Evidence) -> list[str]:
+    """Subjects whose RDM is one of the model's layers."""
+    brain = found.given.brain
+    own = found.rdms[found.states(GIVEN, found.own)[0], 0, 0]
+    told = []
+    for roi in brain.rois:
+        for subject, row in zip(brain.subjects, brain.of_roi(roi), strict=True):
+            for (layer, _), rdm in own.items():
+                if _correlation(row, rdm) > _ONE_RDM:
+                    told.append(f"{subject} in {roi} is {layer}")
+                    break
+    return told
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's, of pairs that both have; 0 where one does not vary."""
+    both = np.isfinite(a) & np.isfinite(b)
+    if both.sum() < 3 or not a[both].std() > 0 or not b[both].std() > 0:
+        return 0.0
+    return float(np.corrcoef(a[both], b[both])[0, 1])
+
+
+def _similar(found: Evidence) -> list[str]:
+    """Subjects and regions whose RDMs are nearly, or altogether, those of others."""
+    brain = found.given.brain
+    told = []
+    for roi in brain.rois:
+        rows = brain.of_roi(roi)
+        for i, j in combinations(range(len(rows)), 2):
+            if _correlation(rows[i], rows[j]) > _ONE_RDM:
+                told.append(f"{brain.subjects[i]} and {brain.subjects[j]} in {roi}")
+    for one, other in combinations(brain.rois, 2):
+        pairs = zip(brain.of_roi(one), brain.of_roi(other), strict=True)
+        if all(_correlation(a, b) > _ONE_RDM for a, b in pairs):
+            told.append(f"regions {one} and {other}")
+    return told
 
 
 def _subject_copies(found: Evidence) -> list[str]:

@@ -25,8 +25,8 @@ from neurosim.models.interop.module_states import STIMULI, TRAINING
 FORMAT = "neurosim-model-audit-1"
 #: In the order they are answered; those of ``CHANGES`` also read the changes of every region.
 QUESTIONS = (
-    integrity.mode, integrity.state, integrity.determinism, integrity.batch, integrity.finite,
-    integrity.units, integrity.stimuli, integrity.copies,
+    integrity.mode, integrity.state, integrity.determinism, integrity.batch, integrity.inputs,
+    integrity.finite, integrity.units, integrity.stimuli, integrity.copies,
     accounts.noise, accounts.chance, accounts.layer_choice, accounts.low_level, accounts.twins,
     learning.size, learning.readout,
 )  # fmt: skip
@@ -42,8 +42,8 @@ WITHDRAWN_BY: Mapping[str, Mapping[str, str]] = {
     "layer-choice": _OF_SCORES | {"chance": FAIL},
     "low-level": _OF_SCORES | {"chance": FAIL},
     "twins": _OF_SCORES | {"chance": FAIL},
-    "learning": _OF_SCORES,
-    "normalisation": _OF_SCORES,
+    "learning": _OF_SCORES | {"twins": FAIL},
+    "normalisation": _OF_SCORES | {"twins": FAIL},
     "size": _OF_SCORES | {"chance": FAIL},
     "readout": _OF_SCORES | {"chance": FAIL},
 }

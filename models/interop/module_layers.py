@@ -227,7 +227,7 @@ def _automatic(
         if blocks[i]:
             names.append(name)
         elif not last:
-            names.append(_named(units[i + 1], calls, found))
+            names.append(_named(units[i + 1], calls, found, units))
     head = units[-1]
     if blocks[-1]:
         pass
@@ -249,13 +249,25 @@ def _units(model: nn.Module, times: Counter[str]) -> Iterator[str]:
         children = list(module.named_children())
         container = type(module) in _CONTAINERS
         most = classes[type(module)] == 1 and _n_weighted(module) > _MOST_OF_A_MODEL * total
-        if children and _is_block(module) and (container or most or not name):
+        looked_into = container or most or not name or _is_stage(module)
+        if children and _is_block(module) and looked_into:
             for child, below in children:
                 yield from expand(f"{name}.{child}" if name else child, below)
         elif times[name]:
             yield name
 
     return expand("", model)
+
+
+def _is_stage(module: nn.Module) -> bool:
+    """Whether one container in it, with several blocks of a class, holds most of its weights."""
+    half = _n_weighted(module) / 2
+    for child in module.children():
+        if type(child) in _CONTAINERS and _n_weighted(child) > half:
+            blocks = Counter(type(each) for each in child.children() if _is_block(each))
+            if max(blocks.values(), default=0) > 1:
+                return True
+    return False
 
 
 def _owns_weights(module: nn.Module) -> bool:
@@ -271,13 +283,17 @@ def _is_block(module: nn.Module) -> bool:
     return any(_owns_weights(m) for m in module.modules() if m is not module)
 
 
-def _named(reader: str, calls: list[_Call], found: dict[str, Layer]) -> str:
-    """What a module reads, by the name of the module that made it, if one did."""
+def _named(reader: str, calls: list[_Call], found: dict[str, Layer], units: Sequence[str]) -> str:
+    """What a module reads, by the name of the module that made it, if one did that holds no other
+    unit."""
     read = next(call.read for call in calls if call.name == reader)
     makers = [
         call.name
         for call in calls
-        if call.answered is not None and call.answered is read and call.name in found
+        if call.answered is not None
+        and call.answered is read
+        and call.name in found
+        and not any(unit.startswith(f"{call.name}.") for unit in units)
     ]
     return makers[0] if makers else reader + _INPUT
 
@@ -288,7 +304,7 @@ def _feeding(
     """What feeds the head, and the maps or tokens it was pooled of where no block answers them."""
     at = next(i for i, call in enumerate(calls) if call.name == units[-1])
     read = calls[at].read
-    names = [_named(units[-1], calls, found)]
+    names = [_named(units[-1], calls, found, units)]
     if len(units) < 2 or blocks[-2]:
         return names
     before = next(i for i, call in enumerate(calls) if call.name == units[-2])

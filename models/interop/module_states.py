@@ -19,6 +19,7 @@ AS_GIVEN, INITIALISED, STIMULI, TRAINING = (
 )
 #: Of a network that keeps no statistics.
 NO_STATISTICS = "none"
+_ONE_DRAW = 0.999
 #: Makes the random network of a seed.
 Fresh = Callable[[int], nn.Module]
 _FIRST_SEED = 8_675_309_000
@@ -80,8 +81,8 @@ def copied(model: nn.Module) -> nn.Module:
 def randomise(model: nn.Module, seed: int) -> tuple[str, ...]:
     """Draw every parameter anew in place, by each module's own ``reset_parameters``.
 
-    The global generator stays where it is. A parameter that no module resets is drawn from the
-    normal of its own mean and sd.
+    The global generator stays where it is. A parameter that no module resets, or whose reset brings
+    what was learned back, is drawn from the normal of its own mean and sd.
 
     Returns:
         The names of those.
@@ -100,10 +101,20 @@ def randomise(model: nn.Module, seed: int) -> tuple[str, ...]:
         for name, parameter in model.named_parameters():
             old = before[name].float()
             spread = float(old.std()) if old.numel() > 1 else 0.0
-            if spread > 0 and torch.equal(parameter, before[name]):
+            if spread > 0 and _is_what_it_was(old, parameter.float()):
                 parameter.copy_(float(old.mean()) + spread * torch.randn_like(old))
                 left.append(name)
     return tuple(left)
+
+
+def _is_what_it_was(old: Tensor, new: Tensor) -> bool:
+    """Equal to the bit, or as good as: no two draws of ten numbers and more correlate so."""
+    if torch.equal(old, new):
+        return True
+    if old.numel() < 10 or not bool(new.std() > 0):
+        return False
+    both = torch.stack([old.flatten(), new.flatten()]).double()
+    return bool(torch.corrcoef(both)[0, 1] > _ONE_DRAW)
 
 
 @torch.no_grad()
@@ -172,6 +183,38 @@ def calibrate(model: nn.Module, batches: Iterable[Tensor], seed: int = 0) -> int
         kept[name][0].copy_(mean / n)
         kept[name][1].copy_(var / n)
     return n
+
+
+def unregistered(model: nn.Module) -> tuple[str, ...]:
+    """Modules with parameters that a model holds in lists, mappings or plain attributes: torch does
+    not know them, so that no mode, no device and no fresh draw reaches them."""
+    known = set(model.modules())
+    found = []
+    for place, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name in ("_modules", "_parameters", "_buffers"):
+                continue
+            held = value.values() if isinstance(value, dict) else value
+            several = held if isinstance(value, dict | list | tuple | set) else [value]
+            if any(
+                isinstance(each, nn.Module)
+                and each not in known
+                and next(each.parameters(), None) is not None
+                for each in several
+            ):
+                found.append(f"{place}.{name}" if place else name)
+    return tuple(found)
+
+
+def weights_in_buffers(model: nn.Module) -> tuple[str, ...]:
+    """Buffers of numbers that hold a tenth of what the parameters hold, and more: weights that a
+    fresh draw leaves as they are. Tables of places and masks are smaller."""
+    statistics = {t.data_ptr() for pair in kept_statistics(model).values() for t in pair}
+    n = sum(p.numel() for p in model.parameters())
+    return tuple(
+        name for name, b in model.named_buffers()
+        if b.is_floating_point() and b.numel() > 0.1 * n and b.data_ptr() not in statistics
+    )  # fmt: skip
 
 
 def weighted(

@@ -119,6 +119,127 @@ def mlp() -> nn.Module:
     )  # fmt: skip
 
 
+# Of the structure, and with the names, of what torchvision and timm have.
+
+
+class BasicBlock(nn.Module):
+    """torchvision's: two 3 x 3 convolutions with batch norm, and a shortcut."""
+
+    def __init__(self, inputs: int, n: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, n, 3, stride, 1, bias=False), nn.BatchNorm2d(n)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2, self.bn2 = nn.Conv2d(n, n, 3, 1, 1, bias=False), nn.BatchNorm2d(n)
+        shortcut = nn.Conv2d(inputs, n, 1, stride, bias=False), nn.BatchNorm2d(n)
+        self.downsample = nn.Sequential(*shortcut) if inputs != n else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+
+
+class ResNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8)
+        self.relu, self.maxpool = nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
+        self.layer1 = nn.Sequential(BasicBlock(8, 8), BasicBlock(8, 8))
+        self.layer2 = nn.Sequential(BasicBlock(8, 16, 2), BasicBlock(16, 16))
+        self.avgpool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.fc(self.avgpool(self.layer2(self.layer1(x))).flatten(1))
+
+
+class Attention(nn.Module):
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.qkv, self.proj, self.heads = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim), heads
+        self.q_norm, self.k_norm, self.proj_drop = nn.Identity(), nn.Identity(), nn.Dropout(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, tokens, dim = x.shape
+        q, k, v = self.qkv(x).reshape(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        x = F.scaled_dot_product_attention(self.q_norm(q), self.k_norm(k), v)
+        return self.proj_drop(self.proj(x.transpose(1, 2).reshape(n, tokens, dim)))
+
+
+class ViTBlock(nn.Module):
+    """timm's: layer norm first, layer scale, stochastic depth that is off in evaluation."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm1, self.attn = nn.LayerNorm(dim), Attention(dim, 2)
+        self.ls1 = nn.Parameter(torch.ones(dim))
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.ls1 * self.attn(self.norm1(x))
+        if self.training:
+            out = out * (torch.rand(len(x), 1, 1) > 0.1)
+        x = x + out
+        return x + self.mlp(self.norm2(x))
+
+
+class ViT(nn.Module):
+    def __init__(self, dim: int = 16) -> None:
+        super().__init__()
+        self.patch_embed = nn.Sequential(nn.Conv2d(3, dim, 6, 6), nn.Flatten(2))
+        self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, dim))
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, 17, dim))
+        self.pos_drop = nn.Dropout(0.0)
+        self.blocks = nn.Sequential(*(ViTBlock(dim) for _ in range(3)))
+        self.norm, self.fc_norm, self.head = nn.LayerNorm(dim), nn.Identity(), nn.Linear(dim, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch_embed(x).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed
+        return self.head(self.fc_norm(self.norm(self.blocks(self.pos_drop(x)))[:, 0]))
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Of the channels of maps, in place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ConvNeXtBlock(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv_dw, self.norm = nn.Conv2d(dim, dim, 7, 1, 3, groups=dim), nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+        self.gamma = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.gamma * self.mlp(self.norm(self.conv_dw(x).permute(0, 2, 3, 1)))
+        return x + out.permute(0, 3, 1, 2)
+
+
+class ConvNeXtStage(nn.Module):
+    def __init__(self, inputs: int, dim: int) -> None:
+        super().__init__()
+        steps = LayerNorm2d(inputs), nn.Conv2d(inputs, dim, 2, 2)
+        self.downsample = nn.Sequential(*steps) if inputs != dim else nn.Identity()
+        self.blocks = nn.Sequential(ConvNeXtBlock(dim), ConvNeXtBlock(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(self.downsample(x))
+
+
+class ConvNeXt(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 2, 2), LayerNorm2d(8))
+        self.stages = nn.Sequential(ConvNeXtStage(8, 8), ConvNeXtStage(8, 16))
+        self.pool, self.norm, self.head = nn.AdaptiveAvgPool2d(2), LayerNorm2d(16), nn.Linear(64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.pool(self.stages(self.stem(x)))).flatten(1))
+
+
 #: Name -> a builder: with and without statistics, maps and tokens.
 HONEST: dict[str, Callable[[], nn.Module]] = {
     "plain convolutions": Net,
@@ -130,6 +251,9 @@ HONEST: dict[str, Callable[[], nn.Module]] = {
     "residual, no norm": lambda: residual(lambda n: nn.Identity()),
     "transformer": Tokens,
     "perceptron with dropout": mlp,
+    "ResNet with basic blocks": ResNet,
+    "ViT": ViT,
+    "ConvNeXt": ConvNeXt,
     "answers a mapping": lambda: Several(lambda n: nn.GroupNorm(4, n)),
 }
 

@@ -171,6 +171,24 @@ LAYERS = {
     "residual, batch norm": ["0", "1", "2", "4"],
     "transformer": ["blocks.0:in", "blocks.0", "blocks.1", "head:in"],
     "perceptron with dropout": ["2", "5"],
+    "ResNet with basic blocks": [
+        "maxpool",
+        "layer1.0",
+        "layer1.1",
+        "layer2.0",
+        "layer2.1",
+        "fc:in",
+    ],
+    "ViT": ["pos_drop", "blocks.0", "blocks.1", "blocks.2", "fc_norm"],
+    "ConvNeXt": [
+        "stem",
+        "stages.0.blocks.0",
+        "stages.0.blocks.1",
+        "stages.1.downsample.1",
+        "stages.1.blocks.0",
+        "stages.1.blocks.1",
+        "head:in",
+    ],
 }
 
 
@@ -179,6 +197,18 @@ def test_layers_are_the_stem_the_blocks_and_what_feeds_the_head(name):
     """Read off the builders of planted_models.py by hand."""
     model = trained(HONEST[name])
     assert [layer.name for layer in find_layers(model, shown(pictures()))] == LAYERS[name]
+
+
+def test_layers_of_a_plain_stack_are_named_by_what_made_them():
+    """torchvision's VGG: the stack of features is read by the classifier, and is no layer."""
+    features = [nn.Conv2d(3, 4, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, 1, 1),
+                nn.ReLU(), nn.MaxPool2d(2)]  # fmt: skip
+    model = nn.Sequential()
+    model.features = nn.Sequential(*features)
+    model.avgpool, model.flat = nn.AdaptiveAvgPool2d(3), nn.Flatten()
+    model.classifier = nn.Sequential(nn.Linear(36, 8), nn.ReLU(), nn.Linear(8, 4))
+    found = find_layers(model.eval(), shown(pictures()))
+    assert [layer.name for layer in found] == ["features.2", "flat", "classifier.1"]
 
 
 def test_layers_by_name_and_glob():

@@ -1,5 +1,5 @@
 """The specification of the audit of models: what is planted in a small model, its images or its
-brain, which finding must say so, and the cause that it must name; ten honest models raise no alarm.
+brain, which finding must say so, and the cause that it must name; honest models raise no alarm.
 """
 
 from __future__ import annotations
@@ -399,7 +399,7 @@ def test_the_confusion_table(capsys):
         )
     assert (hit, beside, alarms) == (len(SCENARIOS), 0, 0)
     assert len(SCENARIOS) >= 40
-    assert len(HONEST) == 10
+    assert len(HONEST) >= 10
 
 
 def test_findings_hear_each_other():
