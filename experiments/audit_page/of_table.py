@@ -86,9 +86,8 @@ def states(audit: TableAudit, roi: str) -> dict[tuple[str, str], pd.Series]:
         return rows[kept].groupby("layer")["rho"].mean().reindex(head.layers)
 
     found = {("", _START): mean(~passes & (rows["epoch"] == 0))}
-    for rule in head.rules:
-        end = audited.ends.get(rule)
-        if end:
+    for rule in audited.rules:
+        if end := audited.ends.get(rule):
             of_rule = (rows["rule"] == rule) & (rows["epoch"] == end)
             found[rule, _TRAINED] = mean(of_rule & ~passes)
             found[rule, _PASSES] = mean(of_rule & passes)

@@ -186,6 +186,8 @@ def twins(found: Evidence) -> Finding:
 
 def _are_the_model(found: Evidence, layer: str) -> bool:
     """Whether a random network has the given one's RDM in a layer, and hence its weights."""
+    if not layer:  # no such state was given
+        return False
     (own,) = found.of(GIVEN, found.matched, layer)
     both = np.isfinite(own)
     return any(

@@ -181,7 +181,7 @@ LAYERS = {
     ],
     "ViT": ["pos_drop", "blocks.0", "blocks.1", "blocks.2", "fc_norm"],
     "ConvNeXt": [
-        "stem",
+        "stem.1",
         "stages.0.blocks.0",
         "stages.0.blocks.1",
         "stages.1.downsample.1",

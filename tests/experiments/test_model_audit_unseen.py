@@ -1,6 +1,6 @@
-"""Artefacts that were planted after the audit stood (``unseen.py``). Four of sixteen were caught with
-their cause then: dropout that seeds itself, infinite activity of one image, units that say one
-thing, one subject."""
+"""Artefacts that were planted after the audit stood (``unseen.py``). Four of sixteen were caught
+with their cause then: dropout that seeds itself, infinite activity of one image, units that say
+one thing, one subject."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SCENARIOS: Mapping[str, tuple[Callable[[], Mapping[str, Any]], str, str, str]] =
         lambda: {"model": planted.net(before=planted.SeedsItself())}, "batch", FAIL, "Yes, by"),
     "learned weights in buffers": (
         lambda: own(planted.InBuffers(honest()), layers=["first", "act"]),
-        "twins", WARNING, "weight1"),
+        "twins", FAIL, "weight1"),
     "a trained backbone in a list": (
         lambda: own(planted.InAList(honest().conv1), layers=["look"]),
         "twins", FAIL, "modules that are not registered (hidden)"),
