@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosim.arrays.storage import write_text
 from neurosim.experiments.audit.accounts import low_level
 from neurosim.experiments.audit.change import normalisation_share, sign_survives
 from neurosim.experiments.audit.copies import copies

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurosim.arrays.storage import write_text
 from neurosim.experiments.audit.questions import (
     FORMAT,
     WITHDRAWN_BY,
@@ -16,7 +17,6 @@ from neurosim.experiments.audit.questions import (
     to_json,
 )
 from neurosim.experiments.audit.types import Audited, Finding
-from neurosim.storage import write_text
 
 #: What the first screen speaks of, where nothing else failed first.
 _FIRST = ("sign", "normalisation", "low-level", "best-layer")

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from neurosim.arrays.storage import write_text
 from neurosim.experiments.audit.result import TableAudit
 from neurosim.experiments.audit_page.page import Page, draw_beside, draw_legend, panels, render
 from neurosim.experiments.figures.rule_styles import styles_of
 from neurosim.experiments.results.choice import REFERENCE, Headline
 from neurosim.experiments.results.words import counted, number
-from neurosim.storage import write_text
 
 PAGE = "audit.html"
 _START_COLOUR = "#777777"

@@ -1,5 +1,5 @@
 """The comparison from beginning to end, and from Python.
 
-May import, of its neighbours: audit, data, engine, figures, job, progress, report, results, run,
-settings, system.
+May import, of its neighbours: audit, audit_page, data, engine, figures, job, progress, report,
+results, run, settings, system.
 """
