@@ -39,7 +39,7 @@ from neurosim.experiments.audit.files import (
     write_activations,
 )
 from neurosim.experiments.audit.geometry import Measured, Yardstick
-from neurosim.experiments.audit.questions import Check, audit
+from neurosim.experiments.audit.questions import Check
 from neurosim.experiments.audit.result import TableAudit
 from neurosim.experiments.audit.types import Audited
 from neurosim.experiments.data.registry import load_stimuli
@@ -94,11 +94,8 @@ def audit_activations(
     ]
     whole = merge(tables, pd.concat(scored), simulated=shown.simulated)
     spoken_of = layer or files[0].layers()[-1]
-    known: dict[str, Any] = {"checks": checks, "stimuli": stimuli, "measured": measured}
-    result = TableAudit(
-        Path(folder).resolve().name, audit(whole, layer=spoken_of, **known),
-        Audited.of(whole, spoken_of, **known),
-    )  # fmt: skip
+    audited = Audited.of(whole, spoken_of, checks=checks, measured=measured)
+    result = TableAudit.of(Path(folder), audited, stimuli)
     result.write(folder)
     return result
 

@@ -91,7 +91,11 @@ def audit(
     """
     if layer is None:
         layer = last_layer(table)
-    audited = Audited.of(table, layer, checks=checks, **known)
+    return answers(Audited.of(table, layer, checks=checks, **known), stimuli)
+
+
+def answers(audited: Audited, stimuli: str = "") -> list[Finding]:
+    """The answer to every question, each having heard of the others."""
     questions = QUESTIONS + (THINGS_QUESTIONS if is_things(stimuli) else ())
     return heard([question(audited) for question in questions])
 

@@ -10,6 +10,7 @@ from neurosim.arrays.storage import write_text
 from neurosim.experiments.audit.questions import (
     FORMAT,
     WITHDRAWN_BY,
+    answers,
     badge,
     first_sentences,
     in_words,
@@ -32,6 +33,11 @@ class TableAudit:
     name: str
     findings: Sequence[Finding]
     audited: Audited
+
+    @classmethod
+    def of(cls, folder: Path, audited: Audited, stimuli: str) -> TableAudit:
+        """Answer every question; called as the folder is."""
+        return cls(folder.resolve().name, answers(audited, stimuli), audited)
 
     def __getitem__(self, question: str) -> Finding:
         """The finding of a question, by its id."""

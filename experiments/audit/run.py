@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurosim.experiments.audit.questions import Check, audit
+from neurosim.experiments.audit.questions import Check
 from neurosim.experiments.audit.result import TableAudit
 from neurosim.experiments.audit.types import Audited
 from neurosim.experiments.data.loaded import data_of
@@ -54,11 +53,8 @@ def audit_run(path: Path, data_dir: Path | None) -> TableAudit:
     ]
     # What the table lacks passes nothing either.
     checks += [Check(name, doubt="not in this table") for name in run.unfinished]
-    known: dict[str, Any] = {"checks": checks, "stimuli": settings.stimuli, "shown_here": True}
-    found = TableAudit(
-        Path(path).resolve().name, audit(table, layer=layer, **known),
-        Audited.of(table, layer, **known),
-    )  # fmt: skip
+    audited = Audited.of(table, layer, checks=checks, shown_here=True)
+    found = TableAudit.of(Path(path), audited, settings.stimuli)
     found.write(path)
     return found
 
