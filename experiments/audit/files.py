@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurosim.arrays.storage import whole_or_nothing
+from neurosim.experiments.data.files import write_npz
 from neurosim.rsa.formats.numpy_files import NumpyFileError, StoredArray, open_npz
 
 ACTIVATIONS, ALONE, WEIGHTS = "activations/", "alone/", "weights/"
@@ -207,8 +207,7 @@ def write_activations(
     for name, names in (("changed", changed), ("stimuli", stimuli)):
         if names is not None:
             arrays[name] = np.array(list(names), dtype=str)
-    with whole_or_nothing(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    write_npz(Path(path), arrays)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from neurosim.experiments.data.files import unwritable, whole_file
+from neurosim.arrays.storage import whole_or_nothing
 from neurosim.experiments.data.types import BrokenDataError, DownloadError
 
 MIRROR = "NEUROSIM_MIRROR"
@@ -77,7 +77,8 @@ def fetch(
 
     A connection that fails or is cut is tried again, `n_attempts` times in all, after
     first_wait_s, twice that, and so on; a refusal (404 and the like) or a wrong checksum is
-    final. Raises DownloadError, UnwritableError or BrokenDataError; nothing half-written stays.
+    final. Raises DownloadError, BrokenDataError, or OSError where the folder cannot be written to;
+    nothing half-written stays.
     """
     path = folder / remote.name
     if present(remote, folder):
@@ -87,7 +88,7 @@ def fetch(
         if attempt:
             sleep(first_wait_s * 2 ** (attempt - 1))
         try:
-            with whole_file(path) as file:
+            with whole_or_nothing(path) as temporary, temporary.open("wb") as file:
                 _stream(remote, url, file, timeout_s, progress)
             return path
         except _Transient as error:
@@ -112,10 +113,7 @@ def _stream(remote: RemoteFile, url: str, file: IO[bytes], timeout_s: float, bar
             total=n_announced, desc=remote.name, unit="B", unit_scale=True, disable=not bar
         ) as shown:
             while chunk := _read(response):
-                try:
-                    file.write(chunk)
-                except OSError as error:
-                    raise unwritable(Path(file.name), error) from error
+                file.write(chunk)
                 digest.update(chunk)
                 n_bytes += len(chunk)
                 shown.update(len(chunk))

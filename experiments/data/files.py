@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from platformdirs import user_cache_path
 
 from neurosim.arrays.storage import whole_or_nothing
-from neurosim.experiments.data.types import BrokenDataError, MissingDataError, UnwritableError
+from neurosim.experiments.data.types import BrokenDataError, MissingDataError
 from neurosim.rsa.formats.numpy_files import NumpyFileError, StoredArray, open_npz
 
 ENVIRONMENT = "NEUROSIM_DATA"
@@ -127,36 +125,5 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
     Uncompressed: photographs hardly shrink, and every process of a run reads the file.
     """
-    with whole_file(path) as file:
-        try:
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub
-        except OSError as error:
-            raise unwritable(path, error) from error
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that gets its name when the block ends well, and else vanishes.
-
-    Raises UnwritableError if the folder is not writable or full; errors of the block, a lost
-    connection for one, pass through as they are.
-    """
-    with ExitStack() as stack:
-        try:
-            temporary = stack.enter_context(whole_or_nothing(path))
-            file = stack.enter_context(open(temporary, "wb"))
-        except OSError as error:
-            raise unwritable(path, error) from error
-        yield file
-        try:
-            file.flush()  # a full disk may show only now
-        except OSError as error:
-            raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: OSError) -> UnwritableError:
-    """The one sentence for a file that cannot be written."""
-    return UnwritableError(
-        f"cannot write {path} ({error.strerror or error}); name a folder with room that you "
-        f"may write to with --data-dir or {ENVIRONMENT}."
-    )
+    with whole_or_nothing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub

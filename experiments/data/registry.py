@@ -33,7 +33,6 @@ from neurosim.experiments.data.types import (
     MissingDataError,
     StimulusSet,
     TrainingImages,
-    UnwritableError,
 )
 from neurosim.naming import own
 from neurosim.naming.choices import nearest, unknown_setting
@@ -48,7 +47,6 @@ __all__ = [
     "MissingDataError",
     "StimulusSet",
     "TrainingImages",
-    "UnwritableError",
     "data_directory",
     "load_stimuli",
     "load_training_images",
@@ -71,7 +69,8 @@ def load_training_images(
 
     data_dir: see `data_directory`; progress: show bars of downloads on stderr;
     download: fetch what is missing into the data directory.
-    Raises ValueError (unknown name) or DataError: missing, broken, unwritable, not downloadable.
+    Raises ValueError (unknown name), DataError (missing, broken, not downloadable) or OSError (the
+    data directory cannot be written to).
     """
     call = parse(name)
     if _is_place(call.name):

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from neurosim.experiments.data.files import ENVIRONMENT, Access, unwritable
+from neurosim.experiments.data.files import ENVIRONMENT, Access
 from neurosim.experiments.data.image_files import ImageFiles
 from neurosim.experiments.data.types import BrokenDataError, MissingDataError, StimulusSet
 from neurosim.rsa import BrainRDMs
@@ -84,10 +84,7 @@ def _build(kept: Path, folder: Path, choice: str, name: str, progress: bool) -> 
     except ThingsFileError as error:
         raise BrokenDataError(f"{folder}: {error}; download that file anew.") from error
     _images(folder, brain.stimuli, name)
-    try:
-        brain.save(kept)
-    except OSError as error:
-        raise unwritable(kept, error) from error
+    brain.save(kept)
 
 
 def _read(kept: Path) -> BrainRDMs:

@@ -26,10 +26,6 @@ class BrokenDataError(DataError, ValueError):
     """A data file is there but does not hold what its layout promises."""
 
 
-class UnwritableError(DataError, OSError):
-    """The data directory cannot be written to."""
-
-
 class DownloadError(DataError, OSError):
     """A file could not be fetched."""
 

@@ -28,6 +28,7 @@ REMEDIES: Mapping[int, str] = {
     errno.ENFILE: _FEWER_FILES,
     errno.ENAMETOOLONG: "give a folder with a shorter name",
     errno.EIO: "the disk or the connection to it fails: run again in a folder on another disk",
+    errno.EEXIST: "a file has the name of that folder: move it away, or give another folder",
     errno.EISDIR: "a folder has the name of that file: move it away",
     errno.ENOTDIR: "a part of that path is a file: give another folder",
     errno.EPIPE: "the program that read this output (head, less) has ended: what is finished is "

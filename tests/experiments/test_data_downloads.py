@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from data_loopback import Server, serving
 
 from neurosim.experiments.data.downloads import MIRROR, RemoteFile, fetch
-from neurosim.experiments.data.types import BrokenDataError, DownloadError, UnwritableError
+from neurosim.experiments.data.types import BrokenDataError, DownloadError
+from neurosim.experiments.system.reasons import reason
 
 BODY = bytes(range(256)) * 1000  # several chunks
 
@@ -133,30 +136,33 @@ def test_mirror_by_argument_and_by_environment(
 
 def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, where a folder is wanted")
-    with pytest.raises(UnwritableError, match="--data-dir") as e:
+    with pytest.raises(OSError, match="taken") as e:
         get(remote(server.url), tmp_path / "taken" / "data")
-    assert one_sentence(str(e.value))
+    assert "give another folder" in reason(e.value)
     assert server.requests == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission(server: Server, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(UnwritableError, match="Permission denied"):
+    with pytest.raises(OSError, match="Permission denied"):
         get(remote(server.url), tmp_path)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the always full device")
 def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_open = open
+    """One sentence that names the file and the remedy; what was there of it is gone."""
+    real = Path.open
 
-    def open_full(path: object, mode: str) -> object:
-        return real_open("/dev/full", "wb", buffering=0)
+    def open_full(path: Path, mode: str = "r", *rest: int) -> IO:
+        return real(Path("/dev/full"), "wb", 0) if mode == "wb" else real(path, mode, *rest)
 
-    monkeypatch.setattr("neurosim.experiments.data.files.open", open_full, raising=False)
-    with pytest.raises(UnwritableError, match="No space left") as e:
+    monkeypatch.setattr(Path, "open", open_full)
+    with pytest.raises(OSError, match="No space left") as e:
         get(remote(server.url), tmp_path)
-    assert one_sentence(str(e.value))
+    assert re.fullmatch(r".*cannot be used \(No space left.*\): make room .*", reason(e.value))
+    assert str(tmp_path) in reason(e.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_is_shown_only_when_asked(

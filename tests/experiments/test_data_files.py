@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -13,10 +15,10 @@ from neurosim.experiments.data.files import (
     Field,
     data_directory,
     read_npz,
-    whole_file,
     write_npz,
 )
-from neurosim.experiments.data.types import BrokenDataError, UnwritableError
+from neurosim.experiments.data.types import BrokenDataError
+from neurosim.experiments.system.reasons import reason
 
 LAYOUT = {
     "images": Field("u1", ("n", 4, 3)),
@@ -150,35 +152,28 @@ def test_a_lone_npy_array_is_refused(tmp_path: Path) -> None:
     assert "but a single array" in refusal(path)
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "set.npz"
     path.write_bytes(b"old")
 
-    def interrupted() -> None:
-        with whole_file(path) as file:
-            file.write(b"new, but")
-            raise KeyboardInterrupt
+    def interrupted(file: IO[bytes], **arrays: np.ndarray) -> None:
+        file.write(b"new, but")
+        raise KeyboardInterrupt
 
+    monkeypatch.setattr(np, "savez", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
+        write_npz(path, arrays())
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["set.npz"]
 
 
-def test_two_writers_do_not_disturb_each_other(tmp_path: Path) -> None:
-    path = tmp_path / "set.bin"
-    with whole_file(path) as one:
-        one.write(b"one")
-        with whole_file(path) as two:
-            two.write(b"two, longer")
-        assert path.read_bytes() == b"two, longer"
-    assert path.read_bytes() == b"one"
-
-
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UnwritableError, match=r"cannot write .*--data-dir or NEUROSIM_DATA\.$"):
+    with pytest.raises(OSError, match="file") as e:
         write_npz(tmp_path / "file" / "set.npz", arrays())
+    assert re.fullmatch(r".*file cannot be used \(.*\): .* give another folder", reason(e.value))
 
 
 def test_data_directory_takes_the_option_then_the_environment_then_the_cache(
