@@ -11,13 +11,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurosim.experiments.settings.options import Parser
 from neurosim.experiments.system.failures import exit_status
 from neurosim.experiments.system.threads import one_thread
+from neurosim.naming import own
 
 if TYPE_CHECKING:
     from torch import nn
@@ -126,7 +126,7 @@ def _maker(targets: Sequence[str]) -> Any:
         return None
     if len(targets) > 1:
         raise ValueError(f"--random takes one function of a model; got {len(targets)}")
-    made = named_thing(targets[0])
+    made = own.located(targets[0])
     if not callable(made):
         raise ValueError(f"{targets[0]} is not a function from a seed to a random network")
     return made
@@ -136,47 +136,15 @@ def _one(values: list[float]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def named_thing(target: str) -> Any:
-    """What ``MODULE:NAME`` or ``FILE.py:NAME`` is.
-
-    Raises:
-        ValueError: no such module or name; one sentence.
-    """
-    place, _, name = target.rpartition(":")
-    if not place or not name:
-        raise ValueError(f"{target!r} is not MODULE:FUNCTION, FILE.py:FUNCTION nor a folder")
-    if place.endswith(".py"):
-        path = Path(place)
-        if not path.is_file():
-            raise ValueError(f"there is no file {place}")
-        spec = util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = util.module_from_spec(spec)
-        sys.modules.setdefault(path.stem, module)
-        spec.loader.exec_module(module)
-    else:
-        if str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))
-        try:
-            module = import_module(place)
-        except ModuleNotFoundError as error:
-            raise ValueError(f"there is no module {place!r} ({error})") from error
-    made = getattr(module, name, None)
-    if made is None:
-        raise ValueError(f"{place} has no {name!r}")
-    return made
-
-
 def load_model(target: str) -> tuple[nn.Module, Any]:
     """The model that ``MODULE:FUNCTION`` or ``FILE.py:FUNCTION`` makes, and its preprocessing.
 
     Raises:
-        ValueError: no such module, function or model; one sentence.
+        ValueError: no such file, module, function or model; one sentence.
     """
     from torch import nn
 
-    made = named_thing(target)
+    made = own.located(target)
     if not isinstance(made, nn.Module):
         made = made() if callable(made) else made
     model, preprocess = made if isinstance(made, tuple) and len(made) == 2 else (made, None)

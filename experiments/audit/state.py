@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, Audited, Check, Finding
+from neurosim.experiments.results.words import some
 
 #: Convolutions sum in another order for another batch size: 1e-6 of a layer's activity each.
 _ROUNDING = 1e-4
@@ -27,12 +28,12 @@ def state_changed(audited: Audited) -> Finding:
     silent = [check.name for check in audited.checks if check.changed is None]
     if audited.shown_here and silent:
         answer = (
-            f"Not known of {_some(silent)}: run the comparison again, which finishes what is left."
+            f"Not known of {some(silent)}: run the comparison again, which finishes what is left."
         )
         return Finding("state", question, UNKNOWN, answer, values)
     if silent:
         answer = (
-            f"Not told of {_some(silent)}. Compare every tensor (state_dict) before and after the "
+            f"Not told of {some(silent)}. Compare every tensor (state_dict) before and after the "
             "stimuli are shown, and give the names of those that differ as changed (an empty list "
             "for none)."
         )
@@ -80,7 +81,7 @@ def batch_dependence(audited: Audited) -> Finding:
         if doubt := _doubt(check):
             doubts.setdefault(doubt, []).append(check.name)
     if doubts:
-        lines = [f"{_some(names)}: {doubt}." for doubt, names in doubts.items()]
+        lines = [f"{some(names)}: {doubt}." for doubt, names in doubts.items()]
         return Finding("batch", question, UNKNOWN, "\n".join(lines), values)
     answer = (
         f"No: shown alone and among others, activity differs by at most {measured[worst]:.1g} of "
@@ -105,8 +106,3 @@ def _doubt(check: Check) -> str:
             "square, so that no smaller difference can be seen; store float32"
         )
     return check.doubt
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" * (len(names) > 3)
-    return ", ".join(names[:3]) + more

@@ -10,8 +10,7 @@ import numpy as np
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit import scores
 from neurosim.experiments.model_audit.evidence import Evidence
-from neurosim.experiments.model_audit.integrity import some
-from neurosim.experiments.results.words import number, p_value, signed
+from neurosim.experiments.results.words import number, p_value, signed, some
 from neurosim.models.interop.module_states import (
     GIVEN,
     PERMUTED,

@@ -11,7 +11,7 @@ import numpy as np
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit.evidence import Evidence
 from neurosim.experiments.model_audit.order import Fit
-from neurosim.experiments.results.words import number
+from neurosim.experiments.results.words import number, some
 from neurosim.models.interop.module_states import GIVEN
 
 #: A layer in which more units than this share never differ between images is hardly one.
@@ -387,10 +387,3 @@ def _subject_copies(found: Evidence) -> list[str]:
                 first = seen.setdefault(row.tobytes(), subject)
                 told += [f"{first} and {subject} have one RDM in {roi}"] * (first != subject)
     return told
-
-
-def some(names: object) -> str:
-    """The first three of some names."""
-    listed = [str(name) for name in names]  # type: ignore[attr-defined]
-    more = f" and {len(listed) - 3} more" * (len(listed) > 3)
-    return ", ".join(listed[:3]) + more

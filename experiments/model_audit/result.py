@@ -18,8 +18,8 @@ from neurosim.experiments.audit_page.page import render
 from neurosim.experiments.model_audit import accounts, integrity, learning
 from neurosim.experiments.model_audit.change import Change, change
 from neurosim.experiments.model_audit.evidence import Evidence
-from neurosim.experiments.model_audit.integrity import some
 from neurosim.experiments.model_audit.page import page_of
+from neurosim.experiments.results.words import some
 from neurosim.models.interop.module_states import STIMULI, TRAINING
 
 FORMAT = "neurosim-model-audit-1"

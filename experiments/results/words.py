@@ -44,6 +44,13 @@ def listed(values: Iterable[object]) -> str:
     return " and ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
 
+def some(names: Iterable[object]) -> str:
+    """The first three of some names, and how many more: ``a, b, c and 2 more``."""
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - 3} more" * (len(texts) > 3)
+    return ", ".join(texts[:3]) + more
+
+
 def counted(n: int, noun: str) -> str:
     """``1 seed``, ``3 seeds``."""
     return f"{n:,} {noun}" + ("" if n == 1 else "s")

@@ -406,9 +406,9 @@ def test_the_command_audits_a_model_of_a_file(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("./mine.py:none", "has no 'none'"),
+        ("./mine.py:none", "has no object 'none'"),
         ("./mine.py:number", "makes a int, not a torch.nn.Module"),
-        ("./other.py:make", "there is no file ./other.py"),
+        ("./other.py:make", "other.py cannot be read (No such file or directory): give the path"),
         ("no_such_module:make", "there is no module 'no_such_module'"),
     ],
 )
