@@ -13,7 +13,6 @@ from neurosim.arrays.storage import write_text
 from neurosim.experiments.audit.result import TableAudit
 from neurosim.experiments.audit_page.page import Page, draw_beside, draw_legend, panels, render
 from neurosim.experiments.figures.rule_styles import styles_of
-from neurosim.experiments.results.choice import REFERENCE, Headline
 from neurosim.experiments.results.words import counted, number
 
 PAGE = "audit.html"
@@ -65,9 +64,8 @@ def picture(audit: TableAudit) -> Figure:
                 markersize=4.5, markerfacecolor="white" if dashed else colour, linewidth=1.7,
                 label=f"{styles[rule].label}, {state}" if rule else state,
             )  # fmt: skip
-        rows = head.models[head.models["roi"] == roi]
-        bounds = tuple(float(rows[name].iloc[0]) for name in ("noise_lower", "noise_upper"))
-        draw_beside(panel, head.layers, roi, (bounds[0], bounds[1]), _references(head, roi))
+        view = head.view(roi)
+        draw_beside(panel, head.layers, roi, view.bounds or (np.nan, np.nan), view.references)
     draw_legend(figure, axes[0])
     return figure
 
@@ -92,13 +90,6 @@ def states(audit: TableAudit, roi: str) -> dict[tuple[str, str], pd.Series]:
             found[rule, _TRAINED] = mean(of_rule & ~passes)
             found[rule, _PASSES] = mean(of_rule & passes)
     return {key: each for key, each in found.items() if each.notna().any()}
-
-
-def _references(head: Headline, roi: str) -> Mapping[str, float]:
-    rows = head.table[head.table["rule"].str.startswith(REFERENCE) & (head.table["roi"] == roi)]
-    rows = rows[(rows["px"] == head.px) & (rows["convention"] == head.convention)]
-    means = rows.groupby("rule", sort=False)["rho"].mean().dropna()
-    return {str(rule).removeprefix(REFERENCE): float(rho) for rule, rho in means.items()}
 
 
 def score_table(audit: TableAudit, roi: str) -> Sequence[Mapping[str, str]]:

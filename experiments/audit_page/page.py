@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
@@ -16,6 +14,7 @@ from matplotlib.figure import Figure
 
 from neurosim import __version__
 from neurosim.experiments.audit.types import FAIL, VERDICTS, WARNING, Finding
+from neurosim.experiments.figures.style import apart, svg_text
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _REFERENCE_COLOUR = "#777777"
@@ -47,7 +46,7 @@ def render(page: Page) -> str:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    image = base64.b64encode(_svg(page.picture).encode()).decode()
+    image = base64.b64encode(svg_text(page.picture).encode()).decode()
     counts = [(v, sum(f.verdict == v for f in page.findings)) for v in reversed(VERDICTS)]
     return environment.get_template("audit.html").render(
         page=page,
@@ -67,9 +66,8 @@ def render(page: Page) -> str:
 def panels(rois: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """One panel per region, side by side."""
     n = len(rois)
-    figure, axes = plt.subplots(
-        1, n, figsize=(min(13.0, 2.2 + 5.4 * n), 4.6), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(min(13.0, 2.2 + 5.4 * n), 4.6), layout="constrained")
+    axes = figure.subplots(1, n, squeeze=False)
     axes[0, 0].set_ylabel("Spearman's rho, mean over subjects")
     return figure, list(axes[0])
 
@@ -87,8 +85,10 @@ def draw_beside(
         axes.axhspan(*bounds, color="#dddddd", zorder=0, label="noise bounds")
     for rho in references.values():
         axes.plot([len(places) - 0.4, len(places)], [rho, rho], color=_REFERENCE_COLOUR, lw=1)
-    marks = sorted(references.items(), key=lambda each: each[1])
-    for name, height in _apart(marks, axes):
+    low, high = axes.get_ylim()
+    names = sorted(references, key=lambda name: references[name])
+    heights = apart((references[name] for name in names), 0.042 * (high - low))
+    for name, height in zip(names, heights, strict=True):
         axes.text(len(places) + 0.1, height, name, fontsize=7, color=_REFERENCE_COLOUR, va="center")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_xticks(places, [_short(name) for name in layers], rotation=60, ha="right",
@@ -105,23 +105,5 @@ def draw_legend(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
 
 
-def _apart(marks: Sequence[tuple[str, float]], axes: Axes) -> list[tuple[str, float]]:
-    """Heights of labels that do not cover each other."""
-    low, high = axes.get_ylim()
-    step = 0.042 * (high - low)
-    placed: list[tuple[str, float]] = []
-    for name, rho in marks:
-        placed.append((name, rho if not placed else max(rho, placed[-1][1] + step)))
-    return placed
-
-
 def _short(name: str) -> str:
     return name if len(name) <= 18 else "…" + name[-17:]
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    with plt.rc_context({"svg.hashsalt": "neurosim"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    plt.close(figure)
-    return buffer.getvalue()

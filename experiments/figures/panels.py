@@ -19,6 +19,7 @@ from neurosim.experiments.figures.style import (
     INK,
     REFERENCE_DASHES,
     ZERO_POINT_MARKER,
+    apart,
     rule_handles,
     rule_style,
 )
@@ -146,9 +147,9 @@ def references(axes: Axes, scale: Scale, values: Mapping[str, float], *, label: 
                      gid=f"reference:{name}")  # fmt: skip
     if not label:
         return
-    span, above = scale.high - scale.low, -np.inf
-    for name, value in sorted(inside.items(), key=lambda item: item[1]):
-        above = max(value, above + 0.075 * span)
+    named = sorted(inside.items(), key=lambda item: item[1])
+    heights = apart((value for _, value in named), 0.075 * (scale.high - scale.low))
+    for (name, value), above in zip(named, heights, strict=True):
         across = axes.get_yaxis_transform()
         # From the line to its name, which may stand above it.
         axes.plot([1.005, 1.03], [value, above], transform=across, clip_on=False, lw=0.6,

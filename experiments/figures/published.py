@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from neurosim.experiments.figures.panels import zero_line
 from neurosim.experiments.figures.style import (
     FAINT,
+    apart,
     epoch_axis,
     new_figure,
     panel_title,
@@ -181,9 +182,9 @@ def _name_ends(axes: Axes, ends: Mapping[str, float]) -> None:
     """Published curves by name, right of their ends: untrained and BP have one marker."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
-    above = -np.inf
-    for rule, value in sorted(ends.items(), key=lambda item: item[1]):
-        above = max(value, above + 0.055 * (high - low))
+    named = sorted(ends, key=lambda rule: ends[rule])
+    heights = apart((ends[rule] for rule in named), 0.055 * (high - low))
+    for rule, above in zip(named, heights, strict=True):
         axes.text(1.01, above, rule_style(rule).label, transform=axes.get_yaxis_transform(),
                   va="center", fontsize=6.5, color=FAINT)  # fmt: skip
 

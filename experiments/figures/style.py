@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol
@@ -206,6 +206,14 @@ def epoch_axis(
             previous = x
     axes.set_xticklabels([str(e) if i in kept else "" for i, e in enumerate(epochs)])
     axes.set_xlabel(label if last > 1 or not label else "epoch")
+
+
+def apart(values: Iterable[float], step: float) -> list[float]:
+    """Heights of labels of rising values: each at its own, or a step above the one below."""
+    heights: list[float] = []
+    for value in values:
+        heights.append(max(value, heights[-1] + step) if heights else value)
+    return heights
 
 
 def px_axis(axes: Axes, sizes: Sequence[int]) -> None:
