@@ -294,6 +294,14 @@ def test_a_folder_keeps_the_run_and_goes_on_after_an_interruption(tmp_path):
     assert np.array_equal(again.spikes(a).times_ms, plain.spikes(a).times_ms)
     with pytest.raises(ValueError, match="run of another ticks"):
         simulate(network, 50.0, record=records, folder=folder)
+    for change in ("w", "train"):
+        other = Net(3)
+        if change == "w":
+            other.into["w"] = other.into["w"] / 2
+        else:
+            other.trains[0] = other.trains[0][:-1]
+        with pytest.raises(ValueError, match="run of another input"):
+            simulate(other.build()[3], float(T), record=records[:0], folder=folder)
     with pytest.raises(ValueError, match="run of another network"):
         simulate(Net(4).build()[3], float(T), record=records[:0], folder=folder)
 

@@ -75,7 +75,7 @@ class NeuronGroup:
             if given is not None:
                 raise ValueError(
                     "the threshold of ConductanceLIF is its own: give ConductanceLIF(threshold=...)"
-                    " or NeuronGroup(..., ConductanceLIF(), **{...}) without threshold"
+                    ", in mV"
                 )
             return np.full(self.n, self.cell.threshold)
         theta = per_neuron("threshold", 1.0 if given is None else given, self.n, finite=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, final
@@ -84,7 +85,9 @@ def simulate(
         state = kept.reached(state)
     segment = n_ticks
     if folder is not None:
-        segment = ticks_of("segment_ms", segment_ms or 60_000.0, wiring.dt_ms)
+        segment = ticks_of(
+            "segment_ms", 60_000.0 if segment_ms is None else segment_ms, wiring.dt_ms
+        )
     engine = Engine(wiring, state, seed, records)
     with tqdm(total=n_ticks, initial=state.tick - first, unit="tick", disable=not progress) as bar:
         while state.tick < until:
@@ -172,6 +175,23 @@ class Simulation:
         return listed.pre, listed.post, listed.delay * self.dt_ms
 
 
+def _input_digest(wiring: Wiring) -> str:
+    """SHA-256 of what drives a network and of the weights it begins with."""
+    parts = wiring.parts
+    found = hashlib.sha256(wiring.weight.tobytes())
+    for source in parts.sources:
+        found.update(f"{type(source).__qualname__} {source.n}".encode())
+        for array in source.content():
+            found.update(array.tobytes())
+    for array in (
+        *(current.values for current in parts.currents),
+        *(each for reward in parts.rewards for each in (reward.times_ms, reward.size)),
+        *(group.start for group in parts.populations),
+    ):
+        found.update(array.tobytes())
+    return found.hexdigest()
+
+
 class _InMemory:
     """What was recorded, as it came."""
 
@@ -199,7 +219,8 @@ class _InFolder:
             for r in records
         ]
         self._asked = {
-            "network": wiring.digest, "seed": str(seed), "ticks": f"{first} to {until}",
+            "network": wiring.digest, "input": _input_digest(wiring), "seed": str(seed),
+            "ticks": f"{first} to {until}",
             "record": "; ".join(asked),
         }  # fmt: skip
 

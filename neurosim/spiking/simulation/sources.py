@@ -40,6 +40,11 @@ class AbstractSource(ABC):
     def check(self, dt_ms: float) -> None:  # noqa: B027 (most have nothing to refuse)
         """Refuse a tick that these trains do not fit."""
 
+    def content(self) -> list[np.ndarray]:
+        """All numbers that its spikes depend on, by which a folder knows its run again; one of your
+        own that has none is known by its kind and size."""
+        return []
+
 
 @final
 class PoissonInput(AbstractSource):
@@ -70,6 +75,9 @@ class PoissonInput(AbstractSource):
                 f"{dt_ms} ms, which holds at most one: use at most {1000 / dt_ms:.4g} Hz or a "
                 "shorter tick"
             )
+
+    def content(self) -> list[np.ndarray]:
+        return [self.rate_hz]
 
     def draw(self, first: int, n_ticks: int, dt_ms: float, generator: torch.Generator) -> Events:
         # Intervals of a process in ticks are geometric: one draw per spike, whatever the tick.
@@ -134,6 +142,9 @@ class SpikeTimes(AbstractSource):
 
     def check(self, dt_ms: float) -> None:
         self._at(dt_ms)
+
+    def content(self) -> list[np.ndarray]:
+        return [self._of, self._ms]
 
     def _at(self, dt_ms: float) -> Events:
         """Ticks in order of time, and the train of each."""
