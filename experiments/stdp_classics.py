@@ -77,7 +77,7 @@ def run(settings: Settings) -> int:
     from neurosim.experiments.results.table import write_csv
 
     simulations: dict[str, tuple[Any, float, Any]] = {
-        "song": (competition, 400.0, draw.song),
+        "song": (competition, 1000.0, draw.song),
         "vogels": (balance, 20.0, draw.vogels),
         "masquelier": (repeating_pattern, 240.0, draw.masquelier),
     }

@@ -20,16 +20,18 @@ SOURCE = "Song, Miller & Abbott 2000, doi:10.1038/78829"
 G_MAX, G_INHIBITORY = 0.015, 0.05
 
 
-def competition(seconds: float = 400.0, rate_hz: float = 20.0, seed: int = 0) -> Outcome:
+def competition(
+    seconds: float = 1000.0, rate_hz: float = 20.0, step: float = 0.005, seed: int = 0
+) -> Outcome:
     """Their figure 2: 1,000 excitatory inputs of one rate, 200 inhibitory ones of 10 Hz.
 
-    Constants of the paper: steps of .005 and .00525 of the maximum, 20 ms, weights anywhere
-    between the bounds at the start. Weights end near the bounds, some near either.
+    Constants of the paper: steps of .005 and 1.05 times as much of the maximum, 20 ms, weights
+    anywhere between the bounds at the start. Weights end near the bounds, some near either.
     """
     cell = NeuronGroup(1, ConductanceLIF(dt_ms=0.5), name="cell")
     inputs = PoissonInput(1000, rate_hz, name="excitatory")
     window = AllPairs(
-        a_plus=0.005 * G_MAX, a_minus=0.00525 * G_MAX, dependence=HardBounds(0.0, G_MAX)
+        a_plus=step * G_MAX, a_minus=1.05 * step * G_MAX, dependence=HardBounds(0.0, G_MAX)
     )
     synapses = Projection(inputs, cell, Uniform(0.0, G_MAX), timing=window, name="synapses")
     inhibition = Projection(
