@@ -64,7 +64,8 @@ def balance(seconds: float = 20.0, n: int = 2000, target_hz: float = 5.0, seed: 
     return Outcome(
         "vogels",
         SOURCE,
-        "the mean rate of the last quarter lies within 20 % of the target, intervals have a CV above .5",
+        "the mean rate of the last quarter lies within 20 % of the target, intervals have a CV "
+        "above .5",
         numbers,
         bool(abs(late_rates.mean() / target_hz - 1) < 0.2 and numbers["CV of intervals"] > 0.5),
         {

@@ -121,8 +121,8 @@ def network() -> None:
     took = time.process_time() - began
     n = sum(len(run.spikes(group).times_ms) for group in (e, i))
     print(
-        f"4,000 cells, 256,000 plastic synapses, {SECONDS:g} s: {took:.2f} CPU s with {wired:.2f} s of "
-        f"wiring, {n / 4000 / SECONDS:.1f} Hz"
+        f"4,000 cells, 256,000 plastic synapses, {SECONDS:g} s: {took:.2f} CPU s with {wired:.2f} "
+        f"of wiring, {n / 4000 / SECONDS:.1f} Hz"
     )
 
 
