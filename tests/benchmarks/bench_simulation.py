@@ -85,9 +85,8 @@ def one_cell() -> None:
     began = time.process_time()
     run = simulate(synapses, 100_000.0)
     took = time.process_time() - began
-    print(
-        f"100 inputs onto one cell, 100 s: {took:.2f} CPU s, {run.spikes(cell).rates_hz()[0]:.0f} Hz"
-    )
+    rate = run.spikes(cell).rates_hz()[0]
+    print(f"100 inputs onto one cell, 100 s: {took:.2f} CPU s, {rate:.0f} Hz")
 
 
 def network() -> None:
