@@ -179,10 +179,12 @@ def test_weights_come_to_the_fixed_point_from_both_sides():
 
 
 def test_a_silent_neuron():
-    """No pair, no change; the first-spike rule counts a silent input as one that comes too late."""
+    """No pair, no change; the first-spike rule counts a silent input as one that comes too late,
+    and under the inhibitory one each presynaptic spike weakens by ``eta 2 target tau``."""
     for name, make in TIMINGS.items():
         for pre, post in (([], [5.0, 9.0]), ([5.0, 9.0], [])):
             expected = -0.003 * 0.25 if name == "first-spike" and post else 0.0
+            expected -= 0.01 * 2 * 3 * 0.02 * len(pre) if name == "inhibitory" else 0.0
             assert weight_change(make(), pre, post) == pytest.approx(expected, abs=1e-15), name
             assert direct_change(make(), pre, post) == pytest.approx(expected, abs=1e-15), name
 
