@@ -48,7 +48,6 @@ class Checks:
     changed_as_given: in the mode given.
     without_statistics: batch norms that keep none: they read the batch in every mode.
     dropouts: dropout modules that are on in evaluation mode.
-    hooks: modules that carry hooks of the caller's.
     """
 
     training: Mapping[str, int]
@@ -60,7 +59,6 @@ class Checks:
     changed_as_given: tuple[str, ...]
     without_statistics: tuple[str, ...] = ()
     dropouts: tuple[str, ...] = ()
-    hooks: tuple[str, ...] = ()
 
 
 def check(model: nn.Module, shown: Shown, layers: Sequence[Layer], at_once: int) -> Checks:
@@ -105,7 +103,6 @@ def check(model: nn.Module, shown: Shown, layers: Sequence[Layer], at_once: int)
         changed_as_given,
         tuple(name for name, m in model.named_modules() if _keeps_no_statistics(m)),
         tuple(name for name, m in quiet.named_modules() if _is_dropout(m) and m.training),
-        tuple(name or "the model" for name, m in model.named_modules() if m._forward_hooks),
     )
 
 

@@ -107,7 +107,6 @@ def see(
     *,
     batch: int = BATCH,
     memory: int = MEMORY,
-    tell: Callable[[], None] = lambda: None,
 ) -> Seen:
     """Show all images in batches; layers that do not fit into memory together come in turns."""
     seen = Seen()
@@ -119,7 +118,6 @@ def see(
                 kept[name][first : first + len(rows)] = x.flatten(1).numpy()
         for layer in group:
             look_at(layer, kept.pop(layer.name), seen)
-        tell()
     return seen
 
 
