@@ -50,9 +50,9 @@ def competition(
     return Outcome(
         "song",
         SOURCE,
-        "both ends hold more than a fifth of the weights, the middle .3 to .7 less than a tenth",
+        "both ends hold more than 15 % of the weights, the middle from .3 to .7 less than 10 %",
         numbers,
-        bool(low > 0.2 and high > 0.2 and middle < 0.1),
+        bool(low > 0.15 and high > 0.15 and middle < 0.1),
         {
             "weights": end, "weights_at_start": samples.values[0] / G_MAX,
             "times_ms": samples.times_ms, "weights_over_time": samples.values[:, ::20] / G_MAX,

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_song_weights_end_near_either_bound():
-    """Two ends and hardly a middle, whatever the seed; by larger steps, sooner."""
-    outcome = song.competition(200.0, step=0.02, seed=1)
+    """Two ends and hardly a middle, whatever the seed."""
+    outcome = song.competition(seed=1)
     assert outcome.passed, str(outcome)
     assert 5 < outcome.numbers["rate_hz"] < 60
 
@@ -32,7 +32,7 @@ def test_song_weights_stay_together_where_depression_depends_on_them():
 
     kept, song.HardBounds = song.HardBounds, Together
     try:
-        assert not song.competition(200.0, step=0.02).passed
+        assert not song.competition(200.0).passed
     finally:
         song.HardBounds = kept
 
