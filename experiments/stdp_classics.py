@@ -3,8 +3,8 @@
     python experiments/stdp_classics.py --out runs/classics             # all of them, with figures
     python experiments/stdp_classics.py --classics song --time-share 2  # one, for twice as long
 
-Each is one simulation with a criterion; the exit status is 1 where a criterion fails. The three
-together take some minutes on one core.
+Each is one simulation with a criterion; the exit status is 1 where a criterion fails. Together
+they take about a minute on one core.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from neurosim.experiments.settings.options import (
 from neurosim.experiments.system.failures import command
 from neurosim.naming.choices import Choices
 
-CLASSIC_NAMES = ("song", "vogels", "masquelier")
+CLASSIC_NAMES = ("song", "vogels")
 #: Under a tenth nothing has settled; no criterion then tells anything.
 LEAST_TIME_SHARE = 0.1
 
@@ -70,7 +70,6 @@ def run(settings: Settings) -> int:
     import pandas as pd
 
     from neurosim.experiments.classics import draw
-    from neurosim.experiments.classics.masquelier import repeating_pattern
     from neurosim.experiments.classics.song import competition
     from neurosim.experiments.classics.vogels import balance
     from neurosim.experiments.figures.style import save
@@ -79,7 +78,6 @@ def run(settings: Settings) -> int:
     simulations: dict[str, tuple[Any, float, Any]] = {
         "song": (competition, 1000.0, draw.song),
         "vogels": (balance, 20.0, draw.vogels),
-        "masquelier": (repeating_pattern, 240.0, draw.masquelier),
     }
     rows, failed = [], 0
     for name in settings.classics:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from neurosim.experiments.classics.outcome import Outcome
 from neurosim.experiments.figures.style import FAINT, INK, WIDTH_IN, panel_title, styled
 
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+BLUE, ORANGE = "#0072b2", "#d55e00"
 
 
 @styled
@@ -48,24 +48,4 @@ def vogels(outcome: Outcome) -> Figure:
     spread.axvline(outcome.numbers["target"], color=ORANGE, ls="--", lw=1)
     spread.set(xlabel="rate of a cell (Hz)", ylabel="cells")
     panel_title(spread, "C", "Last quarter")
-    return figure
-
-
-@styled
-def masquelier(outcome: Outcome) -> Figure:
-    """When the cell fires within the pattern, over time, and the weights (their figures 4, 6)."""
-    curves = outcome.curves
-    figure = Figure(figsize=(WIDTH_IN, 2.6), layout="constrained")
-    when, weights = figure.subplots(1, 2, width_ratios=(1.6, 1))
-    when.plot(curves["times_ms"] / 1000, curves["since_ms"], ".", ms=1.5, color=BLUE)
-    when.set(xlabel="time (s)", ylabel="spike after pattern began (ms)")
-    panel_title(when, "A", "It fires at the pattern, ever earlier")
-    bins = np.linspace(0, 1, 21)
-    for name, colour, label in (
-        ("pattern_weights", ORANGE, "of the pattern"), ("other_weights", FAINT, "others"),
-    ):  # fmt: skip
-        weights.hist(curves[name], bins, histtype="step", color=colour, label=label)
-    weights.legend(frameon=False)
-    weights.set(xlabel="weight", ylabel="afferents", yscale="log")
-    panel_title(weights, "B", "Weights at the end")
     return figure
