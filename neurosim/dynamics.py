@@ -41,9 +41,19 @@ class AbstractDynamics(ABC):
 
     @property
     def offers(self) -> frozenset[str]:
-        """What a plasticity may read in the local signals, by the words of its ``needs``: "pre" and
-        "post", the two sides of the synapse, and where it is so "error" or "spikes" for what post
-        is, "voltage", "reward", "dt"."""
+        """What a plasticity may read in the local signals, by the words of its ``needs``:
+        ``pre`` and ``post``, the two sides of the synapse, and every key of
+        ``LocalSignal.offered``, such as
+
+        | word      | what it is                                                             |
+        |-----------|------------------------------------------------------------------------|
+        | `error`   | the error at the synapse, which post is                                |
+        | `gains`   | changes of parameters that sit on the unit itself (gamma, beta), named |
+        | `spikes`  | 0 and 1, which pre and post are                                        |
+        | `voltage` | the postsynaptic membrane in mV, in the shape of post                  |
+        | `reward`  | a third factor that reaches every synapse alike, ``(batch,)``          |
+        | `dt`      | length of a tick in ms                                                 |
+        """
         return frozenset({"pre", "post"})
 
     def runs_on(self) -> type:

@@ -6,7 +6,6 @@ the signature. A change points the way the weight should move; an optimiser scal
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ _OTHERWISE = "take dynamics that offer it, or another plasticity"
 #: What to do where something is missing.
 _REMEDIES = {
     "error": "take dynamics of errors, such as ErrorCircuit(Transpose()) or PredictiveCoding()",
+    "dt": "take dynamics with a clock, such as SpikingDynamics() under Ticks()",
     "spikes": "take dynamics of spikes, such as SpikingDynamics() under Ticks()",
     "voltage": "hand the membranes on with SpikingDynamics(membrane=Millivolts())",
     "reward": "write dynamics whose local signals carry a reward and that offer it, or try the "
@@ -32,20 +32,6 @@ _REMEDIES = {
 
 def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-def require_clock(plasticity: AbstractPlasticity, dt_ms: float, dynamics: AbstractDynamics) -> None:
-    """Refuse ticks of another length than those of the dynamics.
-
-    Raises:
-        ValueError: naming both, with the remedy.
-    """
-    ticking = getattr(dynamics, "dt_ms", None)
-    if ticking is not None and not math.isclose(dt_ms, ticking, rel_tol=1e-9):
-        raise ValueError(
-            f"{type(plasticity).__name__} counts ticks of {dt_ms} ms, {type(dynamics).__name__} "
-            f"ticks every {ticking} ms: give {type(plasticity).__name__} dt_ms={ticking}"
-        )
 
 
 class AbstractPlasticity(ABC):
@@ -61,7 +47,6 @@ class AbstractPlasticity(ABC):
 
         Raises:
             TypeError: something it needs is not there.
-            ValueError: another clock.
         """
         missing = sorted(self.needs - dynamics.offers)
         if missing:
@@ -108,6 +93,7 @@ class ErrorTimesPre(AbstractPlasticity):
     """``dW = sum_batch e x^T``, ``db = sum_batch e``: error at the synapse times its input.
 
     Backpropagation, feedback alignment and predictive coding differ in where ``e`` comes from.
+    Gains of normalisation change where the dynamics offer them.
     Several observations add up.
     """
 
@@ -119,8 +105,8 @@ class ErrorTimesPre(AbstractPlasticity):
         return {}
 
     def observe(self, layer: LayerLike, memory: dict[str, Tensor], signal: LocalSignal):
-        weight, bias = layer.synapse.correlate(signal.pre, signal.post)
-        seen = {"weight": weight, **signal.gain}
+        weight, bias = layer.synapse.correlate(signal.pre, signal["error"])
+        seen = {"weight": weight, **signal.offered.get("gains", {})}
         if "bias" in layer.plastic_parameters():
             seen["bias"] = bias
         return {

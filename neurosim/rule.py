@@ -30,7 +30,6 @@ class LearningRule:
     Raises:
         TypeError: the solver or its criterion cannot run these dynamics, or they do not offer
             what the plasticity needs; the message says what can.
-        ValueError: the plasticity counts ticks of another length.
     """
 
     name: str

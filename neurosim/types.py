@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -49,20 +49,27 @@ class LocalSignal:
     """All that one layer's synapses may see: their own two sides.
 
     pre: presynaptic activity, ``(batch, *in_features)``.
-    post: the postsynaptic factor at the synapse's output (an error, or spikes),
-        ``(batch, *out_features)``.
-    gain: the same product for parameters that sit on the postsynaptic unit itself
-        (normalisation gain and offset): change by parameter name.
-    reward: a third factor that reaches every synapse alike, ``(batch,)``; None where there is
-        none.
-    voltage: the postsynaptic membrane in mV, the shape of post; None where nothing reads it.
+    post: the postsynaptic factor at the synapse's output, ``(batch, *out_features)``.
+    offered: what else there is, by the words of ``AbstractDynamics.offers``.
     """
 
     pre: Tensor
     post: Tensor
-    gain: Mapping[str, Tensor] = field(default_factory=dict)
-    reward: Tensor | None = None
-    voltage: Tensor | None = None
+    offered: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, word: str) -> Any:
+        """What a plasticity needs, by its word.
+
+        Raises:
+            LookupError: nothing of that name was offered.
+        """
+        if word not in self.offered:
+            raise LookupError(
+                f"this local signal offers {', '.join(('pre', 'post', *self.offered))} and no "
+                f"{word}: name it in needs, and let the dynamics offer it, "
+                f"LocalSignal(pre, post, {{{word!r}: ...}})"
+            )
+        return self.offered[word]
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def train(
     """All passes over the images ``x``, without labels; tells how many are done."""
     # Potentiation only, as the fixed sum of a cell's weights depresses what does not grow.
     timing = AllPairs(a_plus=0.002, a_minus=0.0)
-    plasticity = TraceSTDP(timing, net.dynamics.dt_ms, SumOverBatch())
+    plasticity = TraceSTDP(timing, SumOverBatch())
     rule = LearningRule("stdp", net.dynamics, Ticks(), plasticity)
     constraint, weight = IncomingSum(), net.layer.weight
     n_steps, step = settings.epochs * -(-len(x) // settings.batch_size), 0

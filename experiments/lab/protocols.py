@@ -258,7 +258,7 @@ def settle_weights(
     dt_s = WEIGHT_DT_MS / 1000
     weight = torch.rand((N_NEURONS, neuron.n_inputs), generator=draw, dtype=torch.float64)
     layer = _Synapses(weight)
-    plasticity = TraceSTDP(ensemble.timing, WEIGHT_DT_MS, SumOverBatch())
+    plasticity = TraceSTDP(ensemble.timing, SumOverBatch())
     n_ticks, delay = round(CHUNK_S / dt_s), round(neuron.delay_ms / WEIGHT_DT_MS)
     for _ in range(ensemble.n_chunks(share)):
         pre = torch.rand((n_ticks, neuron.n_inputs), generator=draw) < neuron.pre_hz * dt_s
@@ -268,7 +268,7 @@ def settle_weights(
         post = torch.rand(expected.shape, generator=draw, dtype=torch.float64) < expected
         memory = plasticity.begin(layer)
         for a, b in zip(pre.unsqueeze(1), post.unsqueeze(1), strict=True):
-            memory = plasticity.observe(layer, memory, LocalSignal(a, b))
+            memory = plasticity.observe(layer, memory, LocalSignal(a, b, {"dt": WEIGHT_DT_MS}))
         layer.weight += plasticity.delta(layer, memory)["weight"]
         after_chunk()
     return layer.weight.numpy()

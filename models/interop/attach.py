@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from neurosim.naming.settings import require_time
 from neurosim.spiking.timing.change import AbstractKernel, ByDensity
 from neurosim.spiking.timing.reductions import AbstractReduction, MeanOverBatch
 from neurosim.spiking.timing.rules import AbstractTiming
@@ -79,9 +80,10 @@ class AttachedSTDP:
         module: nn.Module,
         neuron: nn.Module,
         plasticity: TraceSTDP,
+        dt_ms: float,
         voltage: Callable[[Any], Tensor] | None,
     ) -> None:
-        self.module, self.plasticity = module, plasticity
+        self.module, self.plasticity, self.dt_ms = module, plasticity, dt_ms
         self.synapse = synapse_of(module)
         self._voltage = voltage
         self._n_axes = max(1, len(self.synapse.weight_shape) - 1)  # of one image, channels first
@@ -151,7 +153,10 @@ class AttachedSTDP:
             volts = list(self._ticks(self._voltage(output).detach(), "the membrane"))
         for pre, post, volt in zip(self._received, sent, volts, strict=True):
             self.synapse.check_sides(pre.shape[1:], post.shape[1:])
-            signal = LocalSignal(pre, post, voltage=volt)
+            offered = {"spikes": post, "dt": self.dt_ms}
+            if volt is not None:
+                offered["voltage"] = volt
+            signal = LocalSignal(pre, post, offered)
             self._memory = self.plasticity.observe(self, self._memory, signal)
         self._received = []
         self.n_ticks += len(sent)
@@ -217,5 +222,6 @@ def attach_stdp(
             f"{type(timing).__name__} reads the membrane: give voltage=, a function from the "
             "neuron's output to mV"
         )
-    plasticity = TraceSTDP(timing, dt_ms, reduction or MeanOverBatch(), kernel or ByDensity())
-    return AttachedSTDP(module, neuron, plasticity, voltage)
+    require_time("dt_ms", dt_ms)
+    plasticity = TraceSTDP(timing, reduction or MeanOverBatch(), kernel or ByDensity())
+    return AttachedSTDP(module, neuron, plasticity, dt_ms, voltage)

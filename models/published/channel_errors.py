@@ -204,10 +204,8 @@ class ChannelMeanPredictiveCoding(AbstractFlow):
     def local_signals(self, point: RelaxationPoint, state: State) -> Sequence[LocalSignal]:
         r1, r2, _ = state["values"]
         pairs = ((point.image, r1, point.swept[0]), (r1, r2, point.swept[1]))
-        return [
-            LocalSignal(pre, (r - at_rest).clamp(-self.limit, self.limit))
-            for pre, r, at_rest in pairs
-        ]
+        moved = [(pre, (r - rest).clamp(-self.limit, self.limit)) for pre, r, rest in pairs]
+        return [LocalSignal(pre, post, {"displacement": post}) for pre, post in moved]
 
     def output(self, point: RelaxationPoint, state: State) -> Tensor:
         return state["values"][-1]

@@ -15,19 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-from neurosim.dynamics import AbstractClocked, AbstractDynamics
+from neurosim.dynamics import AbstractClocked
 from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import Statistics
 from neurosim.models.published.windows import Window
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse
 from neurosim.naming.settings import require_count
-from neurosim.plasticity import AbstractPlasticity, Changes, require_clock
+from neurosim.plasticity import AbstractPlasticity, Changes
 from neurosim.synapses import Conv2d
 from neurosim.training import AbstractConstraint
 from neurosim.types import Drive, LayerLike, LocalSignal, State
@@ -138,7 +138,10 @@ class ChannelMeanSpikes(AbstractClocked):
 
     def local_signals(self, point: SpikePoint, state: State) -> Sequence[LocalSignal]:
         pairs = zip(state["pre"], state["post"], strict=True)
-        return [LocalSignal(pre, post) for pre, post in pairs]
+        return [
+            LocalSignal(pre, post, {"spikes of channel means": post, "dt": self.dt_ms})
+            for pre, post in pairs
+        ]
 
     def output(self, point: SpikePoint, state: State) -> Tensor:
         return point.image if self.hand_on_image else point.features
@@ -149,13 +152,12 @@ class ChannelMeanSpikes(AbstractClocked):
 class FirstSpikePairs(AbstractPlasticity):
     """One pair of first spikes an image and channel pair, through a window.
 
-    timing: the window; a tick is ``dt_ms`` long.
+    timing: the window.
     n_ticks: length of a presentation; a channel without a spike counts as one at n_ticks + 1.
     limit: bound of the mean change before the learning rate.
     """
 
     timing: Window
-    dt_ms: float = 1.0
     n_ticks: int = 10
     limit: float = 0.002
 
@@ -166,20 +168,18 @@ class FirstSpikePairs(AbstractPlasticity):
     def needs(self) -> frozenset[str]:
         return frozenset({"spikes of channel means", "dt"})
 
-    def check(self, dynamics: AbstractDynamics) -> None:
-        super().check(dynamics)
-        require_clock(self, self.dt_ms, dynamics)
-
-    def begin(self, layer: LayerLike) -> list[tuple[Tensor, Tensor]]:
+    def begin(self, layer: LayerLike) -> list[LocalSignal]:
         return []
 
-    def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
-        memory.append((signal.pre, signal.post))
+    def observe(
+        self, layer: LayerLike, memory: list[LocalSignal], signal: LocalSignal
+    ) -> list[LocalSignal]:
+        memory.append(signal)
         return memory
 
-    def delta(self, layer: LayerLike, memory: Any) -> Changes:
-        pre, post = (torch.stack(side) for side in zip(*memory, strict=True))
-        change = self.mean_change(self._first(pre), self._first(post))
+    def delta(self, layer: LayerLike, memory: list[LocalSignal]) -> Changes:
+        pre, post = (torch.stack([getattr(s, side) for s in memory]) for side in ("pre", "post"))
+        change = self.mean_change(self._first(pre), self._first(post), memory[0]["dt"])
         weight = layer.plastic_parameters()["weight"]
         change = change.clamp(-self.limit, self.limit).to(weight)
         return {"weight": change[..., None, None].expand_as(weight)}
@@ -193,14 +193,14 @@ class FirstSpikePairs(AbstractPlasticity):
     def _silent(self) -> int:
         return self.n_ticks + 1
 
-    def mean_change(self, first_pre: Tensor, first_post: Tensor) -> Tensor:
+    def mean_change(self, first_pre: Tensor, first_post: Tensor, dt_ms: float) -> Tensor:
         """``mean_b W(T_post[b, o] - T_pre[b, i])``, ``(n_out, n_in)``.
 
         Written as one product over (image, slot), since T takes n_ticks + 2 values: the window
         from each postsynaptic time to every slot, times which slot the presynaptic time is.
         """
         slots = torch.arange(self.n_ticks + 2, device=first_pre.device)
-        lags = (slots[:, None] - slots[None, :]).cpu().numpy() * self.dt_ms
+        lags = (slots[:, None] - slots[None, :]).cpu().numpy() * dt_ms
         window = torch.from_numpy(self.timing.window(lags)).to(slots.device)
         reached = window[first_post]  # (batch, n_out, slot)
         chosen = (first_pre[..., None] == slots).to(window)  # (batch, n_in, slot)

@@ -106,7 +106,7 @@ class WhereWeightsLearn(AbstractPlasticity):
     def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
         if "weight" in layer.plastic_parameters():
             return self.inner.observe(layer, memory, signal)
-        return {name: memory.get(name, 0) + change for name, change in signal.gain.items()}
+        return {name: memory.get(name, 0) + change for name, change in signal["gains"].items()}
 
     def delta(self, layer: LayerLike, memory: Any) -> Changes:
         return self.inner.delta(layer, memory)

@@ -92,7 +92,7 @@ class ChannelMeanBody(AbstractStdpBody):
         net = rectified(_without_dropout(start.network()))
         timing: Window = InvertedWindow.of(WINDOW) if invert else WINDOW
         dynamics = ChannelMeanSpikes(hand_on_image=reach_gains)
-        plasticity = FirstSpikePairs(timing, dynamics.dt_ms, dynamics.n_ticks_of_window)
+        plasticity = FirstSpikePairs(timing, dynamics.n_ticks_of_window)
         rule = LearningRule("stdp", dynamics, Ticks(), plasticity)
         if reach_gains:
             # The sweep of the second part sees the weights that the first has just changed.

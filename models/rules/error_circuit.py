@@ -9,7 +9,7 @@ identity where c adds what it hears). The fixed point is one backward sweep.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -32,6 +32,13 @@ class SweptPoint:
     output_error: Tensor
 
 
+def error_signal(
+    pre: Tensor, error: Tensor, gains: Mapping[str, Tensor] | None = None
+) -> LocalSignal:
+    """What a synapse sees whose postsynaptic side is an error."""
+    return LocalSignal(pre, error, {"error": error, "gains": gains or {}})
+
+
 @final
 @dataclass(frozen=True)
 class ErrorCircuit(AbstractClosedForm):
@@ -42,7 +49,7 @@ class ErrorCircuit(AbstractClosedForm):
 
     @property
     def offers(self) -> frozenset[str]:
-        return super().offers | {"error"}
+        return super().offers | {"error", "gains"}
 
     def runs_on(self) -> type:
         return Network
@@ -93,10 +100,10 @@ class ErrorCircuit(AbstractClosedForm):
         signals = []
         for layer, error in zip(point.swept, state["errors"], strict=True):
             pulled = layer.pull(error)
-            signals.append(LocalSignal(layer.pre, pulled.delta, pulled.gain))
+            signals.append(error_signal(layer.pre, pulled.delta, pulled.gain))
         if self.feedback.plastic_layers(point.net):
             mirrored = [signals[index] for index in point.net.above_input]
-            signals += [LocalSignal(s.pre, s.post) for s in mirrored]
+            signals += [error_signal(s.pre, s.post) for s in mirrored]
         return signals
 
     def adapt(self, point: SweptPoint, state: State) -> None:

@@ -208,9 +208,10 @@ class HybridPredictiveCoding(AbstractEnergy):
         for swept, below, d in zip(point.swept, (None, *moved), moved, strict=False):
             layer = swept.at_rest if below is None else DisplacedLayer(swept, below)
             delta = layer.pull((d - layer.change) * unit).delta
-            signals.append(LocalSignal(layer.pre, delta))
+            signals.append(LocalSignal(layer.pre, delta, {"error": delta}))
         for generative, above, error in zip(
             self.generative, explained.values[1:], explained.at_synapse, strict=True
         ):
-            signals.append(LocalSignal(above, error * (unit * generative.gain)))
+            delta = error * (unit * generative.gain)
+            signals.append(LocalSignal(above, delta, {"error": delta}))
         return signals

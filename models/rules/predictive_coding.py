@@ -24,6 +24,7 @@ from neurosim.dynamics import AbstractEnergy
 from neurosim.models.network.graph import AT_INPUT, Network, Wire
 from neurosim.models.network.layers import Pulled
 from neurosim.models.rules.displaced import DisplacedLayer, SweptLayer, sweep
+from neurosim.models.rules.error_circuit import error_signal
 from neurosim.models.rules.losses import AbstractLoss, CrossEntropy
 from neurosim.types import Drive, LocalSignal, State
 
@@ -147,7 +148,7 @@ class PredictiveCoding(AbstractEnergy):
 
     @property
     def offers(self) -> frozenset[str]:
-        return super().offers | {"error"}
+        return super().offers | {"error", "gains"}
 
     def runs_on(self) -> type:
         return Network
@@ -191,5 +192,5 @@ class PredictiveCoding(AbstractEnergy):
         signals = []
         for layer, error in zip(relaxed.layers, relaxed.errors, strict=True):
             pulled = layer.pull(error * unit, to_gains=True)
-            signals.append(LocalSignal(layer.pre, pulled.delta, pulled.gain))
+            signals.append(error_signal(layer.pre, pulled.delta, pulled.gain))
         return signals

@@ -118,7 +118,8 @@ class ZeroDivergence(AbstractClocked):
         for node, layer in enumerate(point.swept):
             error = errors[node] if node in learning else torch.zeros_like(layer.out)
             pulled = layer.at_rest.pull(error * unit, to_gains=True)
-            signals.append(LocalSignal(layer.pre, pulled.delta, pulled.gain))
+            offered = {"error": pulled.delta, "gains": pulled.gain, "dt": self.dt_ms}
+            signals.append(LocalSignal(layer.pre, pulled.delta, offered))
         return signals
 
     def adapt(self, point: ClampedPoint, state: State) -> None:

@@ -291,7 +291,8 @@ class Competition(AbstractClocked):
         return {name: (tensor,) for name, tensor in after.items()}
 
     def local_signals(self, point: CompetitionPoint, state: State) -> Sequence[LocalSignal]:
-        return [LocalSignal(state["pre"][0], state["post"][0])]
+        pre, post = state["pre"][0], state["post"][0]
+        return [LocalSignal(pre, post, {"spikes": post, "dt": self.dt_ms})]
 
     def output(self, point: CompetitionPoint, state: State) -> Tensor:
         return state["counts"][0]

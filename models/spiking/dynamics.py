@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -153,14 +153,15 @@ class SpikingDynamics(AbstractClocked):
             self.homeostasis.adapt(layer, rate)
 
     def local_signals(self, point: SpikingPoint, state: State) -> Sequence[LocalSignal]:
-        pairs = zip(state["pre"], state["credited"], strict=True)
-        if self.membrane is None:
-            return [LocalSignal(pre, post) for pre, post in pairs]
-        membranes = zip(point.layers, state["voltage"], state["post"], strict=True)
-        return [
-            LocalSignal(pre, post, voltage=self._millivolts(layer, voltage, spikes, post))
-            for (pre, post), (layer, voltage, spikes) in zip(pairs, membranes, strict=True)
-        ]
+        signals = []
+        for i, layer in enumerate(point.layers):
+            pre, post = state["pre"][i], state["credited"][i]
+            offered: dict[str, Any] = {"spikes": post, "dt": self.dt_ms}
+            if self.membrane is not None:
+                voltage, spikes = state["voltage"][i], state["post"][i]
+                offered["voltage"] = self._millivolts(layer, voltage, spikes, post)
+            signals.append(LocalSignal(pre, post, offered))
+        return signals
 
     def _millivolts(
         self, layer: SpikingLayer, voltage: Tensor, spikes: Tensor, post: Tensor

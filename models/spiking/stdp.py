@@ -291,9 +291,9 @@ def stdp_part(
     )
     plasticity: AbstractPlasticity
     if dependence.constant:
-        plasticity = TraceSTDP(timing, dynamics.dt_ms, MeanOverSpikes())
+        plasticity = TraceSTDP(timing, MeanOverSpikes())
     else:
-        stdp = TraceSTDP(timing.under(dependence), dynamics.dt_ms, MeanOverSpikes())
+        stdp = TraceSTDP(timing.under(dependence), MeanOverSpikes())
         plasticity = BoundedSTDP(stdp)
     rule = LearningRule("stdp", dynamics, Ticks(), plasticity)
     return Part(rule, net, optimiser, FilterNorm(net))

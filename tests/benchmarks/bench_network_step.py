@@ -241,7 +241,7 @@ def dense(batch: int, repeats: int, duration_ms: float) -> None:
     dynamics = Competition(duration_ms=duration_ms)
     layer = CompetitiveLayer("one", 784, 400, generator=generator(1, "init"))
     net = CompetitiveNetwork(layer, dynamics)
-    rule = LearningRule("stdp", dynamics, Ticks(), TraceSTDP(AllPairs(), dynamics.dt_ms))
+    rule = LearningRule("stdp", dynamics, Ticks(), TraceSTDP(AllPairs()))
     images = torch.rand((batch, 784), generator=generator(1, "images")) ** 4
     drive = Drive(images, generator=generator(1, "spikes"))
     print(f"dense 784-400, {dynamics.n_ticks()} ticks, batch {batch}: one learning step")

@@ -129,8 +129,8 @@ def test_spikes_that_are_no_spikes_are_refused(side, value):
 
     pre, post = torch.zeros(1, 3), torch.zeros(1, 2, dtype=torch.uint8)
     (pre if side == "pre" else post)[0, 0] = value
-    stdp = TraceSTDP(AllPairs(), 1.0, SumOverBatch())
-    memory = stdp.observe(Layer(), stdp.begin(Layer()), LocalSignal(pre, post))
+    stdp = TraceSTDP(AllPairs(), SumOverBatch())
+    memory = stdp.observe(Layer(), stdp.begin(Layer()), LocalSignal(pre, post, {"dt": 1.0}))
     with pytest.raises(ValueError, match=f"{side} holds {value:g}"):
         stdp.delta(Layer(), memory)
 

@@ -213,10 +213,10 @@ def test_tick_by_tick_equals_the_whole_window():
             return {}
 
     pre, post = spike_trains((13, 2, 5), 0.2, 0), spike_trains((13, 2, 8), 0.2, 1)
-    stdp = TraceSTDP(TIMING, 1.0, SumOverBatch(), EventKernel())
+    stdp = TraceSTDP(TIMING, SumOverBatch(), EventKernel())
     memory = stdp.begin(Layer())
     for a, b in zip(pre, post, strict=True):
-        memory = stdp.observe(Layer(), memory, LocalSignal(a, b))
+        memory = stdp.observe(Layer(), memory, LocalSignal(a, b, {"dt": 1.0}))
     whole = EventKernel().change(Dense(5, 8), SpikeWindow(pre, post), TIMING, 1.0)
     assert torch.equal(stdp.delta(Layer(), memory)["weight"], whole)
 

@@ -245,10 +245,10 @@ def test_tick_by_tick_equals_the_whole_window():
             def plastic_parameters(self):
                 return {"weight": torch.full((3, 4), 0.5).double()}
 
-        stdp = TraceSTDP(timing, 1.0, SumOverBatch())
+        stdp = TraceSTDP(timing, SumOverBatch())
         memory = stdp.begin(Layer())
         for a, b in zip(pre, post, strict=True):
-            memory = stdp.observe(Layer(), memory, LocalSignal(a, b))
+            memory = stdp.observe(Layer(), memory, LocalSignal(a, b, {"dt": 1.0}))
         ours = stdp.delta(Layer(), memory)["weight"]
         for o in range(3):
             for i in range(4):

@@ -42,9 +42,7 @@ def spiking_part(cell: str, **options):
     )
     images = pink_noise(6, 16, torch.Generator().manual_seed(9)).double()
     part = stdp_part(shared, generator, dynamics=dynamics, timing=TIMING, calibration=images)
-    rule = LearningRule(
-        "stdp", part.rule.dynamics, Ticks(), TraceSTDP(TIMING, DT_MS, SumOverBatch())
-    )
+    rule = LearningRule("stdp", part.rule.dynamics, Ticks(), TraceSTDP(TIMING, SumOverBatch()))
     return replace(part, rule=rule)
 
 
@@ -131,10 +129,10 @@ def test_only_a_timing_that_reads_the_membrane_gets_it():
         part = stdp_part(shared, torch.Generator(), timing=timing, calibration=images)
         assert (part.rule.dynamics.membrane is not None) == (name == "clopath")
     assert [n for n, timing in RULE_TIMINGS.items() if timing.reads_voltage] == ["clopath"]
-    held = TraceSTDP(AllPairs(), 1.0)
+    held = TraceSTDP(AllPairs())
     zeros = torch.zeros(1, 1)
-    (kept,) = held.observe(None, [], LocalSignal(zeros, zeros, voltage=zeros))
-    assert kept.voltage is None
+    signal = LocalSignal(zeros, zeros, {"dt": 1.0, "voltage": zeros})
+    assert held.observe(None, held.begin(None), signal).window().voltage is None
 
 
 def test_millivolts():

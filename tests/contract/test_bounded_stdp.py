@@ -52,7 +52,7 @@ def change(plasticity, w: float, pre_tick: int, post_tick: int) -> float:
     for tick in range(4):
         pre = torch.full((1, 1), float(tick == pre_tick), dtype=torch.float64)
         post = torch.full((1, 1), int(tick == post_tick), dtype=torch.uint8)
-        memory = plasticity.observe(layer, memory, LocalSignal(pre, post))
+        memory = plasticity.observe(layer, memory, LocalSignal(pre, post, {"dt": 5.0}))
     return float(plasticity.delta(layer, memory)["weight"])
 
 
@@ -63,7 +63,7 @@ def test_an_isolated_pair_meets_the_closed_form(name, w, ticks):
     """``clip(w + f(u) W(lag))`` with u on the layer's own range; a weight beyond it counts as
     one at the bound. 1e-12: float64."""
     timing = AllPairs(a_plus=0.2, a_minus=0.3, dependence=RULE_DEPENDENCES[name])
-    found = change(BoundedSTDP(TraceSTDP(timing, 5.0, SumOverBatch())), w, *ticks)
+    found = change(BoundedSTDP(TraceSTDP(timing, SumOverBatch())), w, *ticks)
     window = float(timing.window(5.0 * (ticks[1] - ticks[0])))
     u = (min(w, 2.5) + 2.5) / 5.0
     gain = (timing.dependence.plus if window > 0 else timing.dependence.minus)(u)
@@ -93,7 +93,7 @@ def test_every_dependence_learns_within_the_bounds(name):
 
 def test_additive_is_the_plasticity_that_was_there_before():
     """The same object, so the same bits (tests/frozen holds its numbers)."""
-    assert part().rule.plasticity == TraceSTDP(TIMING, 5.0, MeanOverSpikes())
+    assert part().rule.plasticity == TraceSTDP(TIMING, MeanOverSpikes())
     assert part(dependence=RULE_DEPENDENCES["additive"]).rule.plasticity == part().rule.plasticity
 
 
@@ -107,7 +107,7 @@ def test_every_timing_goes_with_a_dependence(name):
 def test_what_has_no_two_bounds_is_refused():
     for timing in (AllPairs(), AllPairs(dependence=PowerLaw())):
         with pytest.raises(ValueError, match="between two bounds"):
-            BoundedSTDP(TraceSTDP(timing, 5.0))
+            BoundedSTDP(TraceSTDP(timing))
     with pytest.raises(ValueError, match="unknown weight_dependence 'power': the known ones are"):
         Comparison(weight_dependence="power")
 

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields
 from functools import cache
 from itertools import product
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 import torch
 
 import neurosim.models
+from neurosim.convergence import Horizon
 from neurosim.dynamics import AbstractClocked, AbstractDynamics
 from neurosim.models.network.builders import convolutional_network, dense_network
 from neurosim.models.published.channel_errors import (
@@ -63,7 +64,7 @@ from neurosim.spiking.timing.traces import TraceSTDP
 from neurosim.spiking.timing.weight_dependence import HardBounds
 from neurosim.synapses import Conv2d
 from neurosim.training import Part
-from neurosim.types import Drive
+from neurosim.types import Drive, LocalSignal
 
 N, PX, CLASSES = 3, 16, 4
 
@@ -149,13 +150,12 @@ PLASTICITIES: dict[str, AbstractPlasticity] = {
     "error x pre": ErrorTimesPre(),
     "where weights learn": WhereWeightsLearn(),
     "mean x mean": MeanTimesMean(),
-    "first spikes": FirstSpikePairs(AllPairs(), 1.0),
-    "rewarded": TraceSTDP(Rewarded(AllPairs()), 5.0),
-    "rewarded clopath": TraceSTDP(Rewarded(Clopath()), 5.0),
-    "bounded": BoundedSTDP(TraceSTDP(AllPairs(dependence=HardBounds()), 5.0)),
-    "sum": SumOf((TraceSTDP(AllPairs(), 5.0), TraceSTDP(AllPairs(-0.1, 0.1), 5.0))),
-    "1 ms": TraceSTDP(AllPairs(), 1.0),
-    **{name: TraceSTDP(TIMINGS[name](), 5.0) for name in TIMINGS
+    "first spikes": FirstSpikePairs(AllPairs()),
+    "rewarded": TraceSTDP(Rewarded(AllPairs())),
+    "rewarded clopath": TraceSTDP(Rewarded(Clopath())),
+    "bounded": BoundedSTDP(TraceSTDP(AllPairs(dependence=HardBounds()))),
+    "sum": SumOf((TraceSTDP(AllPairs()), TraceSTDP(AllPairs(-0.1, 0.1)))),
+    **{name: TraceSTDP(TIMINGS[name]()) for name in TIMINGS
        if TIMINGS[name]().dependence.constant},
 }  # fmt: skip
 
@@ -216,7 +216,7 @@ WORKS = [
     ("channel means", "frozen", "rectified", "relaxing"),
     ("channel spikes", "frozen", "ticks", "convolutions"),
     ("spikes", "own", "ticks", "spiking"),
-    ("competition", "1 ms", "ticks", "competitive"),
+    ("competition", "all-pairs", "ticks", "competitive"),
 ]
 
 
@@ -228,13 +228,12 @@ def test_what_belongs_together_works(combination):
 @pytest.mark.parametrize(
     ("combination", "words"),
     [
-        (("spikes", "1 ms", "ticks", "spiking"), "counts ticks of 1.0 ms.* give TraceSTDP dt_ms=5"),
         (("spikes", "clopath", "ticks", "spiking"), "needs voltage.*membrane=Millivolts"),
         (("spikes", "error x pre", "ticks", "spiking"), "needs error.*take dynamics of errors"),
         (("spikes", "rewarded", "ticks", "spiking"), "needs reward.*carry a reward"),
         (("bp", "error x pre", "direct", "spiking"), "runs on a Network, got a SpikingNetwork"),
         (("spikes", "all-pairs", "ticks", "convolutions"), "runs on a SpikingNetwork"),
-        (("spikes of 1 ms", "1 ms", "ticks", "spiking"), "tick every 1.0 ms, the network's every"),
+        (("spikes of 1 ms", "all-pairs", "ticks", "spiking"), "tick every 1.0 ms"),
         (("membranes", "clopath", "ticks", "spiking, pooled between"), "no membrane of its own"),
         (("bp", "all-pairs", "direct", "convolutions"), "needs dt and spikes"),
         (("fa", "error x pre", "direct", "fewer convolutions"), r"RandomFixed.like\(net"),
@@ -292,7 +291,39 @@ def test_what_dynamics_of_ones_own_offer_is_taken():
         LearningRule("own", FeedForward(), Direct(), WithReward())
 
 
-def test_a_clock_is_compared_to_rounding_alone():
-    dynamics = replace(spiking(), cell=SnntorchLIF(dt_ms=0.1 + 0.2), duration_ms=3.0)
-    assert isinstance(dynamics, AbstractClocked)
-    assert LearningRule("s", dynamics, Ticks(), TraceSTDP(AllPairs(), 0.3))
+@pytest.mark.parametrize("dynamics", list(DYNAMICS))
+def test_signals_carry_what_the_dynamics_offer_and_nothing_else(dynamics):
+    """A word in ``offers`` that is no key would let a plasticity through that finds nothing."""
+    offering = DYNAMICS[dynamics]
+    seen = 0
+    for network in NETWORKS.values():
+        net = network()
+        try:
+            offering.check_network(net)
+        except (TypeError, ValueError):
+            continue
+        point = offering.operating_point(net, drive(offering, net))
+        solver = Ticks() if isinstance(offering, AbstractClocked) else Euler(until=Horizon(1))
+        state = solver.end(offering, point).state
+        for signal in offering.local_signals(point, state):
+            assert set(signal.offered) == offering.offers - {"pre", "post"}
+            assert signal.offered.get("dt", 1.0) == getattr(offering, "dt_ms", 1.0)
+            seen += 1
+    assert seen
+
+
+def test_what_was_not_offered_is_named_where_it_is_read():
+    signal = LocalSignal(torch.zeros(1, 2), torch.zeros(1, 2), {"dt": 1.0})
+    with pytest.raises(LookupError, match="offers pre, post, dt and no reward: name it in needs"):
+        signal["reward"]
+
+
+def test_ticks_of_a_presentation_have_one_length():
+    """dt has one owner, the dynamics: no plasticity keeps a second one."""
+    for kind in concrete(AbstractPlasticity):
+        assert "dt_ms" not in {f.name for f in fields(kind)}
+    layer = NETWORKS["spiking"]().layers[0]
+    stdp, zeros = TraceSTDP(AllPairs()), torch.zeros(1, 2)
+    memory = stdp.observe(layer, stdp.begin(layer), LocalSignal(zeros, zeros, {"dt": 1.0}))
+    with pytest.raises(ValueError, match=r"a tick of 2\.0 ms follows ticks of 1\.0 ms"):
+        stdp.observe(layer, memory, LocalSignal(zeros, zeros, {"dt": 2.0}))

@@ -149,7 +149,7 @@ def test_counts_leave_the_network_alone_and_do_not_depend_on_the_batch():
 def test_the_engine_trains_it_and_frozen_synapses_only_move_thresholds():
     """The change is what the kernel gives for the recorded spikes; nothing else touches weights."""
     net, x = small_network(), torch.rand(5, 4, 4, generator=generator(1))
-    stdp = TraceSTDP(AllPairs(a_plus=0.01, a_minus=0.0), 1.0, SumOverBatch())
+    stdp = TraceSTDP(AllPairs(a_plus=0.01, a_minus=0.0), SumOverBatch())
     start = net.layer.weight.clone()
     outcome = run_batch(
         LearningRule("stdp", net.dynamics, Ticks(), stdp), net, Drive(x, None, generator(2))

@@ -218,7 +218,6 @@ def test_networks_name_the_dtype_they_take():
         (lambda: TIMINGS["all-pairs"](dependence="hard"), "dependence must be an AbstractWeight"),
         (lambda: TIMINGS["all-pairs"](coincidence=1), "coincidence must be a name"),
         (lambda: HardBounds("0"), "w_min must be a number"),
-        (lambda: TraceSTDP(AllPairs(), "5"), r"dt_ms must be a number \(ms\), got '5'"),
         (lambda: weight_change(AllPairs(), [0.0], [5.0], dt_ms=True), "dt_ms must be a number"),
         (lambda: ENCODERS["current"]().encode(GOOD, True, 1.0), "n_ticks must be a whole number"),
         (lambda: ENCODERS["current"]().encode(GOOD, 5, "1"), "dt_ms must be a number"),
@@ -240,14 +239,14 @@ class Layer:
 
 def presented(stdp: TraceSTDP, pre: Tensor, post: Tensor) -> Tensor:
     memory = stdp.begin(Layer())
-    for signal in map(LocalSignal, pre, post):
-        memory = stdp.observe(Layer(), memory, signal)
+    for a, b in zip(pre, post, strict=True):
+        memory = stdp.observe(Layer(), memory, LocalSignal(a, b, {"dt": 1.0}))
     return stdp.delta(Layer(), memory)["weight"]
 
 
 def allocated_per_tick(stdp: TraceSTDP, n_ticks: int) -> float:
     """Bytes of Python objects that taking up one tick needs, what is freed again included."""
-    memory, signal = stdp.begin(Layer()), LocalSignal(torch.zeros(1, 2), torch.zeros(1, 2))
+    memory, signal = stdp.begin(Layer()), LocalSignal(*torch.zeros(2, 1, 2), {"dt": 1.0})
     total = 0
     tracemalloc.start()
     for _ in range(n_ticks):
@@ -265,17 +264,17 @@ def test_a_long_presentation_takes_time_and_memory_in_proportion_to_its_ticks():
     """A tick costs what it costs at any length: a list copied at each tick would allocate four
     times as much per tick over four times the ticks. Only the ticks of the latest block are held
     one by one. Blocks of ticks change no number."""
-    stdp = TraceSTDP(AllPairs(dependence=Guetig()), 1.0)
+    stdp = TraceSTDP(AllPairs(dependence=Guetig()))
     assert allocated_per_tick(stdp, 8192) < 1.5 * allocated_per_tick(stdp, 2048)
     pre, post = ((torch.rand(1300, 1, 2, generator=generator()) < p).float() for p in (0.1, 0.2))
     whole = ByDensity().change(Dense(2, 2), SpikeWindow(pre, post), AllPairs(), 1.0)
-    assert torch.equal(presented(TraceSTDP(AllPairs(), 1.0), pre, post), whole)
+    assert torch.equal(presented(TraceSTDP(AllPairs()), pre, post), whole)
 
 
 def test_a_presentation_of_one_tick_that_can_hold_no_pair_is_refused():
     """No trace outlives a presentation: chunks of one tick would move no weight, in silence."""
     one = torch.ones(1, 1, 2)
     with pytest.raises(ValueError, match="a presentation of one tick holds no pair"):
-        presented(TraceSTDP(AllPairs(), 1.0), one, one)
-    change = presented(TraceSTDP(AllPairs(coincidence="potentiate"), 1.0), one, one)
+        presented(TraceSTDP(AllPairs()), one, one)
+    change = presented(TraceSTDP(AllPairs(coincidence="potentiate")), one, one)
     assert bool((change > 0).all())

@@ -200,10 +200,10 @@ def test_every_timing_is_behind_the_same_door(name):
         def plastic_parameters(self):
             return {"weight": torch.full((60, 40), 0.5)}
 
-    stdp = TraceSTDP(timing, 1.0)
+    stdp = TraceSTDP(timing)
     memory = stdp.begin(Layer())
     for pre, post in zip(wrong.pre, wrong.post, strict=True):
-        memory = stdp.observe(Layer(), memory, LocalSignal(pre, post))
+        memory = stdp.observe(Layer(), memory, LocalSignal(pre, post, {"dt": 1.0}))
     with pytest.raises(ValueError, match=r"\(60,\) .* \(40,\) .* Dense"):
         stdp.delta(Layer(), memory)
 

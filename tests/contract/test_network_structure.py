@@ -273,7 +273,7 @@ def test_stdp_of_any_depth(architecture, membrane):
     for layer, signal in zip(layers, dynamics.local_signals(point, state), strict=True):
         layer.synapse.check_sides(signal.pre.shape[1:], signal.post.shape[1:])
         if membrane is not None:
-            assert signal.voltage.shape == signal.post.shape
+            assert signal["voltage"].shape == signal.post.shape
 
 
 def test_target_rates_are_the_published_ones_and_can_be_reached():

@@ -73,7 +73,7 @@ def test_inverted_trace_stdp_is_the_double_sum_over_the_inverted_window():
     pre = (torch.rand(20, 2, 4, generator=draws) < 0.3).double()
     post = (torch.rand(20, 2, 3, generator=draws) < 0.3).double()
     timing = AllPairs(0.7, 1.3, 11.0, 23.0, coincidence="potentiate")
-    plasticity = inverted(TraceSTDP(timing, 5.0, SumOverBatch()))
+    plasticity = inverted(TraceSTDP(timing, SumOverBatch()))
 
     class OneLayer:
         name, synapse = "dense", Dense(4, 3)
@@ -83,7 +83,7 @@ def test_inverted_trace_stdp_is_the_double_sum_over_the_inverted_window():
 
     memory = plasticity.begin(OneLayer())
     for a, b in zip(pre, post, strict=True):
-        memory = plasticity.observe(OneLayer(), memory, LocalSignal(a, b))
+        memory = plasticity.observe(OneLayer(), memory, LocalSignal(a, b, {"dt": 5.0}))
     window = InvertedWindow.of(timing)
     expected = torch.zeros(3, 4, dtype=torch.float64)
     for s, t in np.ndindex(20, 20):
@@ -103,7 +103,7 @@ def test_only_trace_stdp_of_all_pairs_can_be_inverted():
 def test_first_spike_change_by_hand():
     """One image: pre at tick 2 and silent (11), post at tick 5: lags 3 and -6."""
     timing = AllPairs(0.003, 0.003, 20.0, 20.0, coincidence="both")
-    change = FirstSpikePairs(timing).mean_change(torch.tensor([[2, 11]]), torch.tensor([[5]]))
+    change = FirstSpikePairs(timing).mean_change(torch.tensor([[2, 11]]), torch.tensor([[5]]), 1.0)
     np.testing.assert_allclose(change, timing.window([[3, -6]]), rtol=1e-12)
 
 

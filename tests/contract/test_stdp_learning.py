@@ -87,12 +87,12 @@ def conv_change(pre_tick: int, post_tick: int, coincidence: str = "none") -> tor
             return {}
 
     timing = AllPairs(0.01, 0.01, 20.0, 20.0, coincidence)
-    stdp = TraceSTDP(timing, 5.0, SumOverBatch())
+    stdp = TraceSTDP(timing, SumOverBatch())
     memory = stdp.begin(Layer())
     for tick in range(4):
         pre, post = torch.zeros(1, 1, 5, 5), torch.zeros(1, 1, 5, 5, dtype=torch.uint8)
         pre[..., 2, 2], post[..., 2, 2] = tick == pre_tick, tick == post_tick
-        memory = stdp.observe(Layer(), memory, LocalSignal(pre, post))
+        memory = stdp.observe(Layer(), memory, LocalSignal(pre, post, {"dt": 5.0}))
     return stdp.delta(Layer(), memory)["weight"]
 
 
@@ -190,9 +190,7 @@ def test_filter_norm_restores_a_filter():
 def test_trace_stdp_names_what_it_can_run():
     """Built with a wrong timing or a wrong solver, it says what would fit."""
     with pytest.raises(TypeError, match="AllPairs"):
-        TraceSTDP("all-pairs", 5.0)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="dt_ms"):
-        TraceSTDP(AllPairs(), 0.0)
+        TraceSTDP("all-pairs")  # type: ignore[arg-type]
     _, stdp = part()
     with pytest.raises(TypeError, match="use Ticks"):
         LearningRule("stdp", stdp.rule.dynamics, Direct(), stdp.rule.plasticity)

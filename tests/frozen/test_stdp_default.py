@@ -41,13 +41,13 @@ def digest(synapse, pre_shape, post_shape) -> str:
 
     layer = Layer()
     layer.synapse = synapse
-    stdp = TraceSTDP(TIMING, 5.0, MeanOverSpikes())
+    stdp = TraceSTDP(TIMING, MeanOverSpikes())
     memory = stdp.begin(layer)
     pre, post = spikes((12, *pre_shape), 4).float(), spikes((12, *post_shape), 40).byte()
     if pre.dim() == 5:
         pre, post = (t.contiguous(memory_format=torch.channels_last_3d) for t in (pre, post))
     for a, b in zip(pre, post, strict=True):
-        memory = stdp.observe(layer, memory, LocalSignal(a, b))
+        memory = stdp.observe(layer, memory, LocalSignal(a, b, {"dt": 5.0}))
     change = stdp.delta(layer, memory)["weight"]
     return hashlib.sha256(change.contiguous().numpy().tobytes()).hexdigest()[:16]
 

@@ -30,7 +30,7 @@ class Rewarded(AbstractTiming):
     1,000 and 200 ms). What c and d still hold at the end of a window acts after it.
 
     The reward of each tick and image comes with the spikes, ``SpikeWindow.reward`` or
-    ``LocalSignal.reward``.
+    the ``reward`` of a ``LocalSignal``.
 
     Args:
         timing: what marks the synapse; its weight dependence scales the marks as they are set.
@@ -85,8 +85,8 @@ class Rewarded(AbstractTiming):
         """The reward of a window, checked."""
         if spikes.reward is None:
             raise ValueError(
-                "Rewarded needs a reward: give SpikeWindow(reward=...) or LocalSignal(reward=...), "
-                "one number an image and tick"
+                "Rewarded needs a reward, one number per image and tick: give "
+                "SpikeWindow(reward=...) or LocalSignal(pre, post, {'reward': ...})"
             )
         if not bool(spikes.reward.isfinite().all()):
             raise ValueError("the reward holds values that are not finite")

@@ -7,15 +7,13 @@ all ticks at once where the weight plays no part, tick by tick where it does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from neurosim.dynamics import AbstractDynamics
-from neurosim.naming.settings import require_time
-from neurosim.plasticity import AbstractPlasticity, Changes, require_clock
+from neurosim.plasticity import AbstractPlasticity, Changes
 from neurosim.spiking.timing.change import (
     AbstractKernel,
     ByDensity,
@@ -48,10 +46,11 @@ class TraceSTDP(AbstractPlasticity):
     """STDP at every synapse and every kernel tap.
 
     timing: which spikes change a synapse by how much, and what its weight has to do with it.
-    dt_ms: length of a tick.
     reduction: how the changes of a batch become one.
     kernel: how the sum is carried out where the weight plays no part; the numbers do not depend
         on it.
+
+    The length of a tick is that of the dynamics, which offer it as ``dt``.
 
     Under a weight dependence the weight evolves within the presentation, and the change is what
     it ends with minus what it began with: use a learning rate of 1.
@@ -61,7 +60,6 @@ class TraceSTDP(AbstractPlasticity):
     """
 
     timing: AbstractTiming
-    dt_ms: float
     reduction: AbstractReduction = field(default_factory=MeanOverBatch)
     kernel: AbstractKernel = field(default_factory=ByDensity)
 
@@ -70,7 +68,6 @@ class TraceSTDP(AbstractPlasticity):
             raise TypeError(
                 f"TraceSTDP runs a timing such as AllPairs() or Triplet(), got {self.timing!r}"
             )
-        require_time("dt_ms", self.dt_ms)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -78,31 +75,27 @@ class TraceSTDP(AbstractPlasticity):
         rewarded = {"reward"} if isinstance(self.timing, Rewarded) else set()
         return frozenset({"spikes", "dt"} | also | rewarded)
 
-    def check(self, dynamics: AbstractDynamics) -> None:
-        super().check(dynamics)
-        require_clock(self, self.dt_ms, dynamics)
-
     def begin(self, layer: LayerLike) -> Presentation:
         return Presentation()
 
-    def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
-        if signal.voltage is not None and not self.timing.reads_voltage:
-            # A membrane that nothing reads would be held for the whole presentation.
-            signal = replace(signal, voltage=None)
-        memory.append(signal)
+    def observe(self, layer: LayerLike, memory: Presentation, signal: LocalSignal) -> Presentation:
+        # A membrane that nothing reads would be held for the whole presentation.
+        voltage = signal.offered.get("voltage") if self.timing.reads_voltage else None
+        frame = signal.pre, signal.post, voltage, signal.offered.get("reward")
+        memory.append(frame, signal["dt"])
         return memory
 
-    def delta(self, layer: LayerLike, memory: Any) -> Changes:
+    def delta(self, layer: LayerLike, memory: Presentation) -> Changes:
         spikes = memory.window()
         if spikes is None:
             return {}
-        synapse = layer.synapse
+        synapse, dt_ms = layer.synapse, memory.dt_ms
         if self.timing.dependence.constant:
-            change = self.kernel.change(synapse, spikes, self.timing, self.dt_ms)
+            change = self.kernel.change(synapse, spikes, self.timing, dt_ms)
             change = self.reduction(change, synapse, spikes)
         else:
             weight = layer.plastic_parameters()["weight"].detach()
-            after = evolve(synapse, weight, spikes, self.timing, self.dt_ms, self.reduction)
+            after = evolve(synapse, weight, spikes, self.timing, dt_ms, self.reduction)
             change = after - weight
         self._require_pairs(spikes)
         return {"weight": change}
@@ -119,19 +112,34 @@ class TraceSTDP(AbstractPlasticity):
             )
 
 
+#: Pre, post, voltage and reward of one tick.
+Frame = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
+
+
 class Presentation:
-    """The signals of a layer so far. They are appended in place, and stacked in blocks, so that
-    time and memory grow as the spikes themselves."""
+    """The ticks of a layer so far, ``dt_ms`` each. They are appended in place, and stacked in
+    blocks, so that time and memory grow as the spikes themselves."""
 
     _BLOCK = 512
 
     def __init__(self) -> None:
-        self._latest: list[LocalSignal] = []
+        self.dt_ms = 0.0
+        self._latest: list[Frame] = []
         self._blocks: list[tuple[Tensor | None, ...]] = []
 
-    def append(self, signal: LocalSignal) -> None:
-        """Take up one more tick."""
-        self._latest.append(signal)
+    def append(self, frame: Frame, dt_ms: float) -> None:
+        """Take up one more tick.
+
+        Raises:
+            ValueError: it is of another length than those before.
+        """
+        if (self._latest or self._blocks) and dt_ms != self.dt_ms:
+            raise ValueError(
+                f"a tick of {dt_ms} ms follows ticks of {self.dt_ms} ms: ticks of one presentation "
+                "have one length"
+            )
+        self.dt_ms = dt_ms
+        self._latest.append(frame)
         if len(self._latest) == self._BLOCK:
             self._blocks.append(_stacked(self._latest))
             self._latest = []
@@ -152,17 +160,12 @@ class Presentation:
         )
 
 
-def _stacked(signals: Sequence[LocalSignal]) -> tuple[Tensor | None, ...]:
+def _stacked(frames: Sequence[Frame]) -> tuple[Tensor | None, ...]:
     """Pre, post, voltage and reward of some ticks, time first, channels last; None where a tick
     lacks one."""
     return tuple(
-        None if any(f is None for f in frames) else torch.stack(_channels_last(frames))
-        for frames in (
-            [s.pre for s in signals],
-            [s.post for s in signals],
-            [s.voltage for s in signals],
-            [s.reward for s in signals],
-        )
+        None if any(part is None for part in parts) else torch.stack(_channels_last(parts))
+        for parts in zip(*frames, strict=True)
     )
 
 
