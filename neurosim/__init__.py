@@ -29,7 +29,7 @@ _HOMES = {
     "convergence": ("EnergyPlateau", "Horizon", "Steady"),
     "dynamics": ("AbstractClocked", "AbstractClosedForm", "AbstractEnergy", "AbstractFlow"),
     "plasticity": ("AbstractPlasticity", "ErrorTimesPre", "Frozen"),
-    "rule": ("LearningRule", "Outcome", "run_batch"),
+    "rule": ("LearningRule", "Outcome", "represent", "run_batch"),
     "solvers": ("RK4", "AdaptiveHeun", "Direct", "Euler", "Heun", "Ticks"),
     "synapses": ("Conv1d", "Conv2d", "ConvTranspose2d", "Dense", "LocallyConnected2d"),
     "training": ("Optimiser", "Part", "Trainer", "movement"),

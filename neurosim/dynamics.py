@@ -86,6 +86,22 @@ class AbstractDynamics(ABC):
     def local_signals(self, point: Any, state: State) -> Sequence[LocalSignal]:
         """The two sides of each learning layer's synapses in this state."""
 
+    def activity(self, point: Any, state: State) -> Mapping[str, Tensor]:
+        """What each layer hands on in this state, by its name: what ``represent`` reads."""
+        raise TypeError(
+            f"{type(self).__name__} does not say what its layers hand on: give it activity(point, "
+            "state), layer name -> tensor, or passive() that returns dynamics which have one"
+        )
+
+    def passive(self) -> AbstractDynamics:
+        """The dynamics that are left where nothing is taught: themselves, or a closed form of the
+        same activity (the sweep alone, where errors would add nothing to what is handed on)."""
+        return self
+
+    def portions(self, x: Tensor) -> Sequence[Tensor]:
+        """The images in pieces that are represented at once; all together, unless they say so."""
+        return (x,)
+
     def adapt(self, point: Any, state: State) -> None:  # noqa: B027 (a default)
         """Move what a learning pass moves beside weights (running statistics, thresholds), from its
         last state: the one method that writes to the network. Nothing, unless they say so."""

@@ -18,7 +18,7 @@ from neurosim.arrays.images import require_images
 from neurosim.arrays.undo import statistics_of, unchanged_on_error
 from neurosim.dynamics import AbstractDynamics
 from neurosim.plasticity import AbstractPlasticity, Frozen
-from neurosim.solvers import AbstractSolver
+from neurosim.solvers import AbstractSolver, Direct
 from neurosim.types import Drive, NetworkLike, Settled
 
 
@@ -50,6 +50,13 @@ class LearningRule:
                 )
         self.solver.check(self.dynamics)
         self.plasticity.check(self.dynamics)
+
+    def passive(self) -> LearningRule:
+        """The passes of this rule with every synapse held, less what adds nothing to the activity
+        that is handed on and moves no statistic."""
+        dynamics = self.dynamics.passive()
+        solver = self.solver if dynamics is self.dynamics else Direct()
+        return LearningRule(self.name, dynamics, solver, Frozen())
 
     def parameters(self, net: NetworkLike) -> dict[str, Tensor]:
         """Every tensor this rule changes, by ``layer.parameter``; none under Frozen."""
@@ -99,6 +106,30 @@ def run_batch(rule: LearningRule, net: NetworkLike, drive: Drive) -> Outcome:
                 f"whose values reach {float(drive.x.abs().max()):.3g}: normalise the images"
             )
         return outcome
+
+
+@torch.no_grad()
+def represent(
+    rule: LearningRule, net: NetworkLike, x: Tensor, statistics: Any = None
+) -> dict[str, Tensor]:
+    """Layer name -> activity to the images ``x``: what the dynamics settle to without learning.
+
+    Nothing in the network changes.
+
+    Args:
+        statistics: of normalisation, see ``Drive``.
+    """
+    passive = rule.passive()
+    dynamics, found = passive.dynamics, dict[str, list[Tensor]]()
+    dynamics.check_network(net)
+    for portion in dynamics.portions(x):
+        point = dynamics.operating_point(net, Drive(portion, learning=False, statistics=statistics))
+        state = passive.solver.end(dynamics, point).state
+        for name, activity in dynamics.activity(point, state).items():
+            found.setdefault(name, []).append(activity)
+    return {
+        name: parts[0] if len(parts) == 1 else torch.cat(parts) for name, parts in found.items()
+    }
 
 
 def _n_finite(tensors: Iterable[Tensor]) -> int:

@@ -29,18 +29,25 @@ class Drive:
     generator: source of dropout masks and spikes; None draws nothing and refuses to.
     learning: True for the training-time response (batch statistics, dropout), False for the
         evaluation-time response (running statistics, no dropout).
+    statistics: at evaluation, where normalisation takes mean and variance from, as the network
+        names its sources; None: as accumulated.
     """
 
     x: Tensor
     target: Tensor | None = None
     generator: torch.Generator | None = None
     learning: bool = True
+    statistics: Any = None
 
     def __post_init__(self) -> None:
         if self.target is not None and len(self.target) != len(self.x):
             raise ValueError(
                 f"the drive has {len(self.x)} inputs but {len(self.target)} targets: "
                 "give one target per input"
+            )
+        if self.learning and self.statistics is not None:
+            raise ValueError(
+                "a learning pass normalises by its own batch: give statistics with learning=False"
             )
 
 

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from neurosim.models.network.layers import Layer, Linearised, fit_to
+from neurosim.models.network.layers import Layer, Linearised, Swept, fit_to
 from neurosim.models.network.normalisation import (
     Running,
     StatisticsOf,
-    statistics_for,
-    statistics_of_features,
+    require_features,
 )
 from neurosim.naming.choices import nearest
 from neurosim.types import Drive
 
 #: ``(layer, what it reads, sum of what it adds or None)`` -> its output.
 Respond = Callable[[Layer, Tensor, Tensor | None], Tensor]
+SweptT = TypeVar("SweptT", bound=Swept)
 #: What a layer names that reads or adds the input of the network.
 INPUT = "image"
 #: The index of the input where a population is meant.
@@ -230,12 +231,24 @@ class Network(nn.Module):
         """The output of every layer, in their order, from the input ``x``."""
         return pass_on(self.layers, self.wiring, x, respond)
 
+    def sweep(self, drive: Drive) -> tuple[Swept, ...]:
+        """The feed-forward sweep.
+
+        At evaluation images of another size than the training images reach a dense layer through
+        adaptive average pooling to the size it was built for.
+        """
+        return self._sweep(drive, Swept)
+
     def linearise(self, drive: Drive) -> tuple[Linearised, ...]:
-        """The feed-forward sweep, each layer linearised once."""
-        swept: list[Linearised] = []
+        """The same, each layer linearised once."""
+        return self._sweep(drive, Linearised)
+
+    def _sweep(self, drive: Drive, kind: type[SweptT]) -> tuple[SweptT, ...]:
+        swept: list[SweptT] = []
 
         def respond(layer: Layer, pre: Tensor, added: Tensor | None) -> Tensor:
-            swept.append(layer.linearise(pre, drive, added))
+            read = pre if drive.learning else fit_to(layer.synapse, pre)
+            swept.append(kind(layer, read, drive, added))
             return swept[-1].out
 
         self.pass_on(drive.x, respond)
@@ -243,27 +256,14 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
-        """Layer name -> output, without any change of state.
-
-        Images of another size than the training images reach a dense layer through adaptive
-        average pooling to the size it was built for.
+        """Layer name -> output of the sweep at evaluation, without any change of state.
 
         Raises:
             ValueError: for ``Batch`` statistics, which would make features depend on the batch.
         """
-        for layer in self.layers:
-            statistics_of_features(layer.name, statistics)
-        return self.activity(x, statistics)
-
-    def activity(self, x: Tensor, statistics: StatisticsOf) -> dict[str, Tensor]:
-        """Layer name -> output, under any statistics."""
-
-        def respond(layer: Layer, pre: Tensor, added: Tensor | None) -> Tensor:
-            current = layer.current(fit_to(layer.synapse, pre))
-            return layer.respond(current, statistics_for(layer.name, statistics), added=added)
-
-        names = [layer.name for layer in self.layers]
-        return dict(zip(names, self.pass_on(x, respond), strict=True))
+        require_features(statistics)
+        swept = self.sweep(Drive(x, learning=False, statistics=statistics))
+        return {layer.layer.name: layer.out for layer in swept}
 
     def forward(self, x: Tensor, statistics: StatisticsOf = Running()) -> Tensor:  # noqa: B008
         """The output of the last layer, ``(batch, n_classes)``."""

@@ -19,7 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurosim.models.network.normalisation import AbstractNorm, Batch, Running, Statistics
+from neurosim.models.network.normalisation import (
+    AbstractNorm,
+    Batch,
+    Running,
+    Statistics,
+    statistics_for,
+)
 from neurosim.naming.settings import require_count
 from neurosim.synapses import AbstractSynapse, Dense
 from neurosim.types import Drive
@@ -155,14 +161,10 @@ class Layer(nn.Module):
         keep = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=generator.device)
         return (keep >= self.dropout).to(x) / (1 - self.dropout)
 
-    def linearise(self, x: Tensor, drive: Drive, added: Tensor | None = None) -> Linearised:
-        """The layer at the presynaptic activity ``x``, ready to pull errors back."""
-        return Linearised(self, x, self.statistics_in(drive), drive.generator, added)
-
     def statistics_in(self, drive: Drive) -> Statistics:
         """The source of statistics of a pass: the batch while learning, else the running ones."""
         if not drive.learning:
-            return Running()
+            return statistics_for(self.name, drive.statistics or Running())
         return Batch() if self.norm is None else self.norm.of_batch()
 
     def adapt(self, statistics: Statistics) -> None:
@@ -196,35 +198,41 @@ def pull_back(
     return Pulled(delta, dict(zip(gains, rest, strict=True)), at_added)
 
 
-class Linearised:
-    """A layer at one presynaptic activity: output, and the pull-back of its response.
+class Swept:
+    """A layer at one presynaptic activity.
 
     Attributes:
         pre: presynaptic activity, ``(batch, *in_features)``.
-        out: the layer's output, ``(batch, *out_features)``, detached.
-        units: the activity of its units before pooling, in the shape of its current, detached.
+        out: the layer's output, ``(batch, *out_features)``.
+        units: the activity of its units before pooling, in the shape of its current.
     """
 
     def __init__(
-        self,
-        layer: Layer,
-        pre: Tensor,
-        statistics: Statistics,
-        generator: torch.Generator | None = None,
-        added: Tensor | None = None,
+        self, layer: Layer, pre: Tensor, drive: Drive, added: Tensor | None = None
     ) -> None:
-        self.layer, self.pre, self._statistics = layer, pre, statistics
-        self._current = layer.current(pre).detach().requires_grad_()
-        self._added = None if added is None else added.detach().requires_grad_()
-        with torch.enable_grad():
-            units = layer.units(self._current, statistics, self._added)
-            self._out = layer.hand_on(units, statistics, generator)
-        self.out, self.units = self._out.detach(), units.detach()
-        self._memo: tuple[Tensor, Pulled] | None = None
+        self.layer, self.pre, self._statistics = layer, pre, layer.statistics_in(drive)
+        self._respond(layer.current(pre), drive, added)
+
+    def _respond(self, current: Tensor, drive: Drive, added: Tensor | None) -> None:
+        self.units = self.layer.units(current, self._statistics, added)
+        self.out = self.layer.hand_on(self.units, self._statistics, drive.generator)
 
     def adapt(self) -> None:
         """Move the layer's running statistics as a learning pass does."""
         self.layer.adapt(self._statistics)
+
+
+class Linearised(Swept):
+    """The same with the pull-back of its response; ``out`` and ``units`` are detached."""
+
+    def _respond(self, current: Tensor, drive: Drive, added: Tensor | None) -> None:
+        self._current = current.detach().requires_grad_()
+        self._added = None if added is None else added.detach().requires_grad_()
+        with torch.enable_grad():
+            super()._respond(self._current, drive, self._added)
+        self._out = self.out
+        self.out, self.units = self.out.detach(), self.units.detach()
+        self._memo: tuple[Tensor, Pulled] | None = None
 
     def pull(self, error: Tensor) -> Pulled:
         """``D^T error``, with ``D`` the response's Jacobian.

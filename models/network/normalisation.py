@@ -75,19 +75,18 @@ def of_the_batch(statistics: Statistics) -> bool:
     return isinstance(statistics, Batch | Accumulate)
 
 
-def statistics_of_features(layer_name: str, statistics: StatisticsOf) -> Statistics:
-    """The source that a layer's features are read with.
+def require_features(statistics: StatisticsOf) -> None:
+    """Refuse statistics of the batch, which would make features depend on it.
 
     Raises:
-        ValueError: for statistics of the batch, which would make features depend on it.
+        ValueError: naming what can be used.
     """
-    chosen = statistics_for(layer_name, statistics)
-    if of_the_batch(chosen):
+    sources = statistics.values() if isinstance(statistics, Mapping) else (statistics,)
+    if any(map(of_the_batch, sources)):
         raise ValueError(
             "represent() refuses Batch statistics: features would depend on the batch "
             "they came in; use Running() or Fixed(mean, var)"
         )
-    return chosen
 
 
 class AbstractNorm(nn.Module, ABC):

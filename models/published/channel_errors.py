@@ -30,11 +30,9 @@ from neurosim.dynamics import AbstractDynamics, AbstractFlow
 from neurosim.models.network.graph import Network, Roles
 from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import (
-    Running,
     Statistics,
     StatisticsOf,
     statistics_for,
-    statistics_of_features,
 )
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse
 from neurosim.naming.settings import require_count
@@ -45,29 +43,25 @@ from neurosim.types import Drive, LayerLike, LocalSignal, Settled, State, map_st
 
 
 class RelaxingNetwork(nn.Module):
-    """Three convolutions and two fixed predictions, represented after relaxation.
+    """Three convolutions and two fixed predictions.
 
     Args:
         net: Conv1 .. Conv3.
         generator: source of P_2 and P_3, drawn as torch draws a transposed convolution of 3 x 3
             taps: ``U(-1/sqrt(9 n), 1/sqrt(9 n))`` with n the channels it predicts.
-        n_steps, dt: the relaxation.
     """
 
     prediction_2: Tensor
     prediction_3: Tensor
 
-    def __init__(
-        self, net: Network, generator: torch.Generator, *, n_steps: int = 10, dt: float = 0.02
-    ) -> None:
+    def __init__(self, net: Network, generator: torch.Generator) -> None:
         super().__init__()
-        require_count("n_steps", n_steps)
         if len(net.layers) != 3 or not all(isinstance(la.synapse, Conv2d) for la in net.layers):
             raise ValueError(
                 "channel-mean predictive coding has three convolutions, got "
                 f"{[layer.name for layer in net.layers]}: give the body of conv3, net.body()"
             )
-        self.sweeping, self.n_steps, self.dt = net, n_steps, dt
+        self.sweeping = net
         for index in (2, 3):
             weight = net.layers[index - 1].weight
             n_above, n_below = weight.shape[:2]
@@ -104,13 +98,6 @@ class RelaxingNetwork(nn.Module):
         e1, e2 = self.errors(values)
         return -e1, self._upward(second, e1) - e2, self._upward(third, e2)
 
-    def relax(self, values: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """The activity after all steps."""
-        for _ in range(self.n_steps):
-            moved = zip(values, self.velocity(values), strict=True)
-            values = tuple(torch.relu(r + self.dt * v) for r, v in moved)
-        return tuple(values)
-
     def sweep(self, x: Tensor, statistics: StatisticsOf) -> tuple[Tensor, ...]:
         """The feed-forward activity ``(r_1, r_2, r_3)``."""
         values = []
@@ -118,22 +105,6 @@ class RelaxingNetwork(nn.Module):
             x = layer.respond(layer.current(x), statistics_for(layer.name, statistics))
             values.append(x)
         return tuple(values)
-
-    @torch.no_grad()
-    def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
-        """Layer name -> relaxed activity; no state changes.
-
-        Raises:
-            ValueError: for ``Batch`` statistics, as the other networks do.
-        """
-        for layer in self.layers:
-            statistics_of_features(layer.name, statistics)
-        return self.relaxed(x, statistics)
-
-    def relaxed(self, x: Tensor, statistics: StatisticsOf) -> dict[str, Tensor]:
-        """Layer name -> relaxed activity under any statistics."""
-        values = self.relax(self.sweep(x, statistics))
-        return {layer.name: r for layer, r in zip(self.layers, values, strict=True)}
 
     def _predict(self, prediction: Tensor, above: Tensor, below: Tensor) -> Tensor:
         predicted = torch.tanh(F.conv_transpose2d(above, prediction, padding=1))
@@ -206,6 +177,10 @@ class ChannelMeanPredictiveCoding(AbstractFlow):
         pairs = ((point.image, r1, point.swept[0]), (r1, r2, point.swept[1]))
         moved = [(pre, (r - rest).clamp(-self.limit, self.limit)) for pre, r, rest in pairs]
         return [LocalSignal(pre, post, {"displacement": post}) for pre, post in moved]
+
+    def activity(self, point: RelaxationPoint, state: State) -> dict[str, Tensor]:
+        pairs = zip(point.net.layers, state["values"], strict=True)
+        return {layer.name: r for layer, r in pairs}
 
     def output(self, point: RelaxationPoint, state: State) -> Tensor:
         return state["values"][-1]

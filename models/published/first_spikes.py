@@ -20,11 +20,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-from neurosim.dynamics import AbstractClocked
+from neurosim.dynamics import AbstractClocked, AbstractDynamics
 from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import Statistics
 from neurosim.models.published.windows import Window
+from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.models.rules.pc_hybrid import RecognitionSynapse
 from neurosim.naming.settings import require_count
 from neurosim.plasticity import AbstractPlasticity, Changes
@@ -88,6 +89,10 @@ class ChannelMeanSpikes(AbstractClocked):
             raise ValueError(
                 "channel means are of convolutions, and the network has none: give it one"
             )
+
+    def passive(self) -> AbstractDynamics:
+        # Spikes add nothing to the features that are handed on.
+        return self if self.hand_on_image else FeedForward()
 
     def layers(self, net: Network) -> Sequence[LayerLike]:
         return [RecognitionSynapse(layer) for layer in convolutions(net)]

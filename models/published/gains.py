@@ -19,6 +19,7 @@ from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer
 from neurosim.models.published.rectified import ThroughRectifier
 from neurosim.models.rules.error_circuit import ErrorCircuit, SweptPoint
+from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.plasticity import AbstractPlasticity, Changes, ErrorTimesPre
 from neurosim.synapses import AbstractSynapse, Conv2d
 from neurosim.types import Drive, LayerLike, LocalSignal, State
@@ -63,6 +64,9 @@ class GainsAndReadout(AbstractClosedForm):
         return [
             GainsOnly(layer) if isinstance(layer.synapse, Conv2d) else layer for layer in net.layers
         ]
+
+    def passive(self) -> FeedForward:
+        return FeedForward()
 
     def operating_point(self, net: Network, drive: Drive) -> SweptPoint:
         return self.circuit.operating_point(net, drive)

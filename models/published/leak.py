@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
 
-from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer
 from neurosim.models.network.normalisation import (
     Accumulate,
@@ -19,7 +17,6 @@ from neurosim.models.network.normalisation import (
     Statistics,
     StatisticsOf,
 )
-from neurosim.models.published.channel_errors import RelaxingNetwork
 from neurosim.models.rules.learner import Learner
 
 
@@ -40,36 +37,16 @@ class LeakingLearner(Learner):
 
     @torch.no_grad()
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
-        activity: dict[str, Tensor] = {}
-        for net in self.networks():
-            activity |= leaking(net, x)
-            x = activity[net.layers[-1].name]
-        return activity
+        return self.settled(x, lambda net: _into(net.layers))
 
     def normalised_layers(self) -> list[Layer]:
         """None: no policy of evaluation reaches this learner."""
         return []
 
 
-@singledispatch
-def leaking(net: Any, x: Tensor) -> dict[str, Tensor]:
-    """Layer name -> activity under batch statistics; what has none is represented as ever."""
-    return net.represent(x)
-
-
-@leaking.register
-def _(net: Network, x: Tensor) -> dict[str, Tensor]:
-    return net.activity(x, _into(net.layers))
-
-
-@leaking.register
-def _(net: RelaxingNetwork, x: Tensor) -> dict[str, Tensor]:
-    return net.relaxed(x, _into(net.layers))
-
-
-def _into(layers: Sequence[Layer]) -> dict[str, Statistics]:
+def _into(layers: Sequence[Any]) -> dict[str, Statistics]:
     """Statistics of the batch at hand, which move the layers' own."""
-    norms = {layer.name: layer.norm for layer in layers}
+    norms = {layer.name: getattr(layer, "norm", None) for layer in layers}
     return {
         name: Accumulate(norm.running_mean, norm.running_var)
         if isinstance(norm, BatchNorm)

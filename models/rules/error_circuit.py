@@ -18,6 +18,7 @@ from torch import Tensor
 from neurosim.dynamics import AbstractClosedForm
 from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Linearised
+from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.models.rules.feedback import AbstractFeedback, Message, Transpose, alignment_angle
 from neurosim.models.rules.losses import AbstractLoss, CrossEntropy
 from neurosim.types import Drive, LayerLike, LocalSignal, State
@@ -61,6 +62,9 @@ class ErrorCircuit(AbstractClosedForm):
 
     def layers(self, net: Network) -> Sequence[LayerLike]:
         return [*net.layers, *self.feedback.plastic_layers(net)]
+
+    def passive(self) -> FeedForward:
+        return FeedForward()
 
     def operating_point(self, net: Network, drive: Drive) -> SweptPoint:
         if drive.target is None:

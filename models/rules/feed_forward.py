@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neurosim.dynamics import AbstractClosedForm
 from neurosim.models.network.graph import Network
-from neurosim.models.network.layers import Linearised
+from neurosim.models.network.layers import Swept
 from neurosim.types import Drive, LocalSignal, State
 
 
@@ -26,26 +26,29 @@ class FeedForward(AbstractClosedForm):
     def runs_on(self) -> type:
         return Network
 
-    def operating_point(self, net: Network, drive: Drive) -> tuple[Linearised, ...]:
-        return net.linearise(drive)
+    def operating_point(self, net: Network, drive: Drive) -> tuple[Swept, ...]:
+        return net.sweep(drive)
 
-    def initial_state(self, point: tuple[Linearised, ...]) -> State:
+    def initial_state(self, point: tuple[Swept, ...]) -> State:
         return {"activity": tuple(torch.zeros_like(layer.units) for layer in point)}
 
-    def flow(self, point: tuple[Linearised, ...], state: State) -> State:
+    def flow(self, point: tuple[Swept, ...], state: State) -> State:
         pairs = zip(point, state["activity"], strict=True)
         return {"activity": tuple(layer.units - x for layer, x in pairs)}
 
-    def equilibrium(self, point: tuple[Linearised, ...]) -> State:
+    def equilibrium(self, point: tuple[Swept, ...]) -> State:
         return {"activity": tuple(layer.units for layer in point)}
 
-    def local_signals(self, point: tuple[Linearised, ...], state: State) -> Sequence[LocalSignal]:
+    def activity(self, point: tuple[Swept, ...], state: State) -> dict[str, Tensor]:
+        return {layer.layer.name: layer.out for layer in point}
+
+    def local_signals(self, point: tuple[Swept, ...], state: State) -> Sequence[LocalSignal]:
         pairs = zip(point, state["activity"], strict=True)
         return [LocalSignal(layer.pre, x) for layer, x in pairs]
 
-    def adapt(self, point: tuple[Linearised, ...], state: State) -> None:
+    def adapt(self, point: tuple[Swept, ...], state: State) -> None:
         for layer in point:
             layer.adapt()
 
-    def output(self, point: tuple[Linearised, ...], state: State) -> Tensor:
+    def output(self, point: tuple[Swept, ...], state: State) -> Tensor:
         return point[-1].out

@@ -12,17 +12,13 @@ import torch
 from torch import Tensor
 
 from neurosim.arrays.streams import generator
-from neurosim.dynamics import AbstractClocked
 from neurosim.models.network.builders import NETWORKS, NetworkContext
 from neurosim.models.network.graph import Network, Roles
 from neurosim.models.network.layers import Layer
-from neurosim.models.network.normalisation import Running, StatisticsOf
-from neurosim.models.rules.feed_forward import FeedForward
+from neurosim.models.network.normalisation import Running, StatisticsOf, require_features
 from neurosim.naming.made import made
-from neurosim.plasticity import Frozen
-from neurosim.rule import LearningRule
-from neurosim.solvers import Direct
-from neurosim.training import Part, without_learning
+from neurosim.rule import represent
+from neurosim.training import Part
 
 
 @dataclass(frozen=True)
@@ -91,9 +87,16 @@ class Learner:
     @torch.no_grad()
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
         """Layer name -> activity to the images ``x``; nothing in the learner changes."""
+        require_features(statistics)
+        return self.settled(x, lambda net: statistics)
+
+    def settled(self, x: Tensor, statistics: Callable[[Any], StatisticsOf]) -> dict[str, Tensor]:
+        """Layer name -> activity under the statistics of each network."""
         activity: dict[str, Tensor] = {}
-        for net in self.networks():
-            activity |= net.represent(x, statistics)
+        # Of two parts that share a network the last one says what it hands on.
+        rules = {part.net: part.rule for part in self.parts}
+        for net, rule in rules.items():
+            activity |= represent(rule, net, x, statistics(net))
             x = activity[net.layers[-1].name]
         return activity
 
@@ -179,13 +182,8 @@ class Learner:
         Under frozen synapses a layered network only sweeps forward: what its errors would
         have relaxed to moves no statistic, and is not computed. Clocked dynamics are run.
         """
-        return replace(self, parts=tuple(_without_learning(part) for part in self.parts))
-
-
-def _without_learning(part: Part) -> Part:
-    if isinstance(part.net, Network) and not isinstance(part.rule.dynamics, AbstractClocked):
-        return replace(part, rule=LearningRule(part.rule.name, FeedForward(), Direct(), Frozen()))
-    return without_learning(part)
+        parts = (replace(part, rule=part.rule.passive()) for part in self.parts)
+        return replace(self, parts=tuple(parts))
 
 
 LearnerBuilder = Callable[[SharedStart], Learner]

@@ -26,6 +26,7 @@ from neurosim.dynamics import AbstractEnergy
 from neurosim.models.network.graph import Network
 from neurosim.models.network.layers import Layer
 from neurosim.models.rules.displaced import DisplacedLayer, SweptLayer, sweep
+from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.models.rules.generative import GenerativeLayer, HighPass, generative_layers
 from neurosim.models.rules.lateral import LateralInhibition
 from neurosim.synapses import AbstractSynapse
@@ -173,6 +174,9 @@ class HybridPredictiveCoding(AbstractEnergy):
                 f"(units above, below) are {own} and {theirs}; build them with "
                 "HybridPredictiveCoding.like(net, ...)"
             )
+
+    def passive(self) -> FeedForward:
+        return FeedForward()
 
     def operating_point(self, net: Network, drive: Drive) -> ImagePoint:
         return ImagePoint(sweep(net, drive))

@@ -25,6 +25,7 @@ from neurosim.models.network.graph import AT_INPUT, Network, Wire
 from neurosim.models.network.layers import Pulled
 from neurosim.models.rules.displaced import DisplacedLayer, SweptLayer, sweep
 from neurosim.models.rules.error_circuit import error_signal
+from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.models.rules.losses import AbstractLoss, CrossEntropy
 from neurosim.types import Drive, LocalSignal, State
 
@@ -157,6 +158,9 @@ class PredictiveCoding(AbstractEnergy):
         super().check_network(net)
         self.hidden_precisions(len(net.layers) - 1)
         self.loss.check(net.layers[-1].synapse)
+
+    def passive(self) -> FeedForward:
+        return FeedForward()
 
     def operating_point(self, net: Network, drive: Drive) -> ClampedPoint:
         return ClampedPoint(net, sweep(net, drive), drive.target)

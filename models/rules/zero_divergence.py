@@ -25,6 +25,7 @@ from torch import Tensor
 
 from neurosim.dynamics import AbstractClocked
 from neurosim.models.network.graph import AT_INPUT, Network
+from neurosim.models.rules.feed_forward import FeedForward
 from neurosim.models.rules.predictive_coding import ClampedPoint, PredictiveCoding, carried
 from neurosim.types import Drive, LocalSignal, State
 
@@ -66,6 +67,9 @@ class ZeroDivergence(AbstractClocked):
 
     def check_network(self, net: Network) -> None:
         self.relaxation.check_network(net)
+
+    def passive(self) -> FeedForward:
+        return FeedForward()
 
     def n_ticks(self, point: ClampedPoint) -> int:
         return max(point.net.levels()) + 1

@@ -63,7 +63,7 @@ class SpikingActivity:
         spikes = {name: torch.zeros(n_ticks, dtype=torch.float64) for name in names}
         events = {name: torch.zeros(n_ticks, dtype=torch.float64) for name in names}
         chunks, seconds = [], 0.0
-        for chunk in net.chunks(x):
+        for chunk in net.dynamics.portions(x):
             started = time.process_time()
             point = net.evaluation_point(chunk)
             # Counted at the end: what is measured is the network, not the counting.

@@ -14,7 +14,7 @@ membrane cannot fall below the inhibitory reversal potential.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
@@ -25,6 +25,8 @@ from neurosim.arrays.images import require_images
 from neurosim.arrays.targets import require_classes
 from neurosim.arrays.tensors import plain, require_finite
 from neurosim.dynamics import AbstractClocked
+from neurosim.plasticity import Frozen
+from neurosim.rule import LearningRule, represent
 from neurosim.solvers import Ticks
 from neurosim.spiking.cells.base import whole_ticks
 from neurosim.spiking.cells.registry import ResetToZero, SnntorchLIF, VoltageCell
@@ -32,7 +34,7 @@ from neurosim.spiking.encoders.registry import AbstractEncoder, Poisson
 from neurosim.spiking.population.homeostasis import rescaled
 from neurosim.synapses import Dense
 from neurosim.training import AbstractConstraint
-from neurosim.types import Drive, LocalSignal, Settled, State
+from neurosim.types import Drive, LocalSignal, State
 
 
 class CompetitiveLayer(nn.Module):
@@ -104,6 +106,10 @@ class IncomingSum(AbstractConstraint):
                     break
                 full |= over
                 weight.clamp_(max=1)
+
+
+#: Input spikes held at once at evaluation: bounds memory at any number of images.
+_ELEMENTS = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -183,6 +189,14 @@ class Competition(AbstractClocked):
     def runs_on(self) -> type:
         return CompetitiveNetwork
 
+    def check_network(self, net: CompetitiveNetwork) -> None:
+        super().check_network(net)
+        if net.dynamics != self:
+            raise ValueError(
+                f"the rule's dynamics are {self!r} and the network's {net.dynamics!r}: build both "
+                "with the same dynamics"
+            )
+
     @property
     def refractory_ticks(self) -> int:
         """Ticks of silence after a spike."""
@@ -198,9 +212,21 @@ class Competition(AbstractClocked):
                 f"layer {layer.name} has {layer.synapse.n_in} inputs, an image of shape "
                 f"{tuple(drive.x.shape[1:])} has {drive.x[0].numel()}: build the network for it"
             )
-        images = plain("images", drive.x, layer.weight)
-        spikes = self.encoder.encode(images.flatten(1), self.n_ticks(), self.dt_ms, drive.generator)
+        images = plain("images", drive.x, layer.weight).flatten(1)
+        if drive.learning or drive.generator is not None:
+            spikes = self._encode(images, drive.generator)
+        else:
+            # On the CPU: the same noise on every device, and for every image.
+            seed = net.evaluation_seed
+            alone = [self._encode(x, torch.Generator().manual_seed(seed)) for x in images.split(1)]
+            spikes = torch.cat(alone, 1)
         return self.presentation(layer, spikes, drive.learning)
+
+    def _encode(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
+        return self.encoder.encode(images, self.n_ticks(), self.dt_ms, generator)
+
+    def portions(self, x: Tensor) -> Sequence[Tensor]:
+        return require_images(x).split(max(1, _ELEMENTS // (x[0].numel() * self.n_ticks())))
 
     def presentation(
         self, layer: CompetitiveLayer, spikes: Tensor, learning: bool
@@ -294,6 +320,9 @@ class Competition(AbstractClocked):
         pre, post = state["pre"][0], state["post"][0]
         return [LocalSignal(pre, post, {"spikes": post, "dt": self.dt_ms})]
 
+    def activity(self, point: CompetitionPoint, state: State) -> dict[str, Tensor]:
+        return {point.layer.name: state["counts"][0]}
+
     def output(self, point: CompetitionPoint, state: State) -> Tensor:
         return state["counts"][0]
 
@@ -305,9 +334,6 @@ class CompetitiveNetwork(nn.Module):
         evaluation_seed: seed of the encoder's noise at evaluation; every image is coded with the
             same noise, so its counts are its own whatever batch it comes in.
     """
-
-    #: Input spikes held at once at evaluation: bounds memory at any number of images.
-    _ELEMENTS = 1 << 23
 
     def __init__(
         self, layer: CompetitiveLayer, dynamics: Competition, evaluation_seed: int = 0
@@ -326,22 +352,8 @@ class CompetitiveNetwork(nn.Module):
         Raises:
             ValueError: no image, or values that are not finite.
         """
-        require_images(x)
-        return torch.cat([s.state["counts"][0] for s in self._settle(x.flatten(1))])
-
-    def _settle(self, x: Tensor) -> Iterator[Settled]:
-        dynamics = self.dynamics
-        size = max(1, self._ELEMENTS // (x.shape[1] * dynamics.n_ticks()))
-        for chunk in x.split(size):
-            images = []
-            for image in chunk.split(1):
-                # On the CPU: the same noise on every device.
-                noise = torch.Generator().manual_seed(self.evaluation_seed)
-                images.append(
-                    dynamics.encoder.encode(image, dynamics.n_ticks(), dynamics.dt_ms, noise)
-                )
-            point = dynamics.presentation(self.layer, torch.cat(images, 1), learning=False)
-            yield Ticks().end(dynamics, point)
+        rule = LearningRule("evaluation", self.dynamics, Ticks(), Frozen())
+        return represent(rule, self, x)[self.layer.name]
 
 
 @final

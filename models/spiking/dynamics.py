@@ -20,6 +20,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from neurosim.arrays.images import require_images
 from neurosim.arrays.tensors import plain
 from neurosim.dynamics import AbstractClocked
 from neurosim.models.spiking.layer import (
@@ -40,6 +41,10 @@ __all__ = [
     "Homeostasis", "SpikingDynamics", "SpikingLayer", "SpikingNetwork", "SpikingPoint",
     "require_thresholds",
 ]  # fmt: skip
+
+
+#: Pixels of the images represented at once: bounds memory at any size.
+_PIXELS = 1 << 17
 
 
 @final
@@ -91,10 +96,15 @@ class SpikingDynamics(AbstractClocked):
 
     def check_network(self, net: SpikingNetwork) -> None:
         super().check_network(net)
-        if net.dynamics.dt_ms != self.dt_ms:
+        other = [
+            f"{name} {getattr(net.dynamics, name)!r}, not {getattr(self, name)!r}"
+            for name in ("cell", "encoder", "front_end", "competition", "duration_ms")
+            if getattr(net.dynamics, name) != getattr(self, name)
+        ]
+        if other:
             raise ValueError(
-                f"the rule's dynamics tick every {self.dt_ms} ms, the network's every "
-                f"{net.dynamics.dt_ms} ms: build both with the same dynamics"
+                f"the network's thresholds were set under other dynamics than the rule's ("
+                f"{'; '.join(other)}): build both with the same dynamics"
             )
         for layer in net.layers:
             if self.membrane is not None and layer.between.pools:
@@ -107,10 +117,34 @@ class SpikingDynamics(AbstractClocked):
         """Images to spikes ``(time, batch, channels, height, width)``."""
         return self.encoder.encode(self.front_end(x), self.n_ticks(), self.dt_ms, generator)
 
+    def portions(self, x: Tensor) -> Sequence[Tensor]:
+        return require_images(x).split(max(1, _PIXELS // (x.shape[-1] * x.shape[-2])))
+
     def operating_point(self, net: SpikingNetwork, drive: Drive) -> SpikingPoint:
+        """At evaluation without a generator each image is coded alone, under the same noise."""
         require_thresholds(net.layers)
         plain("images", drive.x, net.layers[0].weight)
-        return SpikingPoint(net.layers, self.encode(drive.x, drive.generator))
+        if drive.learning or drive.generator is not None:
+            spikes = self.encode(drive.x, drive.generator)
+        else:
+            spikes = self.encode_alone(drive.x, net.evaluation_seed)
+        return SpikingPoint(net.layers, spikes)
+
+    def encode_alone(self, x: Tensor, seed: int) -> Tensor:
+        """``encode`` with the noise of ``seed`` for each image: its spikes are its own whatever
+        batch it comes in."""
+        if not self.encoder.stochastic:
+            return self.encode(x, None)
+        # On the CPU: the same noise on every device.
+        images = [
+            self.encode(x[i : i + 1], torch.Generator().manual_seed(seed)) for i in range(len(x))
+        ]
+        return torch.cat(images, 1)
+
+    def activity(self, point: SpikingPoint, state: State) -> dict[str, Tensor]:
+        """Spike counts after pooling, ``(batch, maps, height, width)``, of a dense layer ``(batch,
+        units)``."""
+        return {layer.name: n for layer, n in zip(point.layers, state["counts"], strict=True)}
 
     def initial_state(self, point: SpikingPoint) -> State:
         nothing = point.spikes.new_zeros(())

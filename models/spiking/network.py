@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
@@ -12,16 +12,13 @@ from torch import Tensor, nn
 from neurosim.arrays.images import require_images
 from neurosim.arrays.tensors import plain
 from neurosim.models.network.graph import Roles
-from neurosim.models.network.normalisation import (
-    Running,
-    StatisticsOf,
-    of_the_batch,
-    statistics_for,
-)
-from neurosim.models.spiking.layer import SpikingLayer, SpikingPoint, require_thresholds
+from neurosim.models.network.normalisation import Running, StatisticsOf, require_features
+from neurosim.models.spiking.layer import SpikingLayer, SpikingPoint
 from neurosim.models.spiking.start import calibration_gains, settle_thresholds
+from neurosim.plasticity import Frozen
+from neurosim.rule import LearningRule, represent
 from neurosim.solvers import Ticks
-from neurosim.types import Settled
+from neurosim.types import Drive
 
 if TYPE_CHECKING:
     from neurosim.models.spiking.dynamics import SpikingDynamics
@@ -37,9 +34,6 @@ class SpikingNetwork(nn.Module):
         evaluation_seed: seed of the encoder's noise at evaluation: every image is coded with
             the same noise, so its activity is its own whatever batch it comes in.
     """
-
-    #: Pixels of one evaluation chunk: bounds memory at any image size.
-    _PIXELS = 1 << 17
 
     def __init__(
         self,
@@ -67,9 +61,13 @@ class SpikingNetwork(nn.Module):
             named[f"{layer.name}.threshold"] = layer.threshold
         return named
 
+    @property
+    def passive(self) -> LearningRule:
+        """The passes of the network where nothing learns."""
+        return LearningRule("evaluation", self.dynamics, Ticks(), Frozen())
+
     def represent(self, x: Tensor, statistics: StatisticsOf = Running()) -> dict[str, Tensor]:  # noqa: B008
-        """Layer name -> spike counts after pooling, ``(batch, maps, height, width)``, of a dense
-        layer ``(batch, units)``.
+        """Layer name -> spike counts after pooling, see ``SpikingDynamics.activity``.
 
         Images of any size the front end takes; no state changes. A spiking layer has no
         normalisation statistics: its thresholds do their work and are used as they stand
@@ -78,61 +76,24 @@ class SpikingNetwork(nn.Module):
         Raises:
             ValueError: for ``Batch`` statistics, as the other networks do.
         """
-        for layer in self.layers:
-            if of_the_batch(statistics_for(layer.name, statistics)):
-                raise ValueError(
-                    "represent() refuses Batch statistics: thresholds adapt only in learning "
-                    "passes; use Running()"
-                )
-        chunks = [settled.state["counts"] for settled in self._settle(x)]
-        return {
-            layer.name: torch.cat([chunk[i] for chunk in chunks])
-            for i, layer in enumerate(self.layers)
-        }
+        require_features(statistics)
+        return represent(self.passive, self, x)
 
+    @torch.no_grad()
     def rates(self, x: Tensor) -> dict[str, Tensor]:
         """Layer name -> spikes a neuron and tick of each map, ``(maps,)``, over the images."""
         total = {layer.name: torch.zeros(layer.synapse.n_out) for layer in self.layers}
-        for settled in self._settle(x):
-            share = len(settled.state["post"][0]) / len(x)
-            for layer, rate in zip(self.layers, self.dynamics.rates(settled.state), strict=True):
+        for portion in self.dynamics.portions(x):
+            state = Ticks().end(self.dynamics, self.evaluation_point(portion)).state
+            share = len(portion) / len(x)
+            for layer, rate in zip(self.layers, self.dynamics.rates(state), strict=True):
                 total[layer.name] += share * rate.cpu()
         return total
 
     @torch.no_grad()
-    def _settle(self, x: Tensor) -> Iterator[Settled]:
-        """The end of a presentation at evaluation, chunk by chunk."""
-        for chunk in self.chunks(x):
-            yield Ticks().end(self.dynamics, self.evaluation_point(chunk))
-
-    def chunks(self, x: Tensor) -> Sequence[Tensor]:
-        """The images in pieces of bounded size.
-
-        Raises:
-            ValueError: no image, or values that are not finite.
-            TypeError: images of another dtype or device than the weights.
-        """
-        require_images(x)
-        x = plain("images", x, self.layers[0].weight)
-        return x.split(max(1, self._PIXELS // (x.shape[-1] * x.shape[-2])))
-
-    @torch.no_grad()
     def evaluation_point(self, x: Tensor) -> SpikingPoint:
         """The operating point of a presentation at evaluation, each image coded alone."""
-        require_thresholds(self.layers)
-        return SpikingPoint(self.layers, self._encode_alone(x))
-
-    def _encode_alone(self, x: Tensor) -> Tensor:
-        """Spikes of each image under the same evaluation noise."""
-        plain("images", x, self.layers[0].weight)
-        if not self.dynamics.encoder.stochastic:
-            return self.dynamics.encode(x, None)
-        images = []
-        for image in x.split(1):
-            # On the CPU: the same noise on every device.
-            noise = torch.Generator().manual_seed(self.evaluation_seed)
-            images.append(self.dynamics.encode(image, noise))
-        return torch.cat(images, 1)
+        return self.dynamics.operating_point(self, Drive(x, learning=False))
 
     @torch.no_grad()
     def calibrate(self, images: Tensor, gains: Sequence[float] | None = None) -> None:
@@ -148,7 +109,8 @@ class SpikingNetwork(nn.Module):
         require_images(images, "calibration images")
         gains = calibration_gains(len(self.layers)) if gains is None else gains
         double = deepcopy(self).cpu().double()
-        spikes = double._encode_alone(plain("images", images).cpu().double())
+        images = plain("images", images).cpu().double()
+        spikes = double.dynamics.encode_alone(images, self.evaluation_seed)
         settle_thresholds(double.layers, self.dynamics, spikes, gains)
         for layer, calibrated in zip(self.layers, double.layers, strict=True):
             layer.threshold.copy_(calibrated.threshold)

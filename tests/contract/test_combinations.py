@@ -19,6 +19,7 @@ import pytest
 import torch
 
 import neurosim.models
+from neurosim.arrays.undo import statistics_of
 from neurosim.convergence import Horizon
 from neurosim.dynamics import AbstractClocked, AbstractDynamics
 from neurosim.models.network.builders import convolutional_network, dense_network
@@ -48,7 +49,7 @@ from neurosim.models.spiking.bounded_stdp import BoundedSTDP
 from neurosim.models.spiking.competitive import Competition, CompetitiveLayer, CompetitiveNetwork
 from neurosim.models.spiking.dynamics import SpikingDynamics, SpikingLayer, SpikingNetwork
 from neurosim.plasticity import AbstractPlasticity, ErrorTimesPre, Frozen
-from neurosim.rule import LearningRule, run_batch
+from neurosim.rule import LearningRule, represent, run_batch
 from neurosim.solvers import RK4, AbstractSolver, AdaptiveHeun, Direct, Euler, Heun, Ticks
 from neurosim.spiking import (
     TIMINGS,
@@ -117,6 +118,7 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "relaxing": lambda: RelaxingNetwork(convolutional().body(), draws()),
     "spiking": lambda: spiking_network(spiking()),
     "spiking, pooled between": lambda: spiking_network(spiking(), between=AveragePooling()),
+    "spiking in 1 ms": lambda: spiking_network(spiking(1.0)),
     "competitive": lambda: CompetitiveNetwork(
         CompetitiveLayer("cells", 3 * PX * PX, 5, generator=draws()), COMPETITION
     ),
@@ -233,7 +235,7 @@ def test_what_belongs_together_works(combination):
         (("spikes", "rewarded", "ticks", "spiking"), "needs reward.*carry a reward"),
         (("bp", "error x pre", "direct", "spiking"), "runs on a Network, got a SpikingNetwork"),
         (("spikes", "all-pairs", "ticks", "convolutions"), "runs on a SpikingNetwork"),
-        (("spikes of 1 ms", "all-pairs", "ticks", "spiking"), "tick every 1.0 ms"),
+        (("spikes of 1 ms", "all-pairs", "ticks", "spiking"), "other dynamics than the rule"),
         (("membranes", "clopath", "ticks", "spiking, pooled between"), "no membrane of its own"),
         (("bp", "all-pairs", "direct", "convolutions"), "needs dt and spikes"),
         (("fa", "error x pre", "direct", "fewer convolutions"), r"RandomFixed.like\(net"),
@@ -291,6 +293,7 @@ def test_what_dynamics_of_ones_own_offer_is_taken():
         LearningRule("own", FeedForward(), Direct(), WithReward())
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("dynamics", list(DYNAMICS))
 def test_signals_carry_what_the_dynamics_offer_and_nothing_else(dynamics):
     """A word in ``offers`` that is no key would let a plasticity through that finds nothing."""
@@ -327,3 +330,37 @@ def test_ticks_of_a_presentation_have_one_length():
     memory = stdp.observe(layer, stdp.begin(layer), LocalSignal(zeros, zeros, {"dt": 1.0}))
     with pytest.raises(ValueError, match=r"a tick of 2\.0 ms follows ticks of 1\.0 ms"):
         stdp.observe(layer, memory, LocalSignal(zeros, zeros, {"dt": 2.0}))
+
+
+@pytest.mark.parametrize("dynamics", list(DYNAMICS))
+def test_what_is_represented_is_what_settles_without_learning(dynamics):
+    """One way to represent: settle at evaluation, read the activity. The last layer's is what the
+    dynamics hand on, and no second forward of the network says otherwise."""
+    settling = DYNAMICS[dynamics]
+    solver = next(s for s in SOLVERS.values() if fits(s, settling))
+    rule = LearningRule("evaluated", settling, solver, Frozen())
+    for network in NETWORKS.values():
+        net = network()
+        try:
+            settling.check_network(net)
+        except (TypeError, ValueError):
+            continue
+        x = drive(settling, net).x
+        before = [tensor.clone() for tensor in statistics_of(net)]
+        activity = represent(rule, net, x)
+        assert all(map(torch.equal, before, statistics_of(net)))
+        assert list(activity) == [layer.name for layer in net.layers]
+        passive = rule.passive()
+        outcome = run_batch(passive, net, Drive(x, learning=False))
+        assert torch.equal(outcome.output, list(activity.values())[-1])
+        if hasattr(net, "represent"):
+            own = net.represent(x)
+            assert all(torch.equal(own[name], seen) for name, seen in activity.items())
+
+
+def fits(solver: AbstractSolver, dynamics: AbstractDynamics) -> bool:
+    try:
+        solver.check(dynamics)
+    except TypeError:
+        return False
+    return not (isinstance(dynamics, ChannelMeanPredictiveCoding) and solver != RectifiedEuler())

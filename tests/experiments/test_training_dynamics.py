@@ -397,12 +397,12 @@ def test_an_evaluation_that_changes_the_learner_is_an_error(finished):
     )  # fmt: skip
     evaluation.table(learner)
     net = learner.parts[0].net
-    plain = net.represent
+    plain = learner.represent
 
     def leaking(x, statistics):
         net.layers[0].norm.running_mean += 1
         return plain(x, statistics)
 
-    object.__setattr__(net, "represent", leaking)
+    object.__setattr__(learner, "represent", leaking)
     with pytest.raises(ChangedStateError, match="changed its weights or statistics"):
         evaluation.table(learner)
