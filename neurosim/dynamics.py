@@ -18,14 +18,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
-from neurosim.types import Drive, LayerLike, LocalSignal, State
+from neurosim.types import Drive, LayerLike, LocalSignal, NetworkLike, State
+
+#: The kind of network that dynamics run on, and what their operating point is.
+NetT = TypeVar("NetT", bound=NetworkLike)
+PointT = TypeVar("PointT")
 
 
-class AbstractDynamics(ABC):
+class AbstractDynamics(ABC, Generic[NetT, PointT]):
     """Activity under clamped input, the weights held fixed.
 
     ``net`` is the kind of network these dynamics run on, a chain of layers (``NetworkLike``);
@@ -35,7 +39,7 @@ class AbstractDynamics(ABC):
     #: What to write where another solver was asked for; shown in error messages.
     remedy: ClassVar[str]
 
-    def layers(self, net: Any) -> Sequence[LayerLike]:
+    def layers(self, net: NetT) -> Sequence[LayerLike]:
         """The layers whose synapses learn, in the order of ``local_signals``."""
         return net.layers
 
@@ -60,7 +64,7 @@ class AbstractDynamics(ABC):
         """The kind of network these dynamics need; any, unless they say so."""
         return object
 
-    def check_network(self, net: Any) -> None:
+    def check_network(self, net: NetT) -> None:
         """Refuse a network that these dynamics cannot run on, before any work.
 
         Raises:
@@ -75,25 +79,25 @@ class AbstractDynamics(ABC):
             )
 
     @abstractmethod
-    def operating_point(self, net: Any, drive: Drive) -> Any:
+    def operating_point(self, net: NetT, drive: Drive) -> PointT:
         """What stays fixed while the activity settles; linearises each layer once."""
 
     @abstractmethod
-    def initial_state(self, point: Any) -> State:
+    def initial_state(self, point: PointT) -> State:
         """The state before the first step."""
 
     @abstractmethod
-    def local_signals(self, point: Any, state: State) -> Sequence[LocalSignal]:
+    def local_signals(self, point: PointT, state: State) -> Sequence[LocalSignal]:
         """The two sides of each learning layer's synapses in this state."""
 
-    def activity(self, point: Any, state: State) -> Mapping[str, Tensor]:
+    def activity(self, point: PointT, state: State) -> Mapping[str, Tensor]:
         """What each layer hands on in this state, by its name: what ``represent`` reads."""
         raise TypeError(
             f"{type(self).__name__} does not say what its layers hand on: give it activity(point, "
             "state), layer name -> tensor, or passive() that returns dynamics which have one"
         )
 
-    def passive(self) -> AbstractDynamics:
+    def passive(self) -> AbstractDynamics[NetT, Any]:
         """The dynamics that are left where nothing is taught: themselves, or a closed form of the
         same activity (the sweep alone, where errors would add nothing to what is handed on)."""
         return self
@@ -102,11 +106,11 @@ class AbstractDynamics(ABC):
         """The images in pieces that are represented at once; all together, unless they say so."""
         return (x,)
 
-    def adapt(self, point: Any, state: State) -> None:  # noqa: B027 (a default)
+    def adapt(self, point: PointT, state: State) -> None:
         """Move what a learning pass moves beside weights (running statistics, thresholds), from its
         last state: the one method that writes to the network. Nothing, unless they say so."""
 
-    def measurements(self, point: Any, state: State) -> Mapping[str, Mapping[str, float]]:
+    def measurements(self, point: PointT, state: State) -> Mapping[str, Mapping[str, float]]:
         """What only these dynamics can tell of a batch: quantity -> layer name -> value.
 
         Asked once an epoch, for the log: alignment angles, firing rates, error sizes.
@@ -114,39 +118,39 @@ class AbstractDynamics(ABC):
         return {}
 
     @abstractmethod
-    def output(self, point: Any, state: State) -> Tensor:
+    def output(self, point: PointT, state: State) -> Tensor:
         """What the network hands on (features, logits, spike counts), ``(batch, *features)``."""
 
 
-class AbstractFlow(AbstractDynamics):
+class AbstractFlow(AbstractDynamics[NetT, PointT]):
     """An ordinary differential equation for the activity. Time is in units of tau."""
 
     remedy: ClassVar[str] = "use an explicit solver, for example Heun(dt=0.1)"
 
     @abstractmethod
-    def flow(self, point: Any, state: State) -> State:
+    def flow(self, point: PointT, state: State) -> State:
         """d state / dt."""
 
 
-class AbstractClosedForm(AbstractFlow):
+class AbstractClosedForm(AbstractFlow[NetT, PointT]):
     """A flow whose fixed point is known."""
 
     remedy: ClassVar[str] = "use Direct(), or an explicit solver such as Heun(dt=0.1)"
 
     @abstractmethod
-    def equilibrium(self, point: Any) -> State:
+    def equilibrium(self, point: PointT) -> State:
         """The state at which the flow vanishes."""
 
 
-class AbstractEnergy(AbstractFlow):
+class AbstractEnergy(AbstractFlow[NetT, PointT]):
     """A gradient flow."""
 
     @abstractmethod
-    def energy(self, point: Any, state: State) -> Tensor:
+    def energy(self, point: PointT, state: State) -> Tensor:
         """The energy that the flow descends, summed over the batch; a scalar."""
 
 
-class AbstractClocked(AbstractDynamics):
+class AbstractClocked(AbstractDynamics[NetT, PointT]):
     """Activity that advances in ticks of ``dt_ms`` milliseconds (spiking cells)."""
 
     remedy: ClassVar[str] = "use Ticks()"
@@ -161,9 +165,9 @@ class AbstractClocked(AbstractDynamics):
         """Length of a tick in ms."""
 
     @abstractmethod
-    def n_ticks(self, point: Any) -> int:
+    def n_ticks(self, point: PointT) -> int:
         """Number of ticks in one presentation."""
 
     @abstractmethod
-    def tick(self, point: Any, state: State, index: int) -> State:
+    def tick(self, point: PointT, state: State, index: int) -> State:
         """The state one tick later; ``index`` counts from 0."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Generic, TypeVar, final
 
 from torch import Tensor
 
@@ -17,6 +17,8 @@ from neurosim.dynamics import AbstractDynamics
 from neurosim.types import LayerLike, LocalSignal
 
 Changes = Mapping[str, Tensor]
+#: What a plasticity remembers of a layer from signal to signal.
+MemoryT = TypeVar("MemoryT")
 
 _OTHERWISE = "take dynamics that offer it, or another plasticity"
 #: What to do where something is missing.
@@ -34,7 +36,7 @@ def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-class AbstractPlasticity(ABC):
+class AbstractPlasticity(ABC, Generic[MemoryT]):
     """begin - observe each settled state - delta, one layer at a time."""
 
     @property
@@ -56,21 +58,21 @@ class AbstractPlasticity(ABC):
             )
 
     @abstractmethod
-    def begin(self, layer: LayerLike) -> Any:
+    def begin(self, layer: LayerLike) -> MemoryT:
         """The memory of a layer before its first signal (traces, sums)."""
 
     @abstractmethod
-    def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
+    def observe(self, layer: LayerLike, memory: MemoryT, signal: LocalSignal) -> MemoryT:
         """The memory after one more signal."""
 
     @abstractmethod
-    def delta(self, layer: LayerLike, memory: Any) -> Changes:
+    def delta(self, layer: LayerLike, memory: MemoryT) -> Changes:
         """Change by parameter name, before the learning rate; absent means unchanged."""
 
 
 @final
 @dataclass(frozen=True)
-class Frozen(AbstractPlasticity):
+class Frozen(AbstractPlasticity[None]):
     """No synapse changes, whatever there is to see."""
 
     @property
@@ -89,7 +91,7 @@ class Frozen(AbstractPlasticity):
 
 @final
 @dataclass(frozen=True)
-class ErrorTimesPre(AbstractPlasticity):
+class ErrorTimesPre(AbstractPlasticity[dict[str, Tensor]]):
     """``dW = sum_batch e x^T``, ``db = sum_batch e``: error at the synapse times its input.
 
     Backpropagation, feedback alignment and predictive coding differ in where ``e`` comes from.
@@ -104,7 +106,9 @@ class ErrorTimesPre(AbstractPlasticity):
     def begin(self, layer: LayerLike) -> dict[str, Tensor]:
         return {}
 
-    def observe(self, layer: LayerLike, memory: dict[str, Tensor], signal: LocalSignal):
+    def observe(
+        self, layer: LayerLike, memory: dict[str, Tensor], signal: LocalSignal
+    ) -> dict[str, Tensor]:
         weight, bias = layer.synapse.correlate(signal.pre, signal["error"])
         seen = {"weight": weight, **signal.offered.get("gains", {})}
         if "bias" in layer.plastic_parameters():

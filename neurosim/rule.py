@@ -33,9 +33,9 @@ class LearningRule:
     """
 
     name: str
-    dynamics: AbstractDynamics
-    solver: AbstractSolver
-    plasticity: AbstractPlasticity
+    dynamics: AbstractDynamics[Any, Any]
+    solver: AbstractSolver[Any]
+    plasticity: AbstractPlasticity[Any]
 
     def __post_init__(self) -> None:
         for part, kind in (

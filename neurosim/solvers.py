@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 from neurosim.convergence import AbstractCriterion, Diverged, Horizon, Steady
 from neurosim.dynamics import (
@@ -24,18 +24,21 @@ from neurosim.dynamics import (
 )
 from neurosim.types import Settled, State, map_state, rms
 
+#: The kind of dynamics that a solver runs.
+DynamicsT = TypeVar("DynamicsT", bound=AbstractDynamics[Any, Any])
 
-class AbstractSolver(ABC):
+
+class AbstractSolver(ABC, Generic[DynamicsT]):
     """Yields the settled states of one presentation."""
 
     needs: ClassVar[type[AbstractDynamics]]
 
     @abstractmethod
-    def settle(self, dynamics: Any, point: Any) -> Iterator[Settled]:
+    def settle(self, dynamics: DynamicsT, point: Any) -> Iterator[Settled]:
         """Yield one or several settled states; the last says why the solve ended."""
 
     @final
-    def end(self, dynamics: Any, point: Any) -> Settled:
+    def end(self, dynamics: DynamicsT, point: Any) -> Settled:
         """The last settled state alone: a presentation of many ticks is not held in memory."""
         return deque(self.settle(dynamics, point), maxlen=1).pop()
 
@@ -58,7 +61,7 @@ _PLAIN_WORDS: dict[type, str] = {
 
 @final
 @dataclass(frozen=True)
-class Direct(AbstractSolver):
+class Direct(AbstractSolver[AbstractClosedForm[Any, Any]]):
     """The equilibrium at once, from its closed form."""
 
     needs: ClassVar[type[AbstractDynamics]] = AbstractClosedForm
@@ -71,7 +74,7 @@ class Direct(AbstractSolver):
 
 @final
 @dataclass(frozen=True)
-class Ticks(AbstractSolver):
+class Ticks(AbstractSolver[AbstractClocked[Any, Any]]):
     """One state a clock tick, until the presentation is over."""
 
     needs: ClassVar[type[AbstractDynamics]] = AbstractClocked
@@ -86,7 +89,7 @@ class Ticks(AbstractSolver):
 
 
 @dataclass(frozen=True)
-class _Explicit(AbstractSolver):
+class _Explicit(AbstractSolver[AbstractFlow[Any, Any]]):
     """The common loop; a method is its ``_step``."""
 
     needs: ClassVar[type[AbstractDynamics]] = AbstractFlow

@@ -63,15 +63,17 @@ def tangled(dtype: torch.dtype = torch.float64) -> Network:
 
 
 #: Name -> builder of a small network from a dtype.
-GRAPHS: dict[str, Callable[[torch.dtype], Network]] = {
+BUILT: dict[str, Callable[[torch.dtype], Network]] = {
     **{name: lambda dtype, name=name: built(name, dtype) for name in NETWORKS},
     "resnet of 14": lambda dtype: built("resnet", dtype, depth=14),
     "resnet, group norm": lambda dtype: built("resnet", dtype, norm="layer"),
     "tangled": tangled,
-    **{
-        f"{name} of torch": lambda dtype, name=name: from_torch(made(name, dtype), example(dtype))
-        for name in MODULES
-    },
+}
+#: And those of torch modules, whose weights are wide, whose gains and statistics not 1 and 0:
+#: for laws that no step size or rate enters.
+GRAPHS = BUILT | {
+    f"{name} of torch": lambda dtype, name=name: from_torch(made(name, dtype), example(dtype))
+    for name in MODULES
 }
 
 

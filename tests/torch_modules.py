@@ -69,11 +69,11 @@ class Functional(nn.Module):
 class Means(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 5, 3, padding=1)
+        self.conv, self.wide = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 5, 3, padding=1)
         self.norm, self.head = nn.GroupNorm(5, 5), nn.Linear(5, N_CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(F.silu(self.norm(self.conv(x))).mean((2, 3)))
+        return self.head(F.silu(self.norm(self.wide(self.conv(x)))).mean((2, 3)))
 
 
 def chain() -> nn.Module:
@@ -88,7 +88,7 @@ def chain() -> nn.Module:
 def averages() -> nn.Module:
     return nn.Sequential(
         nn.AvgPool2d(2), nn.Conv2d(3, 4, 3, padding=1), nn.Sigmoid(), nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(), nn.Linear(16, N_CLASSES),
+        nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(16, N_CLASSES),
     )  # fmt: skip
 
 

@@ -231,6 +231,7 @@ class Network(nn.Module):
         """The output of every layer, in their order, from the input ``x``."""
         return pass_on(self.layers, self.wiring, x, respond)
 
+    @torch.no_grad()
     def sweep(self, drive: Drive) -> tuple[Swept, ...]:
         """The feed-forward sweep.
 

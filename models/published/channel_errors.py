@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -131,7 +131,7 @@ class RelaxationPoint:
 
 @final
 @dataclass(frozen=True)
-class ChannelMeanPredictiveCoding(AbstractFlow):
+class ChannelMeanPredictiveCoding(AbstractFlow[RelaxingNetwork, RelaxationPoint]):
     """The relaxation as a flow. State: ``values``, one tensor a layer.
 
     The two signals of a layer are its image-and-space means: what its channels see of each other.
@@ -188,7 +188,7 @@ class ChannelMeanPredictiveCoding(AbstractFlow):
 
 @final
 @dataclass(frozen=True)
-class RectifiedEuler(AbstractSolver):
+class RectifiedEuler(AbstractSolver[AbstractFlow[Any, Any]]):
     """``s <- relu(s + dt flow(s))``, a fixed number of steps."""
 
     needs: ClassVar[type[AbstractDynamics]] = AbstractFlow
@@ -211,7 +211,7 @@ class RectifiedEuler(AbstractSolver):
 
 @final
 @dataclass(frozen=True)
-class MeanTimesMean(AbstractPlasticity):
+class MeanTimesMean(AbstractPlasticity[Tensor | None]):
     """``clamp(mean(post)[o] mean(pre)[i], +-limit)`` on every kernel tap of a channel pair."""
 
     limit: float = 0.01

@@ -56,7 +56,7 @@ class SpikePoint:
 
 @final
 @dataclass(frozen=True)
-class ChannelMeanSpikes(AbstractClocked):
+class ChannelMeanSpikes(AbstractClocked[Network, SpikePoint]):
     """Bernoulli spikes of channel means. State: ``pre`` and ``post``, one tensor a layer.
 
     Args:
@@ -154,7 +154,7 @@ class ChannelMeanSpikes(AbstractClocked):
 
 @final
 @dataclass(frozen=True)
-class FirstSpikePairs(AbstractPlasticity):
+class FirstSpikePairs(AbstractPlasticity[list[LocalSignal]]):
     """One pair of first spikes an image and channel pair, through a window.
 
     timing: the window.

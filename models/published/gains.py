@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 from torch import Tensor
 
@@ -45,7 +45,7 @@ class GainsOnly:
 
 @final
 @dataclass(frozen=True)
-class GainsAndReadout(AbstractClosedForm):
+class GainsAndReadout(AbstractClosedForm[Network, SweptPoint]):
     """An error circuit whose convolutions offer only gamma and beta to plasticity."""
 
     circuit: ErrorCircuit = field(default_factory=lambda: ErrorCircuit(ThroughRectifier()))
@@ -92,7 +92,7 @@ class GainsAndReadout(AbstractClosedForm):
 
 @final
 @dataclass(frozen=True)
-class WhereWeightsLearn(AbstractPlasticity):
+class WhereWeightsLearn(AbstractPlasticity[dict[str, Tensor]]):
     """``ErrorTimesPre`` where a layer offers its weight, the gain's change alone elsewhere.
 
     Saves the weight correlations of the convolutions, which nobody would apply.
@@ -107,10 +107,12 @@ class WhereWeightsLearn(AbstractPlasticity):
     def begin(self, layer: LayerLike) -> dict[str, Tensor]:
         return self.inner.begin(layer)
 
-    def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
+    def observe(
+        self, layer: LayerLike, memory: dict[str, Tensor], signal: LocalSignal
+    ) -> dict[str, Tensor]:
         if "weight" in layer.plastic_parameters():
             return self.inner.observe(layer, memory, signal)
         return {name: memory.get(name, 0) + change for name, change in signal["gains"].items()}
 
-    def delta(self, layer: LayerLike, memory: Any) -> Changes:
+    def delta(self, layer: LayerLike, memory: dict[str, Tensor]) -> Changes:
         return self.inner.delta(layer, memory)

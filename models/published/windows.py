@@ -79,7 +79,7 @@ class InvertedWindow:
 
 @final
 @dataclass(frozen=True)
-class SumOf(AbstractPlasticity):
+class SumOf(AbstractPlasticity[tuple[Any, ...]]):
     """The changes of several plasticities added up."""
 
     terms: tuple[AbstractPlasticity, ...]

@@ -42,7 +42,7 @@ def error_signal(
 
 @final
 @dataclass(frozen=True)
-class ErrorCircuit(AbstractClosedForm):
+class ErrorCircuit(AbstractClosedForm[Network, SweptPoint]):
     """Error units under a clamped output error. State: ``errors``, one tensor a layer."""
 
     feedback: AbstractFeedback

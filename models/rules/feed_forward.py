@@ -15,7 +15,7 @@ from neurosim.types import Drive, LocalSignal, State
 
 
 @final
-class FeedForward(AbstractClosedForm):
+class FeedForward(AbstractClosedForm[Network, tuple[Swept, ...]]):
     """``tau du_l/dt = -u_l + s_l`` with ``s`` the feed-forward sweep. State: ``activity``, that of
     the units themselves, before pooling and dropout.
 

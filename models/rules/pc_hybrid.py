@@ -110,7 +110,7 @@ class ImagePoint:
 
 @final
 @dataclass(frozen=True)
-class HybridPredictiveCoding(AbstractEnergy):
+class HybridPredictiveCoding(AbstractEnergy[Network, ImagePoint]):
     """Unsupervised predictive coding of images. State: ``displacement``, one tensor a layer.
 
     The output handed on is the feed-forward sweep's, which is also what evaluation sees.

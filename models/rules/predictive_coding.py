@@ -114,7 +114,7 @@ class ClampedPoint:
 
 @final
 @dataclass(frozen=True)
-class PredictiveCoding(AbstractEnergy):
+class PredictiveCoding(AbstractEnergy[Network, ClampedPoint]):
     """Supervised predictive coding. State: ``displacement``, one tensor a hidden layer.
 
     Local signals are given in units of the output precision and averaged over the batch, as

@@ -32,7 +32,7 @@ from neurosim.types import Drive, LocalSignal, State
 
 @final
 @dataclass(frozen=True)
-class ZeroDivergence(AbstractClocked):
+class ZeroDivergence(AbstractClocked[Network, ClampedPoint]):
     """Predictive coding on a clock.
 
     State: ``displacement`` and ``arrived`` (``m``), one tensor a hidden layer, and the ``due``

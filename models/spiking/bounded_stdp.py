@@ -18,7 +18,7 @@ from torch import Tensor
 from neurosim.dynamics import AbstractDynamics
 from neurosim.naming.choices import Choices
 from neurosim.plasticity import AbstractPlasticity, Changes
-from neurosim.spiking.timing.traces import TraceSTDP
+from neurosim.spiking.timing.traces import Presentation, TraceSTDP
 from neurosim.spiking.timing.weight_dependence import WEIGHT_DEPENDENCES, AbstractWeightDependence
 from neurosim.synapses import AbstractSynapse
 from neurosim.types import LayerLike, LocalSignal
@@ -41,7 +41,7 @@ def weight_bound(synapse: AbstractSynapse, factor: float, like: Tensor) -> float
 
 @final
 @dataclass(frozen=True)
-class BoundedSTDP(AbstractPlasticity):
+class BoundedSTDP(AbstractPlasticity[Presentation]):
     """``stdp`` under the weight dependence of its timing, whose bounds are each layer's.
 
     A weight beyond the bound, which an initial one may be, counts as one at the bound.
@@ -68,13 +68,13 @@ class BoundedSTDP(AbstractPlasticity):
     def check(self, dynamics: AbstractDynamics) -> None:
         self.stdp.check(dynamics)
 
-    def begin(self, layer: LayerLike) -> Any:
+    def begin(self, layer: LayerLike) -> Presentation:
         return self.stdp.begin(layer)
 
-    def observe(self, layer: LayerLike, memory: Any, signal: LocalSignal) -> Any:
+    def observe(self, layer: LayerLike, memory: Presentation, signal: LocalSignal) -> Presentation:
         return self.stdp.observe(layer, memory, signal)
 
-    def delta(self, layer: LayerLike, memory: Any) -> Changes:
+    def delta(self, layer: LayerLike, memory: Presentation) -> Changes:
         weight = layer.plastic_parameters()["weight"]
         bound = weight_bound(layer.synapse, self.bound_factor, weight)
         dependence: Any = self.stdp.timing.dependence

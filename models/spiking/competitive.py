@@ -128,7 +128,7 @@ class CompetitionPoint:
 
 @final
 @dataclass(frozen=True)
-class Competition(AbstractClocked):
+class Competition(AbstractClocked["CompetitiveNetwork", CompetitionPoint]):
     """Excitatory and inhibitory cells under encoder spikes. State, each ``(batch, n_out)``:
 
         v <- max(integrate(I - inhibition sum_(j != i) h_j, v), floor),   silent while refractory

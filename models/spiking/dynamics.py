@@ -49,7 +49,7 @@ _PIXELS = 1 << 17
 
 @final
 @dataclass(frozen=True)
-class SpikingDynamics(AbstractClocked):
+class SpikingDynamics(AbstractClocked[SpikingNetwork, SpikingPoint]):
     """LIF layers under encoder spikes. State, one tensor a layer:
 
     | name         | what it is                                                     |

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from small_networks import GRAPHS, PX, by_hand, drive, seeded
+from small_networks import BUILT, GRAPHS, PX, by_hand, drive, seeded
 
 from neurosim.convergence import Horizon, Steady
 from neurosim.models.catalogue import backprop, error_circuit_rule
@@ -35,6 +35,7 @@ from neurosim.solvers import Euler
 from neurosim.training import Optimiser, Part, Trainer
 
 every_graph = pytest.mark.parametrize("graph", GRAPHS)
+every_built = pytest.mark.parametrize("graph", BUILT)
 FEEDBACKS = {
     "bp": lambda net: Transpose(),
     "fa": lambda net: RandomFixed.like(net, seeded(4)),
@@ -100,7 +101,7 @@ def test_z_il_and_fixed_prediction_equal_bp(graph):
         assert float((other - bp[first]).abs().max()) > 1e-3 * scale
 
 
-@every_graph
+@every_built
 @pytest.mark.parametrize("kind", FEEDBACKS)
 def test_closed_form_is_the_fixed_point_of_the_flow(graph, kind):
     """To the bit at the fixed point; Euler arrives there within 1e-6, a thousandth of what
@@ -191,7 +192,7 @@ def test_pc_flow_is_minus_the_gradient_of_the_energy(graph):
         assert slope == pytest.approx(-along, rel=1e-5, abs=1e-4)
 
 
-@every_graph
+@every_built
 def test_pc_energy_falls_with_every_step(graph):
     """dt = .1 is below 2 / (largest curvature) on all of them."""
     rule = LearningRule("pc", PredictiveCoding(), Euler(0.1, until=Horizon(15)), ErrorTimesPre())
@@ -248,7 +249,7 @@ def test_pc_moves_running_statistics_once_a_batch_whatever_it_relaxes(graph):
             torch.testing.assert_close(other[name], tensor, rtol=1e-12, atol=0)
 
 
-@every_graph
+@every_built
 @pytest.mark.parametrize("kind", ["bp", "pc"])
 def test_training_lowers_the_loss(graph, kind):
     """Of the same batch, within 30 steps: shortcuts, projections and heads learn in one."""

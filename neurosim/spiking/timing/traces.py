@@ -42,7 +42,7 @@ __all__ = [
 
 @final
 @dataclass(frozen=True)
-class TraceSTDP(AbstractPlasticity):
+class TraceSTDP(AbstractPlasticity["Presentation"]):
     """STDP at every synapse and every kernel tap.
 
     timing: which spikes change a synapse by how much, and what its weight has to do with it.
