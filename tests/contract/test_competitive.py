@@ -183,11 +183,19 @@ def test_classes_and_predictions_by_hand():
         (lambda: ClassOfCell.of(torch.ones(1, 2), torch.zeros(1, dtype=torch.long), 3), r"\[1, 2"),
         (
             lambda: run_batch(
-                LearningRule("x", Competition(), Ticks(), Frozen()),
+                LearningRule("x", small_network().dynamics, Ticks(), Frozen()),
                 small_network(),
                 Drive(torch.rand(2, 5, 5), None, generator()),
             ),
             "16 inputs",
+        ),
+        (
+            lambda: run_batch(
+                LearningRule("x", Competition(), Ticks(), Frozen()),
+                small_network(),
+                Drive(torch.rand(2, 4, 4), None, generator()),
+            ),
+            "build both with the same dynamics",
         ),
     ],
 )

@@ -7,9 +7,20 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from small_networks import GRAPHS, N_CLASSES, PX, SMALL, built, by_hand, drive, seeded, tangled
+from small_networks import (
+    BUILT,
+    GRAPHS,
+    N_CLASSES,
+    PX,
+    SMALL,
+    built,
+    by_hand,
+    drive,
+    seeded,
+    tangled,
+)
 
-from neurosim.models.catalogue import RULES
+from neurosim.models.catalogue import RULES, untrained
 from neurosim.models.network.builders import NETWORKS, NetworkContext, convolutional_network
 from neurosim.models.network.graph import Network, Roles
 from neurosim.models.network.layers import Layer, identity
@@ -19,6 +30,7 @@ from neurosim.models.rules.learner import SharedStart
 from neurosim.models.rules.pc_hybrid import HybridPredictiveCoding
 from neurosim.models.spiking.dynamics import SpikingDynamics
 from neurosim.models.spiking.stdp import stdp_part, target_rates
+from neurosim.rule import run_batch
 from neurosim.spiking.cells.membrane import Millivolts
 from neurosim.synapses import Conv2d, Dense
 from neurosim.training import Trainer
@@ -114,7 +126,7 @@ def test_calibrated_statistics_are_those_of_the_images_themselves(graph):
     torch.testing.assert_close(found, expected.detach(), rtol=0, atol=1e-10)
 
 
-@every_graph
+@pytest.mark.parametrize("graph", BUILT)
 def test_accumulated_statistics_are_those_of_learning_passes(graph):
     """Two passes with dropout off move the running statistics as ``accumulate`` says, to 1e-12."""
     net = GRAPHS[graph](torch.float64)
@@ -123,7 +135,7 @@ def test_accumulated_statistics_are_those_of_learning_passes(graph):
     x = drive().x
     found = accumulate(net.layers, [x, x])
     for _ in range(2):
-        by_hand(net, drive())
+        run_batch(untrained(), net, drive())
     for layer in net.layers:
         kept = found[layer.name]
         if isinstance(layer.norm, BatchNorm):

@@ -56,7 +56,7 @@ def test_activity_is_what_represent_and_the_encoder_give(chunked, monkeypatch):
     x = pink_noise(5, 16, torch.Generator().manual_seed(1))
     net = stdp_part(shared, generator, dynamics=dynamics, calibration=x).net
     if chunked:
-        monkeypatch.setattr(type(net), "_PIXELS", 2 * 16 * 16)
+        monkeypatch.setattr("neurosim.models.spiking.dynamics._PIXELS", 2 * 16 * 16)
     before = {name: tensor.clone() for name, tensor in net.named_weights().items()}
     activity = SpikingActivity.of(net, x)
     assert all(torch.equal(before[name], tensor) for name, tensor in net.named_weights().items())

@@ -187,7 +187,7 @@ def test_large_batches_go_in_chunks(net, monkeypatch):
     """A bound on memory does not change the numbers."""
     x = images(5)
     whole, rates = net.represent(x), net.rates(x)
-    monkeypatch.setattr(type(net), "_PIXELS", 2 * 32 * 32)
+    monkeypatch.setattr("neurosim.models.spiking.dynamics._PIXELS", 2 * 32 * 32)
     for layer, counts in net.represent(x).items():
         assert torch.equal(counts, whole[layer])
         # Rates are float32 averages over chunks: one rounding a chunk.
