@@ -41,8 +41,9 @@ def audit_run(path: Path, data_dir: Path | None) -> TableAudit:
     _, stimuli = data_of(settings.training, settings.stimuli, data_dir)
     table = merge(
         [read_table(job.path) for job in run.finished],
-        reference_table(stimuli, settings.evaluation_px),
+        reference_table(stimuli, settings.evaluation_px, settings.comparator),
         simulated=stimuli.simulated,
+        comparator=settings.comparator,
     )
 
     shown = shown_stimuli(stimuli, settings.training_px)

@@ -51,13 +51,17 @@ class Run:
     @cached_property
     def headline(self) -> Headline:
         """The axes that figures and verdicts show."""
-        settings = StoredRun.read(self.path).settings
-        return Headline.of(self.results, layer=self.layer or roles_of(settings).headline)
+        layer = self.layer or roles_of(self._settings).headline
+        return Headline.of(self.results, layer=layer)
+
+    @cached_property
+    def _settings(self) -> Comparison:
+        return StoredRun.read(self.path).settings
 
     @cached_property
     def results(self) -> pd.DataFrame:
         """The tidy table, one row a score."""
-        return read_csv(self.path / "results.csv")
+        return read_csv(self.path / "results.csv", self._settings.comparator)
 
     @property
     def figures(self) -> Mapping[str, Figure]:
@@ -97,7 +101,7 @@ class _Figures(Mapping[str, Figure]):
         return len(self._known())
 
     def _known(self) -> Mapping[str, Callable[[Headline], Figure]]:
-        return figures_of(StoredRun.read(self._run.path).settings.stimuli)
+        return figures_of(self._run._settings.stimuli)
 
 
 def _png(figure: Figure) -> bytes:
@@ -127,8 +131,9 @@ def compare(
         data_dir: data; by default ``$NEUROSIM_DATA``, else the user's cache.
         download: fetch missing data sets.
         settings: fields of ``Comparison`` that differ from the preset. ``epochs`` without
-            ``checkpoints`` keeps the preset's up to it, and adds it as the last. Rules, timing,
-            encoder, cell and weight dependence are names, text with settings, or objects
+            ``checkpoints`` keeps the preset's up to it, and adds it as the last. Rules, network,
+            norm, timing, encoder, cell, weight dependence, policies, readouts, dissimilarity and
+            comparator are names, text with settings, or objects
             (``models.variant("stdp", timing=Triplet())``, a function of your own module).
 
     Raises:
@@ -181,10 +186,10 @@ def _as_text(setting: str, value: Any) -> Any:
         return os.fspath(value)
     if setting not in REGISTRIES:
         return value
-    if setting != "rules":
+    if not isinstance(getattr(Comparison, setting), tuple):
         return text_of(setting, value, ())
     several = value if isinstance(value, list | tuple) else [value]
-    return [rule if isinstance(rule, str) else text_of("rules", rule, ()) for rule in several]
+    return [each if isinstance(each, str) else text_of(setting, each, ()) for each in several]
 
 
 def open_run(path: Path | str, *, layer: str | None = None) -> Run:

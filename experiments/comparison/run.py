@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from neurosim.arrays.streams import generator
 from neurosim.experiments.audit.run import audit_run
 from neurosim.experiments.audit_page.of_table import PAGE as AUDIT_PAGE
 from neurosim.experiments.audit_page.of_table import write_page
@@ -14,18 +17,24 @@ from neurosim.experiments.data.types import TrainingImages
 from neurosim.experiments.engine.job_tasks import tasks_of
 from neurosim.experiments.engine.runners import runner_of
 from neurosim.experiments.job.job import build_learner
-from neurosim.experiments.job.network import roles_of
+from neurosim.experiments.job.measures import Measures
+from neurosim.experiments.job.network import network_of, roles_of
 from neurosim.experiments.progress.plan import Plan, measured_plan
 from neurosim.experiments.progress.run import finished
 from neurosim.experiments.report.files import AUDIT, write_results
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import (
+    NORM_NAMES,
     RULE_NAMES,
     SPIKING_RULES,
     SPIKING_SETTINGS,
     Comparison,
     Execution,
 )
+from neurosim.models.network.policies import POLICIES, Calibration
+from neurosim.models.network.readouts import patterns
+from neurosim.naming.made import bound
+from neurosim.naming.own import is_own
 
 DEVICES = ("cpu", "cuda", "mps")
 
@@ -79,6 +88,7 @@ def _checked(settings: Comparison, execution: Execution, folder: RunFolder) -> D
         settings.training, settings.stimuli, execution.data_dir, download=execution.download
     )
     _check_images(settings, images)
+    _check_evaluation(settings)
     _check_rules(settings, folder, len(images.class_names))
     return images, stimuli
 
@@ -95,6 +105,37 @@ def _check_images(settings: Comparison, images: TrainingImages) -> None:
         images.subset(settings.n_train, settings.n_test, seed)
 
 
+def _check_evaluation(settings: Comparison) -> None:
+    """Try out before any work how activity is normalised, read out and scored.
+
+    Raises:
+        ValueError: it cannot be done; the message says why.
+    """
+    _ = Measures.of(settings)
+    px = settings.training_px
+    shown = torch.rand(4, 3, px, px, generator=generator(0, "trial"))
+    layers = network_of(settings).layers
+    for readout in settings.readouts:
+        with _told("readout", readout):
+            patterns(shown, readout)
+    for policy in filter(is_own, settings.normalisation):
+        with _told("normalisation policy", policy):
+            bound(POLICIES, policy).build(layers, Calibration([shown]), px)
+
+
+@contextmanager
+def _told(kind: str, text: str) -> Iterator[None]:
+    """Errors of something of a user's own as one sentence that names it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"the {kind} {text}: {error}") from error
+    except Exception as error:
+        raise ValueError(
+            f"the {kind} {text} cannot be used ({type(error).__name__}: {error})"
+        ) from error
+
+
 def _check_rules(settings: Comparison, folder: RunFolder, n_classes: int) -> None:
     """Build once, before any work, what has settings, is a user's own, or is on another network.
 
@@ -104,7 +145,7 @@ def _check_rules(settings: Comparison, folder: RunFolder, n_classes: int) -> Non
     named = [name for name in SPIKING_SETTINGS if getattr(settings, name).endswith(")")]
     for rule in settings.rules:
         plain = rule in RULE_NAMES and not (named and rule in SPIKING_RULES)
-        plain = plain and settings.network == Comparison.network
+        plain = plain and settings.network == Comparison.network and settings.norm in NORM_NAMES
         if plain or folder.cell(rule, settings.seeds[0]).is_file():
             continue
         try:

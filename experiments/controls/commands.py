@@ -6,7 +6,7 @@ from neurosim.experiments.controls.figure_bands import spatial_frequencies
 from neurosim.experiments.controls.figure_controls import normalisation_cross, resolution_sweep
 from neurosim.experiments.controls.run import Control
 from neurosim.experiments.controls.words import cross_in_words, sweep_in_words
-from neurosim.experiments.settings.config import POLICY_NAMES, READOUT_NAMES
+from neurosim.experiments.settings.config import POLICY_NAMES
 
 #: The sizes of Leutenegger 2026 (arXiv 2608.12408) up to the largest that brain92's images fill.
 DEFAULT_PX = (32, 64, 96, 128, 160)
@@ -17,7 +17,7 @@ CROSS = Control(
         "px": (),
         "content": ("native",),
         "normalisation": POLICY_NAMES,
-        "readouts": READOUT_NAMES,
+        "readouts": ("gap", "4x4", "full"),
     },
     draw={"normalisation_cross": normalisation_cross},
     tell=cross_in_words,

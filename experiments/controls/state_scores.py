@@ -21,6 +21,7 @@ from neurosim.experiments.job.stimulus_content import check_content
 from neurosim.models.network.policies import POLICIES
 from neurosim.models.network.readouts import READOUTS, UNITS
 from neurosim.models.rules.learner import Learner
+from neurosim.naming.made import canonical
 from neurosim.rsa import (
     RDM,
     BrainRDMs,
@@ -67,10 +68,9 @@ class Grid:
             value = getattr(self, name)
             if not value or len(set(value)) != len(value):
                 raise ValueError(f"{name} must name at least one entry, and none twice: {value}")
-        for policy in self.normalisation:
-            _ = POLICIES[policy]
-        for readout in self.readouts:
-            _ = READOUTS[readout]
+        for name, registry in (("normalisation", POLICIES), ("readouts", READOUTS)):
+            texts = tuple(canonical(registry, each) for each in getattr(self, name))
+            object.__setattr__(self, name, texts)
         check_content(self.content)
         if any(px < 8 for px in self.px):
             raise ValueError(f"px must be at least 8 each, got {self.px}")

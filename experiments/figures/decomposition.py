@@ -55,7 +55,7 @@ def decomposition(headline: Headline) -> Figure:
             "Upper bar: normalisation part = statistics-only (the same passes, learning rate 0) − "
             "epoch 0. Lower bar: learning part = trained − statistics-only. It starts where the "
             "upper one ends, and ends at the whole change (black). Circles: seeds.",
-            f"{', '.join(rule_style(rule).label for rule in held)}: nothing learns there, so the "
+            f"{', '.join(rule_style(rule).short for rule in held)}: nothing learns there, so the "
             "learning part is 0 and the change is that of statistics." * bool(held),
             p_note(tests, "p of the learning part") + ".",
             noise_note([headline.view(roi) for roi in headline.rois]) + ".",
@@ -81,7 +81,8 @@ def decomposition(headline: Headline) -> Figure:
             width = 6 // a_row
             axes = figure.add_subplot(grid[len(large) + row, column * width : (column + 1) * width])
         named = roi in large or column == 0
-        waterfall(axes, parts[roi], rules, not_trained, large=roi in large, names=named)
+        waterfall(axes, parts[roi], rules, not_trained, large=roi in large, names=named,
+                  symbol=headline.symbol)  # fmt: skip
         axes.set_xlim(limits)
         panel_title(axes, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 26], roi)
         if roi in large:
@@ -124,6 +125,7 @@ def waterfall(
     *,
     large: bool,
     names: bool = True,
+    symbol: str = "ρ",
 ) -> None:
     """Two bars a rule: 0 to the normalisation part, and from there to the whole change.
 
@@ -154,7 +156,7 @@ def waterfall(
     axes.set_yticks(range(len(rules)), [rule_label(r, not_trained) if names else "" for r in rules])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("Δρ from epoch 0")
+    axes.set_xlabel(f"Δ{symbol} from epoch 0")
 
 
 def _numbers(

@@ -25,12 +25,10 @@ from neurosim.experiments.figures.style import (
 )
 from neurosim.experiments.results.choice import Headline, View, extent
 from neurosim.experiments.results.table import STAR_LEVELS, SeedTest, adjusted
-from neurosim.experiments.results.words import between, number, p_value
+from neurosim.experiments.results.words import between, number, p_value, score_label
 
 #: A bound or reference this many data ranges away is drawn apart, so that the data stay readable.
 _NEAR = 0.45
-#: Letters of a name on an axis.
-_LETTERS = 20
 #: More rules than this are labelled steeply.
 _FEW = 5
 OPEN_MARKER_NOTE = (
@@ -256,11 +254,8 @@ def p_marks(axes: Axes, tests: Mapping[str, SeedTest]) -> None:
 
 
 def rule_axis(axes: Axes, rules: Sequence[str], not_trained: Mapping[str, str]) -> None:
-    """Rules by name along x; a dagger where the layer was not trained. The legend has a long name
-    whole, by its marker; here it would take the room of the panel."""
-    names = [" ".join(rule_label(rule, not_trained).split()) for rule in rules]
-    short = [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in names]
-    axes.set_xticks(range(len(rules)), short)
+    """Rules by name along x; a dagger where the layer was not trained."""
+    axes.set_xticks(range(len(rules)), [rule_label(rule, not_trained) for rule in rules])
     axes.set_xlim(-0.6, len(rules) - 0.4)
     axes.tick_params(axis="x", length=0)
     for text in axes.get_xticklabels():
@@ -269,7 +264,7 @@ def rule_axis(axes: Axes, rules: Sequence[str], not_trained: Mapping[str, str]) 
 
 def rule_label(rule: str, not_trained: Mapping[str, str]) -> str:
     """``STDP†``."""
-    return rule_style(rule).label + "†" * (rule in not_trained)
+    return rule_style(rule).short + "†" * (rule in not_trained)
 
 
 def p_note(tests: Mapping[str, SeedTest], what: str) -> str:
@@ -291,13 +286,13 @@ def not_trained_note(view: View, epoch: int, *, mark: str = "† ") -> str:
     found = view.not_trained(epoch)
     if not found:
         return ""
-    named = ", ".join(f"{rule_style(rule).label} ({seeds})" for rule, seeds in found.items())
+    named = ", ".join(f"{rule_style(rule).short} ({seeds})" for rule, seeds in found.items())
     return f"{mark}{view.layer} not trained (moved under 1 % or changed in length only): {named}."
 
 
 def region_row(row: Sequence[Axes], view: View) -> None:
     """Name a row of panels by its region, and tell the noise bounds beside it."""
-    row[0].set_ylabel(f"{view.roi}\nSpearman ρ")
+    row[0].set_ylabel(f"{view.roi}\n{score_label(view.comparator)}")
     noise = between(*view.bounds) if view.bounds else "none"
     row[-1].annotate(
         f"noise bounds\n{noise}", (1, 0.5), (5, 0), xycoords="axes fraction",

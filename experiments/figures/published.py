@@ -92,6 +92,8 @@ def beside_published(headline: Headline) -> Figure:
 
 
 def _missing(headline: Headline, px: int | None) -> str:
+    if headline.comparator != "spearman":
+        return f"published numbers are Spearman correlations, and this run's are {headline.score}"
     if _ROI not in headline.rois or _LAYER not in headline.layers:
         return f"published numbers are of {_ROI} and {_LAYER}: this run has none"
     if px is None:
@@ -129,7 +131,7 @@ def _best_layer(axes: Axes, headline: Headline) -> None:
             # Two rules end within a hundredth of each other: one name above, one below.
             down = -9 if any(abs(y - other) < 0.02 for other in named) else 5
             named.append(y)
-            axes.annotate(rule_style(rule).label, (float(x), y), (0, down), fontsize=6.5,
+            axes.annotate(rule_style(rule).short, (float(x), y), (0, down), fontsize=6.5,
                           color="#b00020", textcoords="offset points", ha="center")  # fmt: skip
         if at is not None:
             rows = at.models[(at.models["rule"] == rule) & (at.models["roi"] == _ROI)]
@@ -185,7 +187,7 @@ def _name_ends(axes: Axes, ends: Mapping[str, float]) -> None:
     named = sorted(ends, key=lambda rule: ends[rule])
     heights = apart((ends[rule] for rule in named), 0.055 * (high - low))
     for rule, above in zip(named, heights, strict=True):
-        axes.text(1.01, above, rule_style(rule).label, transform=axes.get_yaxis_transform(),
+        axes.text(1.01, above, rule_style(rule).short, transform=axes.get_yaxis_transform(),
                   va="center", fontsize=6.5, color=FAINT)  # fmt: skip
 
 

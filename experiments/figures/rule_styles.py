@@ -6,11 +6,11 @@ depends on what else is shown, in the order of the table: ``told_apart``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from textwrap import wrap
 
 from matplotlib.colors import to_hex, to_rgb
 
@@ -20,20 +20,25 @@ from neurosim.naming.text import parse
 
 @dataclass(frozen=True)
 class RuleStyle:
-    """One rule's look."""
+    """One rule's look.
+
+    short: what legends, axes and small panels call it: its label, or of one that is too long for
+    them a number among the variants of its rule, ``STDP 2``, which the notes spell out.
+    """
 
     label: str
     colour: str
     marker: str
     meaning: str
+    short: str
 
 
-#: Letters in a line of a label.
-_WIDTH = 32
+#: Letters of a name in a legend or on an axis.
+_SHORT = 16
 #: For rules that name no colour.
 _SPARE_COLOURS = ("#882255", "#332288", "#44aa99", "#999933")
 #: For variants and rules that name no marker; those of the entries among them.
-_MARKERS = ("p", "8", "d", "H", "*", "s", "^", "D", "v", "P", "<", "h", ">", "o")
+_MARKERS = ("p", "*", "s", "^", "v", "P", "D", "<", ">", "d", "h", "H", "8", "o")
 #: Towards black (negative) or white, of an entry's colour.
 SHADES = (0.0, -0.45, 0.45, -0.25, 0.25, -0.65, 0.62)
 
@@ -44,6 +49,7 @@ def styles_of(rules: Sequence[str]) -> dict[str, RuleStyle]:
     A rule without settings looks as its entry says; others take what is still free, in order.
     """
     styles: dict[str, RuleStyle] = {}
+    numbers: Counter[str] = Counter()
     for rule in sorted(dict.fromkeys(rules), key=lambda rule: bool(parse(rule).settings)):
         known, found = _known(rule), list(styles.values())
         own = bool(known.colour and known.marker) and not parse(rule).settings
@@ -60,11 +66,12 @@ def styles_of(rules: Sequence[str]) -> dict[str, RuleStyle]:
                 (each for each in markers if each not in worn),
                 next(each for each in markers if (colour, each) not in looks),
             )
-        # A long one would leave no room for the panels beside it.
-        label = "\n".join(
-            wrap(label_of(rule), _WIDTH, break_long_words=False, break_on_hyphens=False)
-        )
-        styles[rule] = RuleStyle(label, colour, marker, known.meaning)
+        label = short = label_of(rule)
+        if len(label) > _SHORT:
+            name = (known.label if len(known.label) <= _SHORT else "") or known.name[:_SHORT]
+            numbers[name] += 1
+            short = f"{name} {numbers[name]}"
+        styles[rule] = RuleStyle(label, colour, marker, known.meaning, short)
     return {rule: styles[rule] for rule in rules}
 
 

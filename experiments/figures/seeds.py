@@ -33,6 +33,7 @@ from neurosim.experiments.figures.style import (
     what_rules_mean,
 )
 from neurosim.experiments.results.choice import Headline, View
+from neurosim.experiments.results.words import score_label, score_symbol
 
 _A_ROW = 5
 
@@ -75,7 +76,7 @@ def seed_variability(headline: Headline) -> Figure:
             name = rule_label(rule, view.not_trained(headline.last))
             panel_title(axes, "A" if first is None else "", name)
             if column == 0:
-                axes.set_ylabel("Spearman ρ")
+                axes.set_ylabel(headline.score)
             first = first or axes
     # The spread of one seed is unknown: the notes say so, and no panel is drawn for it.
     lower = grid[n_rows].subgridspec(1, 2 if several else 1)
@@ -116,7 +117,7 @@ def _spread(axes: Axes, view: View, rules: Sequence[str]) -> None:
         axes.plot(spread.index.to_numpy(dtype=float), spread.to_numpy(), color=style.colour, lw=1.6,
                   marker=style.marker, ms=4.8, mew=0, gid=f"sd:{rule}")  # fmt: skip
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("sd of ρ")
+    axes.set_ylabel(f"sd of {score_symbol(view.comparator)}")
 
 
 def _pairs(axes: Axes, view: View, rules: Sequence[str], epoch: int) -> None:
@@ -133,4 +134,4 @@ def _pairs(axes: Axes, view: View, rules: Sequence[str], epoch: int) -> None:
                   color=style.colour, mfc=face, mew=1, zorder=2)  # fmt: skip
     zero_line(axes)
     rule_axis(axes, rules, not_trained)
-    axes.set_ylabel("Spearman ρ")
+    axes.set_ylabel(score_label(view.comparator))

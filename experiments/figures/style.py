@@ -102,7 +102,9 @@ def new_figure(
     notes: Sequence[str],
 ) -> Figure:
     """A figure with header, legend and notes in place; axes go between them."""
-    wrapped = [line for note in notes if note for line in textwrap.wrap(note, 158)]
+    wrapped = [
+        line for note in notes if note for line in textwrap.wrap(note, 158, break_on_hyphens=False)
+    ]
     columns = _columns([str(entry.get_label()) for entry in legend])
     header_in = 0.62 + 0.2 * int(np.ceil(len(legend) / columns))
     footer_in = 0.1 + 0.155 * len(wrapped)
@@ -152,7 +154,7 @@ def rule_handles(
     for rule in rules:
         style = rule_style(rule)
         handles.append(
-            Line2D([], [], color=style.colour, marker=style.marker, ms=5, lw=1.6, label=style.label)
+            Line2D([], [], color=style.colour, marker=style.marker, ms=5, lw=1.6, label=style.short)
         )
     if zero_point:
         handles.append(
@@ -163,14 +165,18 @@ def rule_handles(
 
 
 def what_rules_mean(rules: Sequence[str], headline: Headline) -> str:
-    """The abbreviations spelled out, and whose headline layer another rule trained in this run."""
+    """The abbreviations and numbered variants spelled out, and whose headline layer another rule
+    trained in this run."""
     found: dict[str, list[str]] = {}
     for rule in rules:
         meaning, trainer = rule_style(rule).meaning, headline.trainers.get(rule)
         if trainer is not None:
-            meaning += f" ({headline.layer}: a {rule_style(trainer).label} readout)"
-        found.setdefault(meaning.strip(), []).append(rule_style(rule).label)
-    return "; ".join(f"{', '.join(labels)}: {what}" for what, labels in found.items() if what)
+            meaning += f" ({headline.layer}: a {rule_style(trainer).short} readout)"
+        found.setdefault(meaning.strip(), []).append(rule_style(rule).short)
+    told = [f"{', '.join(names)}: {what}" for what, names in found.items() if what]
+    styles = [rule_style(rule) for rule in rules]
+    told += [f"{style.short}: {style.label}" for style in styles if style.short != style.label]
+    return "; ".join(told)
 
 
 def epoch_axis(

@@ -46,6 +46,7 @@ from neurosim.experiments.figures.style import (
     what_rules_mean,
 )
 from neurosim.experiments.results.choice import Headline, View, extent
+from neurosim.experiments.results.words import score_label
 
 
 @styled
@@ -87,7 +88,7 @@ def trajectory(headline: Headline) -> Figure:
     curves(a, view, view.rules)
     zero_points(a, view, view.rules)
     epoch_axis(a, headline.epochs, width_in=3.0)
-    a.set_ylabel("Spearman ρ")
+    a.set_ylabel(headline.score)
     panel_title(top_a, "A", "score")
 
     if any(len(view.change(rule)) for rule in view.rules):
@@ -95,7 +96,7 @@ def trajectory(headline: Headline) -> Figure:
         curves(b, view, view.rules, change=True)
         zero_points(b, view, view.rules, change=True)
         epoch_axis(b, headline.epochs, width_in=2.2)
-        b.set_ylabel("Δρ from epoch 0")
+        b.set_ylabel(f"Δ{headline.symbol} from epoch 0")
     else:
         placard(b, "no epoch 0 in this table: no change to show")
     panel_title(b, "B", "change from epoch 0")
@@ -149,7 +150,7 @@ def all_regions(headline: Headline) -> Figure:
 def _column_title(headline: Headline, layer: str) -> str:
     """The layer, and the rules that left it as it was: the same in every region."""
     found = headline.view(headline.rois[0], layer).not_trained(headline.last)
-    names = ", ".join(rule_style(rule).label for rule in found)
+    names = ", ".join(rule_style(rule).short for rule in found)
     second = textwrap.fill(f"not trained: {names}", 112 // len(headline.layers)) if names else ""
     return f"{headline.layer_in_words(layer)}\n{second}"
 
@@ -174,7 +175,7 @@ def early_against_late(headline: Headline) -> Figure:
             f"{OPEN_MARKER_NOTE}.",
             f"A, small marks: seeds after epoch {headline.last}; letters: reference models.",
             f"{ZERO_POINT_NOTE}." * zero,
-            f"{noise_note([early, late])}: ρ can only be as high as a region is reliable.",
+            f"{noise_note([early, late])}: a score can only be as high as a region is reliable.",
             not_trained_note(early, headline.last, mark=""),
             what_rules_mean(rules, headline) + ".",
         ],
@@ -194,14 +195,14 @@ def early_against_late(headline: Headline) -> Figure:
                ha="right", va="bottom", rotation=45, rotation_mode="anchor",
                fontsize=7.5, color=FAINT)  # fmt: skip
     panel_title(a, "A", "path through training")
-    difference = early.minus(late)
+    difference, sign = early.minus(late), headline.symbol
     zero_line(b)
     low, high = extent([difference.curve(rule) for rule in rules])
     b.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
     curves(b, difference, rules)
     zero_points(b, difference, rules)
     epoch_axis(b, headline.epochs, width_in=3.8)
-    b.set_ylabel(f"ρ with {early.roi} − ρ with {late.roi}")
+    b.set_ylabel(f"{sign} with {early.roi} − {sign} with {late.roi}")
     panel_title(b, "B", "difference, paired within seeds")
     return figure
 
@@ -243,5 +244,5 @@ def _paths(axes: Axes, early: View, late: View, rules: Sequence[str]) -> None:
                   color=style.colour, mec="white", mew=0.6, zorder=5)  # fmt: skip
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.set_xlabel(f"Spearman ρ with {early.roi}")
-    axes.set_ylabel(f"Spearman ρ with {late.roi}")
+    axes.set_xlabel(f"{score_label(early.comparator)} with {early.roi}")
+    axes.set_ylabel(f"{score_label(late.comparator)} with {late.roi}")

@@ -16,10 +16,12 @@ from neurosim.arrays.targets import read_off
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
 from neurosim.experiments.job.extraction import PURE, ChangedStateError, Extraction
+from neurosim.experiments.job.measures import COMPARATORS, USUAL, Measures
 from neurosim.models.network.normalisation import Running, StatisticsOf
 from neurosim.models.network.policies import POLICIES, Calibration
 from neurosim.models.network.readouts import UNITS, patterns, projected_pixels
 from neurosim.models.rules.learner import Learner
+from neurosim.naming.made import bound, made
 from neurosim.rsa import RDM, alignment_table, compute_rdm, reference_rdms
 
 __all__ = [
@@ -49,6 +51,7 @@ class Evaluation:
     policies: Sequence[str]
     readouts: Sequence[str]
     extraction: Extraction = PURE
+    measures: Measures = USUAL
 
     @classmethod
     def prepare(
@@ -61,6 +64,7 @@ class Evaluation:
         readouts: Sequence[str],
         augmented: Callable[[], Iterable[Tensor]] | None = None,
         extraction: Extraction = PURE,
+        measures: Measures = USUAL,
         device: torch.device | None = None,
     ) -> Evaluation:
         """Resize and normalise the stimuli once.
@@ -72,7 +76,7 @@ class Evaluation:
         images = {size: normalise(stimuli.at_px(size)).to(device) for size in px}
         clean = calibration.split(128)
         read = Calibration(clean) if augmented is None else Calibration(clean, augmented)
-        return cls(stimuli, images, read, policies, readouts, extraction)
+        return cls(stimuli, images, read, policies, readouts, extraction, measures)
 
     def table(self, learner: Learner) -> pd.DataFrame:
         """Alignment of every layer: columns px, normalisation, readout and those of the RSA table,
@@ -82,11 +86,18 @@ class Evaluation:
             ChangedStateError: it differs, and the extraction does not let that pass.
         """
         with self.extraction.watch(learner) as watch:
-            tables = [
-                alignment_table(features, self.stimuli.brain, labels=labels)
-                for labels, features in self.patterns(learner)
-            ]
+            tables = [self.scores(*each) for each in self.patterns(learner)]
         return pd.concat(tables, ignore_index=True).assign(changed_state=watch.changed)
+
+    def scores(self, labels: Mapping[str, Any], features: Mapping[str, np.ndarray]) -> pd.DataFrame:
+        """Alignment of the layers of one px, policy and readout."""
+        return alignment_table(
+            features,
+            self.stimuli.brain,
+            labels=labels,
+            metric=self.measures.dissimilarity,
+            method=self.measures.comparator,
+        )
 
     def patterns(
         self, learner: Learner, known: KnownStatistics | None = None
@@ -113,10 +124,10 @@ class Evaluation:
             yield learner.unreached_by_policies, Running()
             return
         for name in self.policies:
-            policy = POLICIES[name]
-            key = name, px if policy.depends_on_px else 0
+            policy = bound(POLICIES, name)
+            key = name, px if policy.entry.depends_on_px else 0
             if key not in known:
-                known[key] = policy(layers, self.calibration, px)
+                known[key] = policy.build(layers, self.calibration, px)
             yield name, known[key]
 
     def _features(
@@ -151,19 +162,24 @@ def low_level_rdms(stimuli: StimulusSet, px: int) -> dict[str, RDM]:
     }
 
 
-def reference_table(stimuli: StimulusSet, px: Sequence[int]) -> pd.DataFrame:
-    """Low-level reference models at each px, ``rule`` = ``reference:<name>``."""
-    return _reference_table(stimuli, tuple(px)).copy()
+def reference_table(
+    stimuli: StimulusSet, px: Sequence[int], comparator: str = "spearman"
+) -> pd.DataFrame:
+    """Low-level reference models at each px, ``rule`` = ``reference:<name>``.
+
+    Each has the dissimilarity that it is defined with; they are scored as the networks are.
+    """
+    return _reference_table(stimuli, tuple(px), comparator).copy()
 
 
 @lru_cache(maxsize=1)
-def _reference_table(stimuli: StimulusSet, px: tuple[int, ...]) -> pd.DataFrame:
+def _reference_table(stimuli: StimulusSet, px: tuple[int, ...], comparator: str) -> pd.DataFrame:
     """Once per process for one stimulus set: audit and report show the same."""
-    tables = []
+    tables, method = [], made(COMPARATORS, comparator)
     for size in px:
         for name, rdm in low_level_rdms(stimuli, size).items():
             labels = {"rule": f"reference:{name}", "px": size}
-            tables.append(alignment_table({name: rdm}, stimuli.brain, labels=labels))
+            tables.append(alignment_table({name: rdm}, stimuli.brain, labels=labels, method=method))
     return pd.concat(tables, ignore_index=True)
 
 

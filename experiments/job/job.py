@@ -25,6 +25,7 @@ from neurosim.experiments.job.batches import LABELS, epoch_batches, first_batche
 from neurosim.experiments.job.evaluate import Evaluation, test_accuracy
 from neurosim.experiments.job.events import Report
 from neurosim.experiments.job.facts import moved_without_learning
+from neurosim.experiments.job.measures import Measures
 from neurosim.experiments.job.store import JobStore
 from neurosim.experiments.job.store import read_table as read_table
 from neurosim.experiments.job.switches import profile_of
@@ -84,6 +85,7 @@ class JobData:
                 augmentations=profile.augmentations,
             ),
             extraction=profile.extraction,
+            measures=Measures.of(settings),
             device=device,
         )
         return cls(

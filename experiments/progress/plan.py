@@ -37,7 +37,6 @@ from neurosim.experiments.progress.live_table import duration
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.settings.config import Comparison
 from neurosim.experiments.system.failures import TasksFailedError
-from neurosim.rsa import alignment_table
 
 #: Batches that are timed, after one that is not.
 _N_BATCHES = 2
@@ -276,7 +275,7 @@ def _evaluation(job: Any, settings: Comparison) -> tuple[float, int]:
     rsa_s, n_rows = 0.0, 0
     for labels, patterns in features:
         started = time.perf_counter()
-        n_rows += len(alignment_table(patterns, evaluation.stimuli.brain, labels=labels))
+        n_rows += len(evaluation.scores(labels, patterns))
         rsa_s += time.perf_counter() - started
     n_stimuli = len(evaluation.images[first])
     grid = sum(n_stimuli * px**2 * a_pixel + rsa_s for px in evaluation.images) * len(policies)

@@ -51,6 +51,8 @@ def explorer(headline: Headline) -> dict[str, Any]:
         "still": _still(models),
         "references": _references(table),
         "bounds": _bounds(models),
+        "score": headline.score,
+        "symbol": headline.symbol,
         "steps": STEPS,
         "missing": MISSING,
         "start": {

@@ -28,6 +28,7 @@ from neurosim.experiments.results.words import between, counted, number
 from neurosim.experiments.run.derived import Derived
 from neurosim.experiments.run.folder import RunFolder
 from neurosim.experiments.run.stored import StoredRun
+from neurosim.models.rule_table import label_of
 
 #: What the audit leaves, and the page that shows it.
 AUDIT, PAGE = "audit.json", "report.html"
@@ -82,9 +83,12 @@ def write_report(
             f"{run.path} was evaluated on stimuli with SHA-256 {there[:12]}..., the data at hand "
             f"have {given[:12]}...: give --data-dir the data of that run"
         )
-    references = reference_table(stimuli, run.settings.evaluation_px)
+    references = reference_table(stimuli, run.settings.evaluation_px, run.settings.comparator)
     table = merge(
-        [read_table(job.path) for job in run.readable], references, simulated=stimuli.simulated
+        [read_table(job.path) for job in run.readable],
+        references,
+        simulated=stimuli.simulated,
+        comparator=run.settings.comparator,
     )
 
     def lacking(names: list[str]) -> list[str]:
@@ -135,13 +139,17 @@ def summary_text(headline: Headline, folder: RunFolder) -> str:
 
 def _roi_text(headline: Headline, view: View) -> str:
     table, px, policy = headline.table, headline.px, headline.normalisation
-    lines = summary(table, roi=view.roi, layer=view.layer, px=px, normalisation=policy)
+    lines = summary(
+        table, roi=view.roi, layer=view.layer, px=px, normalisation=policy, readout=headline.readout
+    )
+    if not lines.empty:
+        lines["rule"] = lines["rule"].map(label_of)
     accounts = ", ".join(f"{name} {number(rho)}" for name, rho in view.references.items())
     return "\n".join(
         [
             "",
             f"{'SIMULATED ' * headline.simulated}{view.roi}, {view.layer}, {px} px, normalisation "
-            f"{policy}, {headline.convention} Spearman; mean of "
+            f"{policy}, {headline.convention} {headline.score}; mean of "
             f"{counted(table['seed'].nunique(), 'seed')}, epoch {table['epoch'].max()}",
             lines.to_string(index=False, float_format=number, na_rep="-"),
             f"noise bounds {between(*view.bounds or (np.nan, np.nan))}; "

@@ -15,9 +15,11 @@ from scipy.stats import rankdata
 from neurosim.experiments.data.types import StimulusSet
 from neurosim.experiments.job.batches import normalise
 from neurosim.experiments.job.extraction import PURE
+from neurosim.experiments.job.measures import DISSIMILARITIES
 from neurosim.models.network.readouts import patterns
 from neurosim.models.rules.learner import Learner
 from neurosim.models.spiking.dynamics import SpikingNetwork, SpikingPoint
+from neurosim.naming.made import made
 from neurosim.rsa import compute_rdm, reference_rdms, to_square
 from neurosim.solvers import Ticks
 from neurosim.spiking.encoders.lgn import OPPONENT
@@ -124,7 +126,11 @@ def ranked(square: NDArray[np.floating], shown: NDArray[np.intp]) -> NDArray[np.
 
 
 def geometry(
-    stimuli: StimulusSet, patterns: Mapping[str, NDArray[np.floating]], *, px: int
+    stimuli: StimulusSet,
+    patterns: Mapping[str, NDArray[np.floating]],
+    *,
+    px: int,
+    dissimilarity: str = "correlation",
 ) -> Geometry:
     """The brain's RDMs, luminance, and those of patterns ``(n_stimuli, n_features)`` by name."""
     brain, n = stimuli.brain, len(stimuli.images)
@@ -132,8 +138,9 @@ def geometry(
     images = (stimuli.at_px(px) * 255).round().astype(np.uint8)
     squares = {f"brain: {roi}": brain.mean_rdm(roi) for roi in brain.rois}
     squares["luminance"] = reference_rdms(images)["luminance"].dissimilarities
+    metric = made(DISSIMILARITIES, dissimilarity)
     for name, values in patterns.items():
-        squares[name] = compute_rdm(values).dissimilarities
+        squares[name] = compute_rdm(values, metric).dissimilarities
     matrices = {name: ranked(to_square(values), shown) for name, values in squares.items()}
     return Geometry(matrices, tuple(brain.stimuli[i] for i in shown), n)
 

@@ -27,7 +27,27 @@ _POLICIES = {
 _READOUTS = {
     "gap": "the average over space (gap)",
     "4x4": "averages over a 4 x 4 grid (4x4)",
+    "grid": "averages over a 4 x 4 grid (grid)",
     "full": "every unit (full; a random projection where there are more than 16,384)",
+}
+_DISSIMILARITIES = {
+    "correlation": "1 - Pearson correlation between patterns",
+    "cosine": "1 - cosine similarity between patterns",
+    "euclidean": "the Euclidean distance between patterns",
+    "sqeuclidean": "the squared Euclidean distance between patterns",
+    "poisson-kl": "the symmetric Kullback-Leibler divergence between patterns as Poisson rates",
+}
+_COMPARATORS = {
+    "spearman": "the Spearman correlation between the upper triangles",
+    "rho-a": "the Spearman correlation with ties broken at random (rho-a) between the upper "
+    "triangles",
+    "kendall-tau-a": "Kendall's tau-a between the upper triangles",
+    "kendall-tau-b": "Kendall's tau-b between the upper triangles",
+    "pearson": "the Pearson correlation between the upper triangles",
+    "cosine": "the cosine similarity between the upper triangles",
+    "whitened-cosine": "the whitened cosine similarity",
+    "whitened-correlation": "the whitened correlation",
+    "linear-cka": "linear CKA",
 }
 #: Columns of the result table that dynamics alone can tell, in words.
 _MEASURED = {
@@ -174,6 +194,7 @@ def _zero_points(profile: Profile, facts: Sequence[LearnerFacts]) -> str:
 
 def _scores(settings: Comparison, brain: BrainRDMs, measured: Collection[str]) -> str:
     n, n_subjects = len(settings.seeds), brain.n_subjects
+    of_patterns, of_rdms = settings.dissimilarity, settings.comparator
     bounds = (
         "Noise bounds of subject_mean leave one subject out (Nili et al. 2014)."
         if n_subjects > 1
@@ -187,15 +208,22 @@ def _scores(settings: Comparison, brain: BrainRDMs, measured: Collection[str]) -
         else ""
     )
     return (
-        "Representational dissimilarity is 1 - Pearson correlation between patterns; a score is "
-        "the Spearman correlation between the upper triangles of two such matrices, in two "
+        f"Representational dissimilarity is {_DISSIMILARITIES.get(of_patterns, of_patterns)}; a "
+        f"score is {_COMPARATORS.get(of_rdms, of_rdms)} of two such matrices, in two "
         "conventions: subject_mean (a score for each subject, then their mean) and mean_rdm (the "
         f"score with the subject-averaged matrix). Brain data: "
         f"{counted(n_subjects, 'subject')}, {listed(brain.rois)} ({brain.source}). {bounds} "
-        "Low-level reference models were scored alike. Changes were tested over seeds by an exact "
+        f"Low-level reference models {_of_references(settings)}were scored alike. Changes were "
+        "tested over seeds by an exact "
         "paired sign-flip test, two-sided, Benjamini-Hochberg over the tested rules; no p can "
         f"fall below 2 / 2^n = {2 / 2 ** max(n, 1):.4g} with {counted(n, 'seed')}.{sampled}"
     )
+
+
+def _of_references(settings: Comparison) -> str:
+    """The references of a run keep the dissimilarities that they are defined with."""
+    usual = settings.dissimilarity == Comparison.dissimilarity
+    return "" if usual else "(each with the dissimilarity that defines it) "
 
 
 def _grouped(facts: Sequence[LearnerFacts], key: Callable[[LearnerFacts], object]) -> dict:

@@ -166,7 +166,7 @@ def _networks(run: StoredRun, headline: Headline, stimuli: StimulusSet) -> dict[
                 spikes.append({"uri": figure_uri(raster_figure(found)), "alt": f"{label}, {state}"})
     return {
         "filters": rows,
-        **_matrices(headline, stimuli, patterns),
+        **_matrices(headline, stimuli, patterns, run.settings.dissimilarity),
         "rasters": spikes,
         "rasters_note": f"Spikes to the first stimulus ({stimuli.brain.stimuli[0]}) at "
         f"{headline.px} px. Units drawn at random from those that fired; of the input, its "
@@ -201,16 +201,19 @@ def _changed(headline: Headline) -> list[str]:
 
 
 def _matrices(
-    headline: Headline, stimuli: StimulusSet, patterns: Mapping[str, np.ndarray]
+    headline: Headline,
+    stimuli: StimulusSet,
+    patterns: Mapping[str, np.ndarray],
+    dissimilarity: str,
 ) -> dict[str, Any]:
-    shapes = geometry(stimuli, patterns, px=headline.px)
+    shapes = geometry(stimuli, patterns, px=headline.px, dissimilarity=dissimilarity)
     n_shown = len(shapes.stimuli)
     part = "" if n_shown == shapes.n_all else f" {n_shown} of {shapes.n_all} stimuli are drawn."
     return {
         "geometry_note": f"{headline.layer_in_words(headline.layer)} at {headline.px} px, "
-        "statistics as trained, 1 − Pearson; brain regions averaged over subjects. Shown as "
-        f"percentile ranks of the pairs, for a Spearman score sees ranks alone.{part} Point at a "
-        "pair to read its rank in every matrix.",
+        f"statistics as trained, {dissimilarity} dissimilarity; brain regions averaged over "
+        f"subjects. Shown as percentile ranks of the pairs.{part} Point at a pair to read its rank "
+        "in every matrix.",
         "matrices": [
             {"name": name, "uri": rdm_uri(matrix)} for name, matrix in shapes.matrices.items()
         ],

@@ -115,7 +115,7 @@ def _scores(headline: Headline) -> Table:
     for roi in headline.rois:
         rows = summary(
             headline.table, roi=roi, layer=headline.layer, px=headline.px,
-            normalisation=headline.normalisation,
+            normalisation=headline.normalisation, readout=headline.readout,
         )  # fmt: skip
         for row in rows.to_dict("records"):
             label = rule_style(str(row["rule"])).label
@@ -192,6 +192,6 @@ def _references(headline: Headline) -> Table:
             (roi, str(rule).removeprefix(REFERENCE), *values)
             for (roi, rule), values in zip(wide.index, wide.to_numpy(float), strict=True)
         ],
-        f"Spearman ρ, {headline.convention}. A network that scores below luminance has not shown "
-        "that it sees more than brightness.",
+        f"{headline.score}, {headline.convention}. A network that scores below luminance has not "
+        "shown that it sees more than brightness.",
     )  # fmt: skip

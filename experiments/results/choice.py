@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from neurosim.experiments.results.table import ANY_POLICY, decompose, held_rules, selection
-from neurosim.experiments.results.words import seeds
+from neurosim.experiments.results.words import score_label, score_symbol, seeds
 
 REFERENCE = "reference:"
 #: Differences of rho below this are noise: no axis is narrower.
@@ -142,6 +142,21 @@ class Headline:
         return self.epochs[-1]
 
     @property
+    def comparator(self) -> str:
+        """What made the scores, as the table notes it."""
+        return str(self.table.attrs.get("method", "spearman"))
+
+    @property
+    def score(self) -> str:
+        """What a score is called: ``Spearman ρ``."""
+        return score_label(self.comparator)
+
+    @property
+    def symbol(self) -> str:
+        """Its sign: ``ρ``."""
+        return score_symbol(self.comparator)
+
+    @property
     def simulated(self) -> bool:
         """Whether any row is of simulated data."""
         return bool(self.table["simulated"].any())
@@ -152,7 +167,9 @@ class Headline:
         if key not in self._views:
             rows = self.models
             chosen = rows[(rows["roi"] == key[0]) & (rows["layer"] == key[1])]
-            self._views[key] = View(chosen[_SHOWN], self._references(roi), *key, self.held)
+            self._views[key] = View(
+                chosen[_SHOWN], self._references(roi), *key, self.held, self.comparator
+            )
         return self._views[key]
 
     @cached_property
@@ -182,7 +199,7 @@ class Headline:
         parts = [
             f"{px[0]} to {px[-1]} px" if len(px) > 1 else f"{self.px} px",
             f"normalisation {self.normalisation}",
-            f"Spearman ρ, {self.convention} over {n_subjects} subjects",
+            f"{self.score}, {self.convention} over {n_subjects} subjects",
             self.seeds_in_words(),
         ]
         return "  ·  ".join([self.layer_in_words(self.layer)] * layer + parts)
@@ -198,6 +215,7 @@ class View:
     """One ROI and one layer of a ``Headline``.
 
     references: reference model -> rho, the same for every layer. held: rules that learn nothing.
+    comparator: what made the scores.
     """
 
     rows: pd.DataFrame
@@ -205,6 +223,7 @@ class View:
     roi: str
     layer: str
     held: frozenset[str] = frozenset()
+    comparator: str = "spearman"
 
     @cached_property
     def rules(self) -> list[str]:
@@ -275,7 +294,7 @@ class View:
         theirs = other.rows.set_index(keys)["rho"].rename("theirs")
         rows = self.rows.join(theirs, on=keys, validate="1:1")
         rows = rows.assign(rho=rows["rho"] - rows["theirs"], noise_lower=np.nan, noise_upper=np.nan)
-        return View(rows, {}, f"{self.roi} − {other.roi}", self.layer, self.held)
+        return replace(self, rows=rows, references={}, roi=f"{self.roi} − {other.roi}")
 
     def untrained_seeds(self, rule: str) -> pd.Series:
         """Epoch -> share of seeds whose layer counts as not trained."""

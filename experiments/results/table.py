@@ -32,9 +32,16 @@ STAR_LEVELS = (0.05, 0.01, 0.001)
 
 
 def merge(
-    jobs: Sequence[pd.DataFrame], references: pd.DataFrame, *, simulated: bool
+    jobs: Sequence[pd.DataFrame],
+    references: pd.DataFrame,
+    *,
+    simulated: bool,
+    comparator: str = "spearman",
 ) -> pd.DataFrame:
-    """One tidy table: all jobs, then the reference models; ``simulated`` in every row."""
+    """One tidy table: all jobs, then the reference models; ``simulated`` in every row.
+
+    ``attrs["method"]`` notes the comparator, as ``alignment_table`` does.
+    """
     table = pd.concat([*jobs, references], ignore_index=True)
     table = table.drop(columns="subject", errors="ignore")
     table["trained"] = np.where(
@@ -52,7 +59,13 @@ def merge(
     for column in ("seed", "epoch"):
         table[column] = table[column].astype("Int64")
     rest = [name for name in table if name not in FIRST_COLUMNS]
-    return table[FIRST_COLUMNS + rest]
+    return _noted(table[FIRST_COLUMNS + rest], comparator)
+
+
+def _noted(table: pd.DataFrame, comparator: str) -> pd.DataFrame:
+    """The table with what figures of it are labelled by, those of neurosim.rsa.plots too."""
+    table.attrs = {"method": comparator, "larger_is_closer": True}
+    return table
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -67,8 +80,8 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(file, engine="pyarrow", index=False)
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read ``results.csv`` back with the types it was written with."""
+def read_csv(path: Path, comparator: str = "spearman") -> pd.DataFrame:
+    """Read ``results.csv`` back with the types it was written with; what made its scores."""
     table = pd.read_csv(
         path,
         dtype={"seed": "Int64", "epoch": "Int64", "statistics_only": "boolean"},
@@ -79,9 +92,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     )
     table["statistics_only"] = _flag(table)
     table["trained"] = table["trained"].fillna("")
-    # As alignment_table notes it, for the labels of neurosim.rsa.plots.
-    table.attrs |= {"method": "spearman", "larger_is_closer": True}
-    return table
+    return _noted(table, comparator)
 
 
 def selection(
@@ -214,7 +225,7 @@ def adapts(table: pd.DataFrame, rule: str) -> str:
 
 
 def summary(
-    table: pd.DataFrame, *, roi: str, layer: str, px: int, normalisation: str
+    table: pd.DataFrame, *, roi: str, layer: str, px: int, normalisation: str, readout: str
 ) -> pd.DataFrame:
     """Mean over seeds for each rule: the trajectory, its decomposition, movement, accuracy.
 
@@ -222,7 +233,7 @@ def summary(
     rules of the table that learn (``learning_tests``), ``d_z learning`` Cohen's d of it over seeds
     (three at least). "least moved conv" is the smallest displacement of any conv layer and seed.
     """
-    rows = selection(table, px=px, normalisation=normalisation)
+    rows = selection(table, px=px, normalisation=normalisation, readout=readout)
     rows = rows[(rows["roi"] == roi) & (rows["layer"] == layer)]
     parts, held = decompose(rows), held_rules(table)
     last = table["epoch"].max()

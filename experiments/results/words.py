@@ -59,3 +59,23 @@ def counted(n: int, noun: str) -> str:
 def seeds(least: int, most: int) -> str:
     """Over how many seeds a mean is: ``3 seeds``; ``2 to 3 seeds`` where rules differ."""
     return counted(most, "seed") if least == most else f"{least} to {counted(most, 'seed')}"
+
+
+#: Comparator -> what a score of it is called, with its sign last where it has one.
+SCORES = {
+    "spearman": "Spearman ρ", "rho-a": "Spearman ρ_a", "kendall-tau-a": "Kendall τ_a",
+    "kendall-tau-b": "Kendall τ_b", "pearson": "Pearson r", "cosine": "cosine similarity",
+    "whitened-cosine": "whitened cosine", "whitened-correlation": "whitened correlation",
+    "linear-cka": "linear CKA",
+}  # fmt: skip
+
+
+def score_label(comparator: str) -> str:
+    """``Spearman ρ``; of a user's own what its text calls it."""
+    return SCORES.get(comparator) or comparator.rpartition(":")[2]
+
+
+def score_symbol(comparator: str) -> str:
+    """``ρ``; ``score`` where there is no sign."""
+    word = score_label(comparator).split()[-1]
+    return word if word[0] in "ρτ" or word == "r" else "score"

@@ -20,6 +20,7 @@ from neurosim.experiments.settings.texts import (
     own_sources,
     require_apart,
     sets,
+    spikes,
     text_of,
 )
 from neurosim.models.rule_table import RULES
@@ -33,7 +34,12 @@ DEFAULT_RULES = ("untrained", "bp", "fa", "pc", "stdp")
 POLICY_NAMES = (
     "identity", "running", "calibrated", "calibrated-at-px", "augmented-accumulated",
 )  # fmt: skip
-READOUT_NAMES = ("gap", "4x4", "full")
+READOUT_NAMES = ("gap", "4x4", "full", "grid")
+DISSIMILARITY_NAMES = ("correlation", "cosine", "euclidean", "sqeuclidean", "poisson-kl")
+COMPARATOR_NAMES = (
+    "spearman", "rho-a", "kendall-tau-a", "kendall-tau-b", "pearson", "cosine",
+    "whitened-cosine", "whitened-correlation", "linear-cka",
+)  # fmt: skip
 #: What stimuli hold at a size: ``job.stimulus_content``.
 CONTENT_HELP = "native, upsampled, blur-R (R px), bands"
 AUGMENTATION_NAMES = ("flip-crop", "none")
@@ -58,6 +64,13 @@ ENCODER_NAMES = (
 )  # fmt: skip
 #: What rules that spike take from the settings where they name none of their own.
 SPIKING_SETTINGS = ("cell", "encoder", "timing", "weight_dependence")
+#: Settings that name things and take a name, text with settings, or something of a user's own.
+NAMED_SETTINGS = {
+    "network": NETWORK_NAMES, "norm": NORM_NAMES, "cell": CELL_NAMES, "encoder": ENCODER_NAMES,
+    "timing": TIMING_NAMES, "weight_dependence": DEPENDENCE_NAMES, "rules": RULE_NAMES,
+    "normalisation": POLICY_NAMES, "readouts": READOUT_NAMES,
+    "dissimilarity": DISSIMILARITY_NAMES, "comparator": COMPARATOR_NAMES,
+}  # fmt: skip
 #: What the profile ``published`` does otherwise (docs/published.md).
 SWITCH_NAMES = (
     "bn_eval_leak", "identity_bn_epoch0", "stdp_window_inverted", "stdp_channel_means",
@@ -124,10 +137,18 @@ class Comparison:
         (32, 160), "sizes of the stimuli, the training size among them"
     )
     normalisation: tuple[str, ...] = option(
-        ("identity", "running", "calibrated"), "policies at evaluation", known=POLICY_NAMES
+        ("identity", "running", "calibrated"),
+        "policies at evaluation",
+        known=POLICY_NAMES,
     )
     readouts: tuple[str, ...] = option(
         ("gap", "4x4"), "readouts of the conv layers", known=READOUT_NAMES
+    )
+    dissimilarity: str = option(
+        "correlation", "of two patterns of a layer, for its RDM", known=DISSIMILARITY_NAMES
+    )
+    comparator: str = option(
+        "spearman", "of an RDM with the brain's, which is the score", known=COMPARATOR_NAMES
     )
     n_calibration: int = option(1000, "clean training images of the calibrated policies")
     profile: str = option(
@@ -144,29 +165,21 @@ class Comparison:
         # The brain is a part of the stimuli from here on.
         object.__setattr__(self, "stimuli", data_text(self.stimuli, self.brain))
         object.__setattr__(self, "brain", None)
-        for name, names in (
-            ("network", NETWORK_NAMES),
-            ("cell", CELL_NAMES),
-            ("encoder", ENCODER_NAMES),
-            ("timing", TIMING_NAMES),
-            ("weight_dependence", DEPENDENCE_NAMES),
+        for name, known in NAMED_SETTINGS.items():
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                _require_some(name, value, known)
+                text: Any = tuple(text_of(name, each, known) for each in value)
+            else:
+                text = text_of(name, value, known)
+            object.__setattr__(self, name, text)
+        rules = self.rules
+        for name, known in (
+            ("augmentation", AUGMENTATION_NAMES),
+            ("schedule", SCHEDULE_NAMES),
+            ("labels", LABEL_NAMES),
         ):
-            object.__setattr__(self, name, text_of(name, getattr(self, name), names))
-        rules = tuple(text_of("rules", rule, RULE_NAMES) for rule in self.rules)
-        object.__setattr__(self, "rules", rules)
-        for name, value, known in (
-            ("normalisation", self.normalisation, POLICY_NAMES),
-            ("readouts", self.readouts, READOUT_NAMES),
-            ("augmentation", (self.augmentation,), AUGMENTATION_NAMES),
-            ("schedule", (self.schedule,), SCHEDULE_NAMES),
-            ("norm", (self.norm,), NORM_NAMES),
-            ("labels", (self.labels,), LABEL_NAMES),
-        ):
-            _require_some(name, value, known)
-            choices = Choices(name, dict.fromkeys(known))
-            for entry in value:
-                _ = choices[entry]
-        _require_some("rules", rules, RULE_NAMES)
+            _ = Choices(name, dict.fromkeys(known))[getattr(self, name)]
         of_profile = PROFILES[self.profile]
         known_switches = Choices("switch", dict.fromkeys(SWITCH_NAMES))
         for name in self.without:
@@ -208,7 +221,7 @@ class Comparison:
                     "the published first spikes in place of the spiking network; leave it out, "
                     "or add --without stdp_channel_means"
                 )
-        unnormalised = spiking == list(rules) and "stdp_channel_means" not in self.switches()
+        unnormalised = all(map(spikes, rules)) and "stdp_channel_means" not in self.switches()
         if unnormalised and self.norm != type(self).norm:
             raise ValueError(
                 f"norm {self.norm} would have no effect: the convolutions of "
@@ -265,8 +278,9 @@ class Comparison:
         Raises:
             MissingSourceError: one of them is not there any more.
         """
-        taken = {name: (getattr(self, name),) for name in ("network", *SPIKING_SETTINGS)}
-        return own_sources({"rules": rules or self.rules, **taken})
+        taken = {name: getattr(self, name) for name in NAMED_SETTINGS}
+        texts = {n: value if isinstance(value, tuple) else (value,) for n, value in taken.items()}
+        return own_sources({**texts, "rules": rules or self.rules})
 
     def cell_settings(self) -> dict[str, Any]:
         """The settings that each cell's numbers depend on: all but which cells there are."""

@@ -29,6 +29,13 @@ REGISTRIES = {
     "weight_dependence": (
         "neurosim.models.spiking.bounded_stdp:RULE_DEPENDENCES", "neurosim.weight_dependences",
     ),
+    "norm": ("neurosim.models.network.normalisation:NORMS", "neurosim.norms"),
+    "normalisation": ("neurosim.models.network.policies:POLICIES", "neurosim.policies"),
+    "readouts": ("neurosim.models.network.readouts:READOUTS", "neurosim.readouts"),
+    "dissimilarity": (
+        "neurosim.experiments.job.measures:DISSIMILARITIES", "neurosim.dissimilarities",
+    ),
+    "comparator": ("neurosim.experiments.job.measures:COMPARATORS", "neurosim.comparators"),
 }  # fmt: skip
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
@@ -128,7 +135,12 @@ def sets(rule: str, name: str) -> bool:
 
 def may_spike(rule: str) -> bool:
     """Whether a rule's layers fire; one of a user's own may."""
-    return own.is_own(base_of(rule)) or rule_of(rule).spikes
+    return own.is_own(base_of(rule)) or spikes(rule)
+
+
+def spikes(rule: str) -> bool:
+    """Whether a rule's entry says that its layers fire."""
+    return rule_of(rule).spikes
 
 
 def own_sources(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:

@@ -18,7 +18,7 @@ import torch
 from neurosim.averaging import AveragedDense
 from neurosim.models.network.graph import Network, Roles
 from neurosim.models.network.layers import Activation, Layer, identity
-from neurosim.models.network.normalisation import NORMS
+from neurosim.models.network.normalisation import norm_of
 from neurosim.naming.choices import Choices
 from neurosim.naming.settings import require_count
 from neurosim.synapses import AbstractSynapse, Conv2d, Dense
@@ -29,7 +29,7 @@ class NetworkContext:
     """What every network of a comparison is built for.
 
     generator: source of the initial weights. image_px, n_channels: of the images.
-    norm: a name in ``NORMS``: batch, group, layer or none. No draw depends on it.
+    norm: a name or text of ``NORMS``: batch, group(n_groups=4), ... No draw depends on it.
     """
 
     generator: torch.Generator
@@ -53,7 +53,7 @@ class NetworkContext:
 
     def normalised(self, name: str, synapse: Conv2d | Dense, **options) -> Layer:
         """A layer with the normalisation asked for."""
-        norm = NORMS[self.norm](synapse.n_out, device=self.device, dtype=self.dtype)
+        norm = norm_of(self.norm, synapse.n_out, device=self.device, dtype=self.dtype)
         return self.layer(name, synapse, norm=norm, **options)
 
 

@@ -25,7 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from neurosim.naming.choices import Choices
+from neurosim.naming.choices import Choices, shown
+from neurosim.naming.made import bound
 from neurosim.naming.settings import require_count
 
 
@@ -219,23 +220,43 @@ class GroupNorm(AbstractNorm):
 CHANNELS_A_GROUP = 16
 
 
-def _group_norm(n_channels: int, **options: Any) -> GroupNorm:
-    return GroupNorm(n_channels, max(1, n_channels // CHANNELS_A_GROUP), **options)
+def group_norm(
+    n_channels: int, *, n_groups: int | None = None, eps: float = 1e-5, **where: Any
+) -> GroupNorm:
+    """``GroupNorm``, by default of groups of ``CHANNELS_A_GROUP`` channels."""
+    groups = max(1, n_channels // CHANNELS_A_GROUP) if n_groups is None else n_groups
+    return GroupNorm(n_channels, groups, eps=eps, **where)
 
 
-def _layer_norm(n_channels: int, **options: Any) -> GroupNorm:
-    return GroupNorm(n_channels, 1, **options)
+def layer_norm(n_channels: int, *, eps: float = 1e-5, **where: Any) -> GroupNorm:
+    """Layer normalisation over the map: one group of all channels."""
+    return GroupNorm(n_channels, 1, eps=eps, **where)
 
 
-def _no_norm(n_channels: int, **options: Any) -> None:
-    return None
+def no_norm(n_channels: int, **where: Any) -> None:
+    """None: currents go to the activation as they are."""
 
 
-#: Name -> builder of a convolution's normalisation from its number of channels.
+#: Name -> builder of a convolution's normalisation from its number of channels and its settings;
+#: it takes ``device`` and ``dtype`` too.
 NORMS: Choices[Callable[..., AbstractNorm | None]] = Choices(
     "normalisation of the architecture",
-    {"batch": BatchNorm, "group": _group_norm, "layer": _layer_norm, "none": _no_norm},
+    {"batch": BatchNorm, "group": group_norm, "layer": layer_norm, "none": no_norm},
+    group="neurosim.norms",
 )
+
+
+def norm_of(what: Any, n_channels: int, **where: Any) -> AbstractNorm | None:
+    """The normalisation of one layer, from a name, text with settings, class or function.
+
+    Raises:
+        ValueError: there is none of this name, or it makes something else.
+    """
+    found = bound(NORMS, what)
+    norm = found.build(n_channels, **where)
+    if norm is None or isinstance(norm, AbstractNorm):
+        return norm
+    raise ValueError(f"{found.name} makes {shown(norm)}: it has to be an AbstractNorm, or None")
 
 
 def identity_statistics(norm: BatchNorm) -> Fixed:

@@ -4,7 +4,8 @@
 |---------------------------|-------------------------------------------------------------------|
 | ``identity``              | mean 0, variance 1: normalisation off but for gamma and beta      |
 | ``running``               | as accumulated in training (identity in an untrained network)     |
-| ``calibrated``            | recomputed on clean training images at the training size          |
+| ``calibrated``            | recomputed on clean training images at the training size, or      |
+|                           | ``calibrated(at_px=64)`` at another one                           |
 | ``calibrated-at-px``      | recomputed on clean training images at the size of the evaluation |
 | ``augmented-accumulated`` | accumulated anew over augmented training batches, weights held    |
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +35,7 @@ from neurosim.models.network.normalisation import (
     identity_statistics,
 )
 from neurosim.naming.choices import Choices
+from neurosim.naming.settings import require_count
 
 #: Calibration images of one batch together have at most about this many pixels.
 _PIXELS_A_BATCH = 128 * 64 * 64
@@ -61,16 +64,34 @@ class Calibration:
 class Policy:
     """Statistics of each layer by name, from the layers, the images, and the size in px.
 
-    depends_on_px: whether the answer for one size serves all.
+    compute: ``(layers, calibration, px, *, settings) -> statistics``.
+    depends_on_px: whether each size has an answer of its own.
     """
 
-    compute: Callable[[Sequence[Layer], Calibration, int], dict[str, Statistics]]
-    depends_on_px: bool = False
+    compute: Callable[..., dict[str, Statistics]]
+    depends_on_px: bool = True
+
+    @property
+    def __wrapped__(self) -> Callable[..., dict[str, Statistics]]:
+        """What computes, whose keyword arguments are the settings."""
+        return self.compute
 
     def __call__(
-        self, layers: Sequence[Layer], calibration: Calibration, px: int
+        self, layers: Sequence[Layer], calibration: Calibration, px: int, **settings: Any
     ) -> dict[str, Statistics]:
-        return self.compute(layers, calibration, px)
+        found = self.compute(layers, calibration, px, **settings)
+        lacking = [layer.name for layer in layers if layer.name not in found]
+        if lacking:
+            raise ValueError(
+                f"a normalisation policy gives statistics of every layer, and "
+                f"{getattr(self.compute, '__name__', 'this one')} gives none of "
+                f"{', '.join(lacking)}: give Running() where it has none of its own"
+            )
+        return found
+
+
+def _policy(thing: Any) -> Policy:
+    return Policy(thing) if callable(thing) and not isinstance(thing, Policy) else thing
 
 
 def identity(layers: Sequence[Layer], calibration: Calibration, px: int) -> dict[str, Statistics]:
@@ -88,8 +109,13 @@ def running(layers: Sequence[Layer], calibration: Calibration, px: int) -> dict[
     return {layer.name: Running() for layer in layers}
 
 
-def calibrated(layers: Sequence[Layer], calibration: Calibration, px: int) -> dict[str, Statistics]:
-    """Pooled mean and variance over the clean images at their own size."""
+def calibrated(
+    layers: Sequence[Layer], calibration: Calibration, px: int, *, at_px: int | None = None
+) -> dict[str, Statistics]:
+    """Pooled mean and variance over the clean images at their own size, or at ``at_px``."""
+    if at_px is not None:
+        require_count("at_px", at_px, least=8)
+        return calibrated_at_px(layers, calibration, at_px)
     return calibrate(layers, calibration.clean)
 
 
@@ -114,12 +140,14 @@ def augmented_accumulated(
 POLICIES: Choices[Policy] = Choices(
     "normalisation policy",
     {
-        "identity": Policy(identity),
-        "running": Policy(running),
-        "calibrated": Policy(calibrated),
-        "calibrated-at-px": Policy(calibrated_at_px, depends_on_px=True),
-        "augmented-accumulated": Policy(augmented_accumulated),
+        "identity": Policy(identity, depends_on_px=False),
+        "running": Policy(running, depends_on_px=False),
+        "calibrated": Policy(calibrated, depends_on_px=False),
+        "calibrated-at-px": Policy(calibrated_at_px),
+        "augmented-accumulated": Policy(augmented_accumulated, depends_on_px=False),
     },
+    group="neurosim.policies",
+    adapt=_policy,
 )
 
 

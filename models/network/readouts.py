@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neurosim.arrays.streams import generator
-from neurosim.naming.choices import Choices
+from neurosim.naming.choices import Choices, shown
+from neurosim.naming.made import bound
+from neurosim.naming.settings import require_count
 
-Readout = Callable[[Tensor], Tensor]
+Readout = Callable[..., Tensor]
 
 #: Above this many units ``full`` is a random projection onto as many dimensions.
 MAX_UNITS = 16_384
@@ -23,21 +25,28 @@ def global_average(x: Tensor) -> Tensor:
     return x.mean((2, 3))
 
 
+def grid(x: Tensor, *, n: int = 4) -> Tensor:
+    """Coarse layout: averages over an ``n`` x ``n`` grid, ``(batch, channels * n^2)``."""
+    require_count("n", n)
+    return F.adaptive_avg_pool2d(x, n).flatten(1)
+
+
 def pooled_4x4(x: Tensor) -> Tensor:
-    """Coarse layout: averages over a 4 x 4 grid, ``(batch, channels * 16)``."""
-    return F.adaptive_avg_pool2d(x, 4).flatten(1)
+    """``grid`` of 4 x 4."""
+    return grid(x, n=4)
 
 
-def full_map(x: Tensor) -> Tensor:
-    """Every unit; a map of more than ``MAX_UNITS`` is centred and sketched onto that many.
+def full_map(x: Tensor, *, max_units: int = MAX_UNITS) -> Tensor:
+    """Every unit; a map of more than ``max_units`` is centred and sketched onto that many.
 
-    Correlations between patterns survive within about ``1 / sqrt(MAX_UNITS)`` = .008 (one
+    Correlations between patterns survive within about ``1 / sqrt(max_units)``, .008 by default (one
     standard deviation); the mean of a pattern, to which correlation is blind, does not.
     """
+    require_count("max_units", max_units)
     units = x.flatten(1)
-    if units.shape[1] <= MAX_UNITS:
+    if units.shape[1] <= max_units:
         return units
-    return sketch(units - units.mean(1, keepdim=True), MAX_UNITS)
+    return sketch(units - units.mean(1, keepdim=True), max_units)
 
 
 def sketch(units: Tensor, n_out: int) -> Tensor:
@@ -60,7 +69,9 @@ def _sketch_of(n_units: int, n_out: int) -> tuple[Tensor, Tensor]:
 
 
 READOUTS: Choices[Readout] = Choices(
-    "readout", {"gap": global_average, "4x4": pooled_4x4, "full": full_map}
+    "readout",
+    {"gap": global_average, "4x4": pooled_4x4, "full": full_map, "grid": grid},
+    group="neurosim.readouts",
 )
 
 #: The readout column of layers that have no space: their units as they are.
@@ -68,8 +79,20 @@ UNITS = "units"
 
 
 def patterns(x: Tensor, readout: str) -> Tensor:
-    """The pattern of each stimulus, ``(batch, n_features)``; maps of space go through readout."""
-    return READOUTS[readout](x) if x.dim() == 4 else x
+    """The pattern of each stimulus, ``(batch, n_features)``; maps of space go through readout.
+
+    Raises:
+        ValueError: the readout, a text of ``READOUTS``, does not give one pattern per stimulus.
+    """
+    if x.dim() != 4:
+        return x
+    found = bound(READOUTS, readout).build(x)
+    if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(x):
+        raise ValueError(
+            f"the readout {readout} of maps {tuple(x.shape)} has to be one pattern per stimulus, "
+            f"({len(x)}, n_features), got {shown(found)}"
+        )
+    return found
 
 
 #: Width of FC1, which ``projected_pixels`` stands beside.

@@ -31,6 +31,8 @@ from neurosim.naming import own
 from neurosim.naming.choices import Choices, registry_of, shown, unknown_setting
 from neurosim.naming.text import Call, parse, read_value, written
 
+#: Parameters of torch that say where a thing is built, not what it is: no settings.
+_WHERE = ("device", "dtype")
 #: Numbers and words that a declaration may ask for, and what a sentence calls them.
 _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a word"}
 
@@ -116,8 +118,10 @@ class Bound:
     settings: Mapping[str, Any]
     label: str = ""
 
-    def build(self, *context: Any) -> Any:
+    def build(self, *context: Any, **where: Any) -> Any:
         """What the entry makes, given what it is called with beside its settings.
+
+        where: the device and dtype that it is built for.
 
         Raises:
             ValueError: the entry refuses a setting.
@@ -127,7 +131,7 @@ class Bound:
                 return dataclasses.replace(self.entry, **self.settings)
             if _takes_any(self.entry) and not context and self.settings:
                 return dataclasses.replace(self.entry(), **self.settings)
-            return self.entry(*context, **self.settings)
+            return self.entry(*context, **self.settings, **where)
         except TypeError as error:
             raise ValueError(f"{self.name}: {error}") from error
 
@@ -198,7 +202,9 @@ def canonical(registry: Choices[Any], what: Any) -> str:
     Raises:
         ValueError: as ``made``; or an object that no text can stand for.
     """
-    return written(described(registry, what))
+    call = described(registry, what)
+    # As one types it: ``none`` is quoted only where it could be read as a value.
+    return call.name if not call.settings and call.name in registry else written(call)
 
 
 def described(registry: Choices[Any], what: Any) -> Call:
@@ -225,7 +231,8 @@ def settings_of(entry: Any) -> dict[str, Setting]:
             field.name: Setting(field.name, _default(field), kind) for field, kind in _fields(entry)
         }
     function = inspect.unwrap(entry)
-    hints = _hints(function.func if isinstance(function, partial) else function)
+    function = function.func if isinstance(function, partial) else function
+    hints = _hints(function.__init__ if inspect.isclass(function) else function)
     return {
         name: Setting(
             name,
@@ -233,8 +240,11 @@ def settings_of(entry: Any) -> dict[str, Setting]:
             _kind(hints.get(name, p.annotation if p.annotation is not p.empty else None)),
         )
         for name, p in _signature(entry).items()
-        if p.kind is p.KEYWORD_ONLY
-        or (p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty)
+        if name not in _WHERE
+        and (
+            p.kind is p.KEYWORD_ONLY
+            or (p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty)
+        )
     }
 
 

@@ -77,6 +77,36 @@ class Euclidean(Dissimilarity):
         return blank(values if self.squared else np.sqrt(values), missing), missing
 
 
+@final
+@dataclass(frozen=True)
+class OfFunction(Dissimilarity):
+    """A function of one's own, patterns (n, d) -> (n_pairs,) condensed or (n, n) square.
+
+    Missing rows reach it as zeros, and are left out of what it gives.
+    """
+
+    name: str
+    function: Callable[[Array], ArrayLike]
+
+    def condensed(self, patterns: ArrayLike | Any) -> tuple[Array, Flags]:
+        matrix, missing = as_patterns(patterns)
+        n = len(matrix)
+        found = np.array(self.function(matrix), dtype=np.float64)
+        if found.shape == (n, n):
+            found = found[np.triu_indices(n, 1)]
+        if found.shape != (n * (n - 1) // 2,):
+            raise ValueError(
+                f"the dissimilarity {self.name} of {n} patterns has the shape {found.shape}: "
+                f"return ({n * (n - 1) // 2},), the pairs i < j row by row, or ({n}, {n})"
+            )
+        if np.isnan(found).any() or (found < 0).any():
+            raise ValueError(
+                f"the dissimilarity {self.name} gives NaN or negative numbers: return distances "
+                "of 0 or more"
+            )
+        return blank(found, missing), missing
+
+
 def as_patterns(patterns: ArrayLike | Any) -> tuple[Array, Flags]:
     """Validate a pattern matrix; returns it in float64 with missing rows zeroed, and those."""
     matrix = as_numbers(patterns)

@@ -62,7 +62,7 @@ def rule(request) -> str:
 
 
 def test_the_command_line_knows_the_catalogue_and_the_registries():
-    assert set(config.RULE_NAMES) == set(RULES)
+    assert set(config.RULE_NAMES) == set(RULES.built_in)
     assert set(config.POLICY_NAMES) == set(POLICIES)
     assert set(config.READOUT_NAMES) == set(READOUTS)
     assert set(config.SCHEDULE_NAMES) == set(SCHEDULES)

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from neurosim.experiments.job.measures import COMPARATORS, DISSIMILARITIES
+from neurosim.experiments.settings.config import NAMED_SETTINGS
+from neurosim.experiments.settings.texts import REGISTRIES, text_of
 from neurosim.models.catalogue import RULE_CELLS, RULES
+from neurosim.models.network.builders import NETWORKS
+from neurosim.models.network.normalisation import NORMS
+from neurosim.models.network.policies import POLICIES
+from neurosim.models.network.readouts import READOUTS
 from neurosim.models.rule_table import label_of, rule_of, variant
 from neurosim.models.spiking.bounded_stdp import RULE_DEPENDENCES
 from neurosim.models.spiking.stdp import RULE_TIMINGS
@@ -77,6 +84,66 @@ def test_text_makes_the_object_again(kind, name, data):
 def test_a_plain_name_is_its_own_text(kind, name):
     """What run folders of before are called by."""
     assert canonical(OBJECTS.get(kind, RULES), name) == name
+
+
+#: Registries whose entries are called with something besides their settings, so that their texts
+#: are held to each other: there is no object to compare.
+CALLED = {
+    "rule": RULES, "network": NETWORKS, "norm": NORMS, "policy": POLICIES, "readout": READOUTS,
+}  # fmt: skip
+MEASURES = {"dissimilarity": DISSIMILARITIES, "comparator": COMPARATORS}
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+@pytest.mark.parametrize(
+    ("kind", "name"), [(k, name) for k, registry in CALLED.items() for name in registry]
+)
+def test_text_names_the_entry_and_its_settings_again(kind, name, data):
+    """The entry and the settings of ``bound(canonical(x))`` are those of x, as is its text; a
+    partial of the entry has that text too."""
+    registry = CALLED[kind]
+    known = settings_of(registry[name])
+    strategies = {n: value_for(s) for n, s in known.items()}
+    drawn = data.draw(
+        st.fixed_dictionaries({}, optional={n: s for n, s in strategies.items() if s is not None})
+    )
+    text = canonical(registry, Call(name, drawn))
+    found, again = bound(registry, Call(name, drawn)), bound(registry, text)
+    assert canonical(registry, text) == text
+    assert again.entry is found.entry is registry[name]
+    told = {n: value for n, value in found.settings.items() if value != known[n].default}
+    assert again.settings == told
+    if not drawn:
+        assert text == name == canonical(registry, registry[name])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(k, name) for k, registry in MEASURES.items() for name in registry]
+)
+def test_a_measure_is_its_name_its_object_and_its_text(kind, name):
+    registry = MEASURES[kind]
+    thing = made(registry, name)
+    assert canonical(registry, name) == name == canonical(registry, thing)
+    assert made(registry, canonical(registry, dataclasses.replace(thing))) == thing
+
+
+@pytest.mark.parametrize("setting", REGISTRIES)
+def test_every_named_setting_answers_a_misspelt_name_with_the_nearest(setting):
+    """Before any work, whatever the registry: one letter too many, one setting too many."""
+    known = NAMED_SETTINGS[setting]
+    registry = own.located(REGISTRIES[setting][0])
+    assert set(known) == set(registry.built_in)
+    for name in known:
+        wrong = name[:-1] + "xx"
+        with pytest.raises(ValueError, match=f"unknown .*'{wrong}'.* known ones are"):
+            text_of(setting, wrong, known)
+        with pytest.raises(ValueError, match=f"{name} has no setting 'nosuch'"):
+            text_of(setting, f"{name}(nosuch=1)", known)
+        # A setting of one letter is near to nothing.
+        for near in (each for each in settings_of(registry[name]) if len(each) > 2):
+            with pytest.raises(ValueError, match=f"did you mean '{near}'"):
+                text_of(setting, f"{name}({near}x=1)", known)
 
 
 @pytest.mark.parametrize("name", RULES)

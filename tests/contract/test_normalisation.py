@@ -149,17 +149,18 @@ def test_sketch_keeps_inner_products_on_average():
     assert np.var(found) == pytest.approx(predicted, rel=0.3), "sd of a variance of 400: 7 %"
 
 
-def test_a_large_map_keeps_its_geometry_and_a_small_one_its_units(monkeypatch):
+def test_a_large_map_keeps_its_geometry_and_a_small_one_its_units():
     """Full maps: exact up to the limit; beyond it correlations within 5 / sqrt(limit)."""
     draws = torch.Generator().manual_seed(2)
     shared = torch.rand(12, 4, generator=draws) @ torch.rand(4, 8 * 24 * 24, generator=draws)
     x = torch.relu(shared + torch.randn(12, 8 * 24 * 24, generator=draws)).view(12, 8, 24, 24) + 3
     exact = compute_rdm(readouts.patterns(x, "full").numpy()).dissimilarities
     assert readouts.full_map(x).shape == (12, 8 * 24 * 24)
-    monkeypatch.setattr(readouts, "MAX_UNITS", 1024)
-    small = readouts.full_map(x)
+    small = readouts.patterns(x, "full(max_units=1024)")
     assert small.shape == (12, 1024)
-    assert torch.equal(small[3:4], readouts.full_map(x[3:4])), "a pattern is its image's own"
+    assert torch.equal(small[3:4], readouts.full_map(x[3:4], max_units=1024)), (
+        "a pattern is its image's own"
+    )
     assert np.abs(compute_rdm(small.numpy()).dissimilarities - exact).max() < 5 / 32
 
 

@@ -1,4 +1,5 @@
-"""A folder outside the checkout, as a user has one: a rule, an encoder, pictures and an RDM."""
+"""A folder outside the checkout, as a user has one: a rule, an encoder, a network of two
+layers, measures, pictures and an RDM."""
 
 from __future__ import annotations
 
@@ -11,13 +12,11 @@ from scipy.spatial.distance import squareform
 MINE = """
 from dataclasses import dataclass
 
-from neurosim import AbstractPlasticity, Direct, LearningRule, Part
-from neurosim.models import rule
-from neurosim.models.catalogue import readout_part
-from neurosim.models.rules.feed_forward import FeedForward
-from neurosim.models.rules.learner import Learner
+import numpy as np
+
+from neurosim import AbstractPlasticity, Conv2d, Dense, Direct, LearningRule, Optimiser, Part
+from neurosim.models import FeedForward, Learner, Network, readout_part, rule
 from neurosim.spiking import AbstractEncoder
-from neurosim.training import Optimiser
 
 class Oja(AbstractPlasticity):
     def begin(self, layer):
@@ -34,7 +33,7 @@ class Oja(AbstractPlasticity):
 def oja(start, *, lr: float = 1e-6):
     net = start.network()
     body = LearningRule("oja", FeedForward(), Direct(), Oja())
-    part = Part(body, net.part(0, 3), Optimiser("sgd", lr=lr, clip_norm=1.0))
+    part = Part(body, net.part(0, len(net.roles.body)), Optimiser("sgd", lr=lr, clip_norm=1.0))
     return Learner("oja", (part, readout_part(net)))
 
 @dataclass(frozen=True)
@@ -44,6 +43,28 @@ class Early(AbstractEncoder):
         spikes = x.new_zeros((n_ticks, *x.shape))
         spikes[: self.last] = (x > 0.5).to(x.dtype)
         return spikes
+
+def net(context, *, width: int = 8):
+    maps = context.normalised("Maps", Conv2d(context.n_channels, width, 5, padding=2), pool=4)
+    units = width * (context.image_px // 4) ** 2
+    head = context.layer("Head", Dense(units, context.n_classes), activation=lambda x: x)
+    return Network([maps, head])
+
+def city_block(patterns, *, power: float = 1.0):
+    steps = np.abs(patterns[:, None] - patterns[None]) ** power
+    return steps.mean(2)
+
+def agreement(a, b):
+    return float(np.mean(np.sign(a - np.median(a)) * np.sign(b - np.median(b))))
+
+def contrast(x):
+    return x.std((2, 3))
+
+def doubled(layers, calibration, px, *, by: float = 2.0):
+    from neurosim.models import POLICIES
+    from neurosim.models.network.normalisation import Fixed, Running
+    found = POLICIES["calibrated"](layers, calibration, px)
+    return {n: Fixed(s.mean, by * s.var) if isinstance(s, Fixed) else s for n, s in found.items()}
 """
 
 

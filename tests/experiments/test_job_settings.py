@@ -44,6 +44,8 @@ OTHER: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "evaluation_px": ({}, {"evaluation_px": (32, 48)}),
     "normalisation": ({}, {"normalisation": ("running",)}),
     "readouts": ({}, {"readouts": ("4x4",)}),
+    "dissimilarity": ({}, {"dissimilarity": "euclidean"}),
+    "comparator": ({}, {"comparator": "kendall-tau-a"}),
     "n_calibration": ({}, {"n_calibration": 16}),
     "profile": ({}, {"profile": "published"}),
     "without": ({"profile": "published"}, {"without": ("own_init",)}),

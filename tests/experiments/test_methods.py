@@ -168,7 +168,9 @@ def test_every_policy_and_readout_is_named_alone(field, name):
     said = text(replace(REFERENCE, **{field: (name,)}))
     assert any(form.format(name) in said for form in ("({})", "({};", "{} ("))
     others = set(POLICY_NAMES if field == "normalisation" else READOUT_NAMES) - {name}
-    assert not any(f"{other} (" in said or f"({other})" in said for other in others - {"full"})
+    assert not any(
+        f"{other} (" in said or f"({other})" in said for other in others - {"full", "grid"}
+    )
 
 
 @pytest.mark.parametrize("rule", RULE_NAMES)
@@ -233,7 +235,7 @@ def test_words_follow_what_ran_and_not_what_it_is_called(rows):
     assert "mine Conv1" in said
     assert "thresholds of mine" in describe(other)
     assert "mine: Conv1 learns by mine; FC1 learns by bp" in describe(other).replace("pc, ", "")
-    line = summary(other, roi="EVC", layer="FC1", px=160, normalisation="running")
+    line = summary(other, roi="EVC", layer="FC1", px=160, normalisation="running", readout="gap")
     assert line.set_index("rule")["p learning"].isna()["held"]
     assert not line.set_index("rule")["p learning"].isna()["mine"]
 

@@ -1,4 +1,5 @@
-"""A user's own rule, encoder, images and brain, from a folder outside the checkout, in one run."""
+"""A user's own rule, encoder, network, images, brain and measures, from a folder outside the
+checkout, in one run."""
 
 from __future__ import annotations
 
@@ -8,27 +9,38 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import own_lab
 import pandas as pd
 import pytest
 
-from neurosim.experiments import training_dynamics
+from neurosim.experiments import cli, training_dynamics
 from neurosim.experiments.comparison.api import compare
-from neurosim.experiments.results.table import read_csv
+from neurosim.experiments.data.loaded import data_of
+from neurosim.experiments.job.batches import normalise
+from neurosim.experiments.results.table import read_csv, selection
+from neurosim.experiments.run.stored import TRAINED, StoredRun
 from neurosim.experiments.settings.config import Comparison
 from neurosim.models import variant
+from neurosim.models.network.normalisation import BatchNorm
+from neurosim.models.network.readouts import grid
+from neurosim.naming import own
 from neurosim.spiking import AllPairs, Triplet
 
-SCRIPT = Path(training_dynamics.__file__).parents[0] / "training_dynamics.py"
 SMALL = [
     "--training", "demo", "--n-train", "64", "--n-test", "32", "--batch-size", "32", "--seeds", "1",
-    "--evaluation-px", "32", "--normalisation", "running", "--readouts", "gap",
-    "--n-calibration", "64",
+    "--evaluation-px", "32", "64", "--n-calibration", "64",
 ]  # fmt: skip
 RULES = ["./mine.py:oja", "stdp(encoder=./mine.py:Early(last=3), label=early)", "bp"]
-OWN = ["--stimuli", "./pictures", "--brain", "it.csv"]
+OWN = [
+    "--stimuli", "./pictures", "--brain", "it.csv", "--network", "./mine.py:net(width=6)",
+    "--norm", "batch(momentum=0.2)", "--dissimilarity", "./mine.py:city_block",
+    "--comparator", "./mine.py:agreement", "--readouts", "grid(n=2)", "./mine.py:contrast",
+    "--normalisation", "running", "./mine.py:doubled(by=3)",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +49,8 @@ def lab(tmp_path_factory):
 
 
 def program(lab, *arguments, **options):
-    command = [sys.executable, str(SCRIPT), *SMALL, "--out", "run", *arguments]
+    command = [sys.executable, "-m", "neurosim.experiments.cli", "compare", *SMALL, "--out", "run",
+               *arguments]  # fmt: skip
     return subprocess.Popen(command, cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             text=True, start_new_session=True, **options)  # fmt: skip
 
@@ -59,6 +72,8 @@ def finished(lab):
     second = program(lab, *arguments)
     told, _ = second.communicate(timeout=400)
     assert second.returncode == 0, told
+    assert "Empty DataFrame" not in told
+    assert "subject_mean agreement" in told
     return lab / "run"
 
 
@@ -67,10 +82,20 @@ def test_it_runs_by_workers_is_killed_and_resumed(lab, finished):
     early = f"stdp(encoder={lab}/mine.py:Early(last=3), label=early)"
     assert record["rules"] == [f"{lab}/mine.py:oja", early, "bp"]
     assert list(record["sources"]) == [f"{lab}/mine.py"]
-    assert record["settings"]["stimuli"] == f"{lab}/pictures(brain={lab}/it.csv)"
+    settings, mine = record["settings"], f"{lab}/mine.py"
+    assert settings["stimuli"] == f"{lab}/pictures(brain={lab}/it.csv)"
+    assert settings["network"] == f"{mine}:net(width=6)"
+    assert settings["norm"] == "batch(momentum=0.2)"
+    assert settings["readouts"] == ["grid(n=2)", f"{mine}:contrast"]
+    assert settings["normalisation"] == ["running", f"{mine}:doubled(by=3)"]
+    assert settings["dissimilarity"] == f"{mine}:city_block"
+    assert settings["comparator"] == f"{mine}:agreement"
     table = read_csv(finished / "results.csv")
     assert list(table["rule"].unique()[:3]) == record["rules"]
     assert set(table["roi"]) == {"it"}
+    assert set(table.loc[table["epoch"].notna(), "layer"]) == {"Maps"}
+    assert set(table["readout"].dropna()) == {"grid(n=2)", f"{mine}:contrast"}
+    assert set(table["normalisation"].dropna()) == {"running", f"{mine}:doubled(by=3)", "none"}
     moved = table[(table["rule"] == record["rules"][0]) & (table["epoch"] == 2)]
     assert moved[~moved["statistics_only"]].groupby("layer")["displacement"].max().min() > 0
     names = sorted(path.name for path in (finished / "cells").glob("*.h5"))
@@ -78,14 +103,31 @@ def test_it_runs_by_workers_is_killed_and_resumed(lab, finished):
     assert all(name.replace("-seed1.h5", "").replace("-", "").isalnum() for name in names)
 
 
+def test_the_scores_are_those_of_the_measures_by_hand(lab, finished):
+    """The network of the last epoch, shown the pictures here, its patterns compared by the user's
+    own functions: 1e-6, as networks are float32."""
+    mine = own.located(f"{lab}/mine.py:city_block").__globals__
+    run = StoredRun.read(finished)
+    state = next(s for s in run.states() if (s.rule, s.weights) == ("bp", TRAINED))
+    _, stimuli = data_of("demo", run.settings.stimuli, None)
+    activity = state.learner(run.settings).represent(normalise(stimuli.at_px(64)))
+    patterns = mine["contrast"](activity["Maps"]).numpy().astype(float)
+    distances = mine["city_block"](patterns)[np.triu_indices(len(patterns), 1)]
+    expected = mine["agreement"](distances, stimuli.brain.mean_rdm("it"))
+    table = read_csv(finished / "results.csv")
+    rows = selection(table[table["rule"] == "bp"], px=64, readout=f"{lab}/mine.py:contrast")
+    row = rows[(rows["epoch"] == 2) & ~rows["statistics_only"]]
+    assert row["rho"].item() == pytest.approx(expected, abs=1e-6)
+
+
 def test_it_is_reported_and_audited_under_its_labels(lab, finished, monkeypatch):
     monkeypatch.chdir(lab)
-    for made, asked in (("report.html", "--report"), ("audit.json", "--audit")):
+    for made, asked in (("report.html", "report"), ("audit.json", "audit")):
         (finished / made).unlink()
-        assert training_dynamics.main([asked, "run"]) == 0
+        assert cli.main([asked, "run"]) == 0
         assert (finished / made).is_file()
     page = (finished / "report.html").read_text()
-    for told in ("Oja", "Oja (1982)", "early", f"{lab}/mine.py:oja"):
+    for told in ("Oja", "Oja (1982)", "early", f"{lab}/mine.py:oja", "city_block", "agreement"):
         assert told in page
 
 
@@ -121,8 +163,11 @@ def test_the_same_from_python(lab, finished, monkeypatch, tmp_path):
     run = compare(
         rules=[variant("./mine.py:oja"), variant("stdp", encoder=mine.Early(3), label="early")],
         training="demo", stimuli=lab / "pictures", brain=lab / "it.csv", n_train=64, n_test=32,
-        batch_size=32, seeds=[1], epochs=2, checkpoints=[0, 2], evaluation_px=[32],
-        normalisation=["running"], readouts=["gap"], n_calibration=64, out=tmp_path / "run",
+        batch_size=32, seeds=[1], epochs=2, checkpoints=[0, 2], evaluation_px=[32, 64],
+        network=partial(mine.net, width=6), norm=partial(BatchNorm, momentum=0.2),
+        dissimilarity=mine.city_block, comparator=mine.agreement,
+        normalisation=["running", partial(mine.doubled, by=3)],
+        readouts=[partial(grid, n=2), mine.contrast], n_calibration=64, out=tmp_path / "run",
     )  # fmt: skip
     there = read_csv(finished / "results.csv")
     ours = run.results[run.results["rule"].str.endswith("mine.py:oja")]
@@ -159,6 +204,14 @@ def test_a_rule_that_cannot_be_built_is_refused_before_any_work(
     with pytest.raises(ValueError, match=message):
         compare(rules=["./mine.py:r"], out="run", n_train=32, n_test=32)
     assert not Path("run").exists()
+
+
+def test_the_norm_of_an_own_rule_has_an_effect(lab):
+    """It need not spike, whatever spikes beside it."""
+    rules = (f"{lab}/mine.py:oja", "stdp")
+    assert Comparison(rules=rules, norm="group").norm == "group"
+    with pytest.raises(ValueError, match="norm group would have no effect"):
+        Comparison(rules=("stdp",), norm="group")
 
 
 def test_objects_are_settings_too():

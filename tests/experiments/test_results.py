@@ -105,7 +105,9 @@ def test_mark_of_layers_that_hardly_moved(
 
 
 def test_summary_by_hand(rich: pd.DataFrame) -> None:
-    lines = summary(rich, roi="EVC", layer="FC1", px=160, normalisation="running").set_index("rule")
+    lines = summary(
+        rich, roi="EVC", layer="FC1", px=160, normalisation="running", readout="gap"
+    ).set_index("rule")
     rows = selection(rich, px=160).query("rule == 'bp' and roi == 'EVC' and layer == 'FC1'")
     at = {e: rows.query("epoch == @e and not statistics_only")["rho"].to_numpy() for e in (0, 5)}
     zero = rows.query("statistics_only and epoch == 5")["rho"].to_numpy()
@@ -122,7 +124,9 @@ def test_summary_by_hand(rich: pd.DataFrame) -> None:
 
 def test_summary_of_one_epoch_leaves_the_zero_point_out() -> None:
     """With ``epochs`` = 1 the statistics-only rows carry the last epoch too: they moved nothing."""
-    lines = summary(table(epochs=(0, 1)), roi="IT", layer="FC1", px=32, normalisation="running")
+    lines = summary(
+        table(epochs=(0, 1)), roi="IT", layer="FC1", px=32, normalisation="running", readout="gap"
+    )
     assert lines.set_index("rule").loc["bp", "least moved conv"] == 0.3
 
 
@@ -132,7 +136,9 @@ def test_summary_with_an_undefined_score() -> None:
     rich.loc[
         (rich["rule"] == "bp") & (rich["seed"] == 42) & (rich["epoch"] == 5), "rho"
     ] = np.nan  # fmt: skip
-    line = summary(rich, roi="EVC", layer="FC1", px=160, normalisation="running").iloc[1]
+    line = summary(
+        rich, roi="EVC", layer="FC1", px=160, normalisation="running", readout="gap"
+    ).iloc[1]
     assert line["rule"] == "bp"
     assert np.isfinite(line["last epoch"])
     assert np.isfinite(line["p learning"])

@@ -54,6 +54,23 @@ def test_every_figure_shows_every_label(run):
         shown = " ".join(" ".join(texts).split())
         for label in LABELS:
             assert label in shown, f"{name} lacks {label}"
+        assert "…" not in shown, f"{name} cuts a name"
+
+
+def test_a_long_label_is_a_number_on_axes_and_spelled_out_once(run):
+    """No two rules share what axes call them, and none is longer than the room there is."""
+    styles = styles_of(["bp", *VARIANTS])
+    short = [style.short for style in styles.values()]
+    assert short == ["BP", "STDP 1", "nearest", "STDP 2", "STDP 3", "STDP 4"]
+    figure = figures_of("demo")["figure_5_decomposition"](
+        Headline.of(read_csv(run / "results.csv"), layer="FC1")
+    )
+    ticks = [tick.get_text().rstrip("†") for tick in figure.axes[0].get_yticklabels()]
+    assert ticks == short
+    texts = [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
+    notes = " ".join(" ".join(texts).split())
+    for style in styles.values():
+        assert style.short == style.label or f"{style.short}: {style.label}" in notes
 
 
 def test_the_report_names_them(run):

@@ -196,7 +196,7 @@ function drawTrajectory(at) {
     margin: { l: narrow() ? 46 : 60, r: narrow() ? 8 : 170, t: 8, b: 44 },
     xaxis: { ...axis, ...titled(lastEpoch > 1 ? "epoch (log scale from 1)" : "epoch"), zeroline: false,
       tickvals: epochs.map(place), ticktext: epochs.map(String) },
-    yaxis: { ...axis, ...titled("Spearman \u03c1"), range },
+    yaxis: { ...axis, ...titled(run.score), range },
   }), config);
   const lines = references.filter((r) => r.rho >= range[0] && r.rho <= range[1])
     .sort((a, b) => b.rho - a.rho).map((r) => `${r.name} ${shown(r.rho)}`);
@@ -234,7 +234,7 @@ function drawParts(at) {
   ].map((t) => ({ ...t, textposition: "none", hovertemplate: "%{text}<extra></extra>" }));
   Plotly.react("parts", traces, layout({
     height: 120 + 46 * rows.length, barmode: "group", bargap: 0.25,
-    xaxis: { ...axis, ...titled("\u0394\u03c1 from epoch 0"), zerolinecolor: "#222" },
+    xaxis: { ...axis, ...titled(`\u0394${run.symbol} from epoch 0`), zerolinecolor: "#222" },
     yaxis: { autorange: "reversed", automargin: true },
   }), config);
 }
@@ -269,7 +269,7 @@ function drawSweep(at) {
     shapes, annotations, height: narrow() ? 360 : 380,
     xaxis: { ...axis, ...titled("stimulus size (px, log scale)"), zeroline: false, type: "log",
       tickvals: run.px, ticktext: run.px.map(String) },
-    yaxis: { ...axis, ...titled("Spearman \u03c1"), range },
+    yaxis: { ...axis, ...titled(run.score), range },
   }), config);
 }
 
