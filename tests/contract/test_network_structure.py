@@ -91,6 +91,15 @@ def test_resnet_has_the_depth_it_is_asked_for(depth, n_convolutions):
     assert sum(bool(layer.added) for layer in net.layers) == (depth - 2) // 2
 
 
+@pytest.mark.parametrize("depth", [1, 7, 9, 10, 12, 13, 15, 19])
+def test_the_depth_that_a_refusal_names_is_the_nearest_one(depth):
+    with pytest.raises(ValueError, match="give for example") as refusal:
+        built("resnet", depth=depth)
+    named = int(str(refusal.value).rsplit(" ", 1)[1])
+    assert named == min(range(8, 40, 6), key=lambda known: abs(known - depth))
+    built("resnet", depth=named)
+
+
 def test_vgg_of_three_convolutions_is_conv3():
     one = NETWORKS["vgg"](NetworkContext(seeded()), depth=3)
     other = convolutional_network(generator=seeded())
