@@ -10,6 +10,9 @@ from pathlib import Path
 PACKAGES = {"neurosim": "neurosim", "models": "neurosim.models", "rsa": "neurosim.rsa",
             "experiments": "neurosim.experiments"}  # fmt: skip
 
+#: Test files that say a word which still tells them from others.
+_FEW = 15
+
 
 class Tests:
     """The test files of a checkout, and how well each fits a module."""
@@ -23,8 +26,8 @@ class Tests:
         self.names = {_module(root, path): _names(path) for path in modules}
         self.imports = {_module(root, path): _imports(path.read_text("utf-8")) for path in modules}
 
-    def fitting(self, file: str, within: str, n: int) -> list[str]:
-        """The ``n`` test files that most likely notice a change of ``file`` inside ``within``."""
+    def fitting(self, file: str, within: str, line: int, n: int) -> list[str]:
+        """The ``n`` test files that most likely notice a change of this line inside ``within``."""
         ring, seen = {_module(self.root, self.root / file)}, set[str]()
         rings = [(4.0, {_words(name) for name in within.split(".") if name[:1].isalpha()})]
         for weight in (1.0, 0.6, 0.4, 0.3):  # the module, its importers, theirs, and theirs
@@ -32,10 +35,15 @@ class Tests:
             seen |= ring
             ring = {n for n, used in self.imports.items() if used & ring and self.names[n]} - seen
         scores = {}
+        source = (self.root / file).read_text("utf-8").splitlines()[line - 1]
+        changed = {_words(name) for name in re.findall(r"[A-Za-z_]\w{3,}", source)}
+        # What few tests say tells which; a word of all of them does not.
+        rare = {w for w in changed if sum(w in text for text in self.tests.values()) <= _FEW}
         for test, text in self.tests.items():
             said = [(weight, sum(name in text for name in names)) for weight, names in rings]
             score = sum(weight * min(6, number) for weight, number in said)
-            score += 1.5 * len(_stem(file) & _stem(test.name))
+            score += 3.0 * min(3, sum(word in text for word in rare))
+            score += 8.0 * len(_stem(file) & _stem(test.name)) / len(_stem(file))
             # Whole commands notice much, and take long.
             score -= 3.0 * (test.parent.name == "experiments" != file.split("/")[0])
             if score > 0:

@@ -4,8 +4,9 @@
 
 samples ``--n`` mutants per package, makes each in a copy of the checkout, runs the test files that
 fit its module (``choose.py``) until one fails, and appends a line to ``OUT/mutants.csv``. The same
-command goes on where it stopped; a larger ``--n`` extends the sample. Survivors that no test can
-notice are argued in survivors.md. By command only. (mutmut 3 calls functions through trampolines,
+command goes on where it stopped; a larger ``--n`` extends the sample, ``--again`` with larger
+``--files`` and ``--seconds`` gives the survivors to more tests. Survivors that no test can notice
+are argued in survivors.md. By command only. (mutmut 3 calls functions through trampolines,
 which compiled kernels cannot; cosmic-ray has one test command for all mutants.)
 """
 
@@ -138,7 +139,7 @@ class Run:
     def _that_pass(self, copy: Copy, mutant: Mutant) -> list[str]:
         """The fitting tests, most fitting first, as many as the time per mutant lets in."""
         chosen, spent = list[str](), 0.0
-        for test in self.tests.fitting(mutant.file, mutant.within, self.args.files):
+        for test in self.tests.fitting(mutant.file, mutant.within, mutant.line, self.args.files):
             if test not in self.seconds:
                 started = time.perf_counter()
                 passed = copy.outcome(None, [test], 600) == SURVIVED
@@ -181,6 +182,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="mutants at once")
     parser.add_argument("--files", type=int, default=8, help="test files per mutant, at most")
     parser.add_argument("--seconds", type=float, default=90, help="of tests per mutant, at most")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="try the survivors once more, as after a law or with more files",
+    )
     parser.add_argument("--out", type=Path, default=Path("mutation"), help="folder of mutants.csv")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -188,13 +194,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     drawn = sample(ROOT, args.packages, args.n, args.seed)
     with tempfile.TemporaryDirectory(prefix="neurosim-mutation-") as folder:
         run = Run(args, Path(folder))
-        done = {row["key"] for row in _rows(run.csv)}
+        done = {
+            row["key"] for row in _rows(run.csv)
+            if not (args.again and row["outcome"] in (SURVIVED, UNTESTED))
+        }  # fmt: skip
         left = [mutant for mutant in drawn if mutant.key not in done]
         print(f"{len(drawn)} mutants, {len(left)} to try, into {run.csv}", flush=True)
         with ThreadPoolExecutor(args.workers) as pool:
             list(pool.map(run.one, left))
     keys = {mutant.key for mutant in drawn}
-    print(summary([row for row in _rows(run.csv) if row["key"] in keys]))
+    last = {row["key"]: row for row in _rows(run.csv) if row["key"] in keys}
+    print(summary(list(last.values())))
     return 0
 
 
