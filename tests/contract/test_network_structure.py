@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from small_networks import (
     BUILT,
     GRAPHS,
@@ -75,6 +76,14 @@ def test_builders_take_their_context(name, n_channels, norm):
 
 
 @every_builder
+def test_the_head_is_linear(name):
+    """Twice the features give twice the evidence, negative as well: no rectifier stands behind."""
+    head = built(name, torch.float32).layers[-1]
+    current = torch.linspace(-1.0, 1.0, 5)
+    assert torch.equal(head.activation(current), current)
+
+
+@every_builder
 def test_initial_weights_are_those_of_the_generator(name):
     one, same = built(name), built(name)
     assert all(torch.equal(t, same.named_weights()[k]) for k, t in one.named_weights().items())
@@ -98,6 +107,31 @@ def test_the_depth_that_a_refusal_names_is_the_nearest_one(depth):
     named = int(str(refusal.value).rsplit(" ", 1)[1])
     assert named == min(range(8, 40, 6), key=lambda known: abs(known - depth))
     built("resnet", depth=named)
+
+
+def test_resnet_is_the_one_of_he_et_al():
+    """Written by hand: what is added to a block is linear, and its sum is rectified once."""
+    net = built("resnet", torch.float64, depth=14, width=4, norm="none")
+    w = {name: torch.randn(t.shape, generator=seeded(), dtype=t.dtype) / 5
+         for name, t in net.named_weights().items()}  # fmt: skip
+    for name, tensor in net.named_weights().items():
+        tensor.data.copy_(w[name])
+    x = torch.randn(3, 3, PX, PX, generator=seeded(1), dtype=torch.float64)
+
+    def conv(name, x, stride):
+        weight = w[f"{name}.weight"]
+        return F.conv2d(x, weight, w[f"{name}.bias"], stride, padding=weight.shape[-1] // 2)
+
+    y = F.relu(conv("Stem", x, 1))
+    for block in range(1, 7):
+        stride = 2 if block in (3, 5) else 1
+        a = F.relu(conv(f"Block{block}a", y, stride))
+        y = F.relu(
+            conv(f"Block{block}", a, 1)
+            + (conv(f"Block{block}s", y, stride) if stride > 1 else y)
+        )
+    logits = F.linear(y.mean((2, 3)), w["head.weight"], w["head.bias"])
+    torch.testing.assert_close(net(x), logits, rtol=1e-12, atol=1e-12)
 
 
 def test_vgg_of_three_convolutions_is_conv3():

@@ -3,8 +3,8 @@
     python tests/mutation/run.py --n 30 --seed 0 --workers 1 --out mutation
 
 samples ``--n`` mutants per package, makes each in a copy of the checkout, runs the test files that
-fit its module (``choose.py``) until one fails, and appends a line to ``OUT/mutants.csv``. The same
-command goes on where it stopped; a larger ``--n`` extends the sample, ``--again`` with larger
+fit its line (``choose.py``) one by one until one fails, and appends a line to ``OUT/mutants.csv``.
+The same command goes on where it stopped; a larger ``--n`` extends the sample, ``--again`` with larger
 ``--files`` and ``--seconds`` gives the survivors to more tests. Survivors that no test can notice
 are argued in survivors.md. By command only. (mutmut 3 calls functions through trampolines,
 which compiled kernels cannot; cosmic-ray has one test command for all mutants.)
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib.util
+import multiprocessing
 import os
 import random
 import shutil
@@ -23,18 +24,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
+import pytest
 from choose import PACKAGES, Tests
 from mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ("key", "package", "file", "line", "within", "operator", "before", "after", "outcome",
            "seconds", "tests")  # fmt: skip
+#: Of one test file; a mutant that makes it hang is noticed.
+_LONGEST_S = 300.0
+#: Processes that begin with what takes long to import and is not ours. (numba reads where its
+#: caches are when it is imported.)
+FORKS = multiprocessing.get_context("forkserver")
+_HEAVY = ["torch", "pandas", "scipy.stats", "matplotlib.pyplot", "hypothesis", "pytest", "snntorch",
+          "norse.torch"]  # fmt: skip
 OUTCOMES = KILLED, SURVIVED, TIMEOUT, UNTESTED = "killed", "survived", "timeout", "untested"
 
 
@@ -60,20 +70,21 @@ class Copy:
                 (package / name).symlink_to(self.root / name)
         self.kernels = folder / "kernels"
 
-    def outcome(self, mutant: Mutant | None, tests: Sequence[str], timeout_s: float) -> str:
-        """What the tests say with this change made; the file is as it was afterwards."""
-        if mutant is None:
-            return self._run(tests, timeout_s, self.kernels)
+    @contextmanager
+    def changed(self, mutant: Mutant, fresh: Path) -> Iterator[None]:
+        """Within it the change is made; the file is as it was afterwards.
+
+        A kernel that calls a changed one is compiled anew only where no cache is: into ``fresh``.
+        """
         path = self.root / mutant.file
-        source = path.read_text("utf-8")
+        source, kernels = path.read_text("utf-8"), self.kernels
         try:
+            if any(word in source for word in ("@njit", "@inner", "@kernel")):
+                self.kernels = fresh
             self._write(path, mutant.applied(source))
-            if not any(word in source for word in ("@njit", "@inner", "@kernel")):
-                return self._run(tests, timeout_s, self.kernels)
-            # A kernel that calls a changed one is compiled anew only where no cache is.
-            with tempfile.TemporaryDirectory() as empty:
-                return self._run(tests, timeout_s, Path(empty))
+            yield
         finally:
+            self.kernels = kernels
             self._write(path, source)
 
     @staticmethod
@@ -82,23 +93,31 @@ class Copy:
         # Bytecode is told by second and size, which a mutant may share.
         Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
 
-    def _run(self, tests: Sequence[str], timeout_s: float, kernels: Path) -> str:
-        environment = os.environ | {"PYTHONPATH": str(self.site), "NUMBA_CACHE_DIR": str(kernels)}
-        command = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "--no-header", "--tb=no",
-                   "-p", "no:cacheprovider", *tests]  # fmt: skip
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        # A session of its own: a test that hangs is ended with all that it started.
-        with subprocess.Popen(
-            command, cwd=self.root, env=environment, start_new_session=True, **quiet
-        ) as process:
-            try:
-                status = process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
+    def outcome(self, test: str, timeout_s: float) -> str:
+        """What the tests of a file say of the checkout as it is."""
+        process = FORKS.Process(target=_pytest, args=(self.root, self.site, self.kernels, test))
+        process.start()
+        process.join(timeout_s)
+        if process.exitcode is None:
+            with suppress(ProcessLookupError):
+                # It has a session of its own: a test that hangs is ended with all that it started.
                 os.killpg(process.pid, 9)
-                return TIMEOUT
+            process.join()
+            return TIMEOUT
         # 1: a test failed; 2: a file cannot be imported; negative: the interpreter died.
         known = {0: SURVIVED, 1: KILLED, 2: KILLED}
-        return KILLED if status < 0 else known.get(status, UNTESTED)
+        return KILLED if process.exitcode < 0 else known.get(process.exitcode, UNTESTED)
+
+
+def _pytest(root: Path, site: Path, kernels: Path, test: str) -> None:
+    os.setsid()
+    os.chdir(root)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    os.environ |= {"PYTHONPATH": str(site), "NUMBA_CACHE_DIR": str(kernels)}
+    sys.path.insert(0, str(site))
+    sys.exit(pytest.main(["-n", "0", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", test]))
 
 
 def sample(root: Path, packages: Sequence[str], n: int, seed: int) -> list[Mutant]:
@@ -122,34 +141,41 @@ class Run:
         for i in range(args.workers):
             self.copies.put(Copy(folder / str(i)))
         self.tests = Tests(ROOT)
-        self.seconds: dict[str, float] = {}  # of each test file on unchanged code; inf: it fails
+        self.passes: dict[str, bool] = {}  # on unchanged code
 
     def one(self, mutant: Mutant) -> None:
         """Try a mutant and write its line."""
         copy = self.copies.get()
         try:
-            tests = self._that_pass(copy, mutant)
-            started = time.perf_counter()
-            limit = 60 + 3 * sum(self.seconds[test] for test in tests)
-            outcome = copy.outcome(mutant, tests, limit) if tests else UNTESTED
-            self._write(mutant, outcome, time.perf_counter() - started, tests)
+            with tempfile.TemporaryDirectory() as fresh:
+                self._write(mutant, *self._tried(copy, mutant, Path(fresh)))
         finally:
             self.copies.put(copy)
 
-    def _that_pass(self, copy: Copy, mutant: Mutant) -> list[str]:
-        """The fitting tests, most fitting first, as many as the time per mutant lets in."""
-        chosen, spent = list[str](), 0.0
+    def _tried(self, copy: Copy, mutant: Mutant, fresh: Path) -> tuple[str, float, list[str]]:
+        """Outcome, seconds, and the test files that gave it."""
+        started, outcome, tests = time.perf_counter(), UNTESTED, list[str]()
         for test in self.tests.fitting(mutant.file, mutant.within, mutant.line, self.args.files):
-            if test not in self.seconds:
-                started = time.perf_counter()
-                passed = copy.outcome(None, [test], 600) == SURVIVED
-                self.seconds[test] = time.perf_counter() - started if passed else float("inf")
-                if not passed:
-                    print(f"  left out: {test} does not pass on unchanged code", flush=True)
-            if spent + self.seconds[test] <= self.args.seconds:
-                chosen.append(test)
-                spent += self.seconds[test]
-        return chosen
+            if time.perf_counter() - started > self.args.seconds:
+                break
+            with copy.changed(mutant, fresh):
+                found = copy.outcome(test, _LONGEST_S)
+            noticed = found in (KILLED, TIMEOUT)
+            if found == UNTESTED or (noticed and not self._passes(copy, test)):
+                continue
+            tests.append(test)
+            outcome = found
+            if noticed:
+                break
+        return outcome, time.perf_counter() - started, tests
+
+    def _passes(self, copy: Copy, test: str) -> bool:
+        """Whether the tests of a file pass on unchanged code."""
+        if test not in self.passes:
+            self.passes[test] = copy.outcome(test, _LONGEST_S) == SURVIVED
+            if not self.passes[test]:
+                print(f"  left out: {test} does not pass on unchanged code", flush=True)
+        return self.passes[test]
 
     def _write(self, m: Mutant, outcome: str, seconds: float, tests: Sequence[str]) -> None:
         row = (m.key, m.file.split("/")[0], m.file, m.line, m.within, m.operator, m.before,
@@ -181,7 +207,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--workers", type=int, default=1, help="mutants at once")
     parser.add_argument("--files", type=int, default=8, help="test files per mutant, at most")
-    parser.add_argument("--seconds", type=float, default=90, help="of tests per mutant, at most")
+    parser.add_argument(
+        "--seconds", type=float, default=90, help="after which no further test file is begun"
+    )
     parser.add_argument(
         "--again",
         action="store_true",
@@ -191,6 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     args.out = args.out.resolve()
+    FORKS.set_forkserver_preload(_HEAVY)
     drawn = sample(ROOT, args.packages, args.n, args.seed)
     with tempfile.TemporaryDirectory(prefix="neurosim-mutation-") as folder:
         run = Run(args, Path(folder))
