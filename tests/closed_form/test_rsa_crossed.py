@@ -71,6 +71,15 @@ def test_the_corrected_variance_is_that_of_the_mean(spread):
         assert np.mean(plain) > 1.05 * np.mean(found)
 
 
+def test_whole_numbers_are_variances_too():
+    """A variance given as an integer is not cut to one on the way."""
+    sizes = {"stimuli": 10, "subjects": 20}
+    sets = [frozenset({"stimuli"}), frozenset({"subjects"}), frozenset(sizes)]
+    whole = dict(zip(sets, (4, 2, 7), strict=True))
+    exact = {s: float(v) for s, v in whole.items()}
+    assert crossed_variance(whole, sizes) == crossed_variance(exact, sizes)
+
+
 def test_intervals_cover():
     """Nominal 95 %: of 600 experiments 90 to 98 % (binomial standard error .9 %; t with the
     smallest factor's degrees of freedom errs on the wide side)."""

@@ -56,6 +56,13 @@ def change(plasticity, w: float, pre_tick: int, post_tick: int) -> float:
     return float(plasticity.delta(layer, memory)["weight"])
 
 
+def test_what_saw_no_spike_train_changes_nothing():
+    bounded = BoundedSTDP(TraceSTDP(AllPairs(dependence=Multiplicative()), 5.0))
+    for plasticity in (TraceSTDP(AllPairs(), 5.0), bounded):
+        layer = OneSynapse(0.5)
+        assert plasticity.delta(layer, plasticity.begin(layer)) == {}
+
+
 @pytest.mark.parametrize("name", NAMES[1:])
 @pytest.mark.parametrize("w", [-2.0, 0.0, 0.5, 2.4, 2.7])
 @pytest.mark.parametrize("ticks", [(0, 2), (2, 0)])

@@ -98,6 +98,12 @@ def test_clipping_scales_all_changes_of_a_part_together():
     assert moves(free) == moves(bounded)
 
 
+@pytest.mark.parametrize("norm", [0, -1.0, math.nan])
+def test_a_bound_that_would_stop_all_learning_is_refused(norm):
+    with pytest.raises(ValueError, match="clip_norm must be positive or None"):
+        Optimiser("sgd", clip_norm=norm)
+
+
 def test_momentum_sums_a_geometric_series():
     """Constant changes c give steps lr c (1 + m + m^2 + ...)."""
     steps = moves(pushed(Optimiser("sgd", lr=0.1, momentum=0.5, schedule="constant"), 5))
