@@ -153,6 +153,16 @@ def test_sign_flips(draw: Callable[[Generator], np.ndarray]) -> None:
     assert rejects(np.mean(p <= 0.05)), np.mean(p <= 0.05)
 
 
+@pytest.mark.parametrize("alternative", ["greater", "less", "two-sided"])
+def test_sampled_sign_flips_approach_all_of_them(alternative: str) -> None:
+    """20,000 patterns of 2^9: within 4 standard errors of the share over all patterns."""
+    rng = np.random.default_rng(8)
+    d = rng.normal(0.4, 1.0, size=9)
+    exact = sign_flip_test(d, alternative)
+    sampled = sign_flip_test(d, alternative, n_samples=20_000, rng=rng)
+    assert abs(sampled - exact) < 4 * np.sqrt(exact * (1 - exact) / 20_000)
+
+
 def test_false_discovery_rate_where_nothing_is_there() -> None:
     """Then the rate is the share of experiments with any rejection, .05 for independent tests."""
     p = np.random.default_rng(7).random((1000, 15))
