@@ -127,8 +127,7 @@ def test_resnet_is_the_one_of_he_et_al():
         stride = 2 if block in (3, 5) else 1
         a = F.relu(conv(f"Block{block}a", y, stride))
         y = F.relu(
-            conv(f"Block{block}", a, 1)
-            + (conv(f"Block{block}s", y, stride) if stride > 1 else y)
+            conv(f"Block{block}", a, 1) + (conv(f"Block{block}s", y, stride) if stride > 1 else y)
         )
     logits = F.linear(y.mean((2, 3)), w["head.weight"], w["head.bias"])
     torch.testing.assert_close(net(x), logits, rtol=1e-12, atol=1e-12)
