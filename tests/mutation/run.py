@@ -4,9 +4,9 @@
 
 samples ``--n`` mutants per package, makes each in a copy of the checkout, runs the test files that
 fit its line (``choose.py``) one by one until one fails, and appends a line to ``OUT/mutants.csv``.
-The same command goes on where it stopped; a larger ``--n`` extends the sample, ``--again`` with larger
-``--files`` and ``--seconds`` gives the survivors to more tests. Survivors that no test can notice
-are argued in survivors.md. By command only. (mutmut 3 calls functions through trampolines,
+The same command goes on where it stopped; a larger ``--n`` extends the sample, ``--again`` with
+larger ``--files`` and ``--seconds`` gives the survivors to more tests. Survivors that no test can
+notice are argued in survivors.md. By command only. (mutmut 3 calls functions through trampolines,
 which compiled kernels cannot; cosmic-ray has one test command for all mutants.)
 """
 
