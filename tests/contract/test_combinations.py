@@ -339,6 +339,7 @@ def test_what_is_represented_is_what_settles_without_learning(dynamics):
     settling = DYNAMICS[dynamics]
     solver = next(s for s in SOLVERS.values() if fits(s, settling))
     rule = LearningRule("evaluated", settling, solver, Frozen())
+    seen = 0
     for network in NETWORKS.values():
         net = network()
         try:
@@ -355,7 +356,9 @@ def test_what_is_represented_is_what_settles_without_learning(dynamics):
         assert torch.equal(outcome.output, list(activity.values())[-1])
         if hasattr(net, "represent"):
             own = net.represent(x)
-            assert all(torch.equal(own[name], seen) for name, seen in activity.items())
+            assert all(torch.equal(own[name], each) for name, each in activity.items())
+        seen += 1
+    assert seen
 
 
 def fits(solver: AbstractSolver, dynamics: AbstractDynamics) -> bool:
