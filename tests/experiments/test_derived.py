@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from neurosim.experiments import comparison
+from neurosim.experiments.comparison import run as comparison
 from neurosim.experiments.data import loaded
 from neurosim.experiments.data import registry as data
 from neurosim.experiments.job import evaluate
