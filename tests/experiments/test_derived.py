@@ -162,6 +162,7 @@ def test_a_run_reads_its_data_and_makes_its_references_once(tmp_path, monkeypatc
     loaded._DATA.clear()
     evaluate._reference_table.cache_clear()
     monkeypatch.setattr(comparison, "audit_run", lambda *_: None)
+    monkeypatch.setattr(comparison, "write_page", lambda *_: None)
     monkeypatch.setattr(report, "write_page", lambda *_, **__: None)
     assert main([*RUN, "--out", str(tmp_path / "run")]) == 0
     assert counts == {"images": 1, "stimuli": 1, "references": 1, "learners": 2}
