@@ -55,7 +55,8 @@ def city_block(patterns, *, power: float = 1.0):
     return steps.mean(2)
 
 def agreement(a, b):
-    return float(np.mean(np.sign(a - np.median(a)) * np.sign(b - np.median(b))))
+    a, b = a - np.median(a), b - np.median(b)
+    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 def contrast(x):
     return x.std((2, 3))
