@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurosim.rsa.compare.comparator import Comparator
+from neurosim.rsa.compare.comparators import COMPARATORS, find_comparator
+from neurosim.rsa.compare.geometry import gram
+from neurosim.rsa.compare.measure import compare_rdms
 from neurosim.rsa.rdm.checks import check_count
 from neurosim.rsa.rdm.rdm import RDMInput, as_one, check_same_stimuli, stimuli_of
 from neurosim.rsa.rdm.squares import to_square
@@ -18,8 +22,6 @@ from neurosim.rsa.rdm.squares import to_square
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-    from neurosim.rsa.compare.comparator import Comparator
 
 #: Comparators as axes name them.
 _SCORES = {
@@ -130,8 +132,6 @@ def plot_mds(
 
 def classical_mds(rdm: RDMInput, n_dimensions: int = 2) -> tuple[np.ndarray, float]:
     """((n, d) coordinates, share of the variance), the RDM read as squared distances."""
-    from neurosim.rsa.compare.geometry import gram
-
     check_count("n_dimensions", n_dimensions)
     row = as_one(rdm, "rdm")
     if np.isnan(row).any():
@@ -151,8 +151,6 @@ def plot_shepard(
     ax: Axes | None = None,
 ) -> Axes:
     """Every pair's dissimilarity in one RDM against another, as a density, with its score."""
-    from neurosim.rsa.compare.measure import compare_rdms
-
     a, b = as_one(x, "x"), as_one(y, "y")
     if len(a) != len(b):
         raise ValueError(
@@ -283,9 +281,6 @@ def plot_trajectory(
 
 def _comparator_of(table: pd.DataFrame, method: str | Comparator | None) -> Comparator | None:
     """What made the scores of a table; None where neither the caller nor the table says."""
-    from neurosim.rsa.compare.comparator import Comparator
-    from neurosim.rsa.compare.comparators import COMPARATORS, find_comparator
-
     if method is None:
         return COMPARATORS.get(table.attrs.get("method", ""))
     return method if isinstance(method, Comparator) else find_comparator(method)

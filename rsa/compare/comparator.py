@@ -10,6 +10,9 @@ from typing import Any, ClassVar, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.rsa.rdm.ranks import Ranks
+from neurosim.rsa.rdm.resampling import relabel_plainly, resample_plainly
+
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -93,14 +96,10 @@ class Comparator(ABC):
 
     def resample(self, models: Rows, brains: Rows, indices: Ints, used: Flags) -> Array:
         """(n_samples, n_models, n_brains) scores under resampled stimuli; rows are whole."""
-        from neurosim.rsa.rdm.resampling import resample_plainly
-
         return resample_plainly(self, models, brains, indices, used)
 
     def relabel(self, models: Rows, brains: Rows, permutations: Ints, used: Flags) -> Array:
         """(n_permutations, n_models, n_brains) scores under relabelled models."""
-        from neurosim.rsa.rdm.resampling import relabel_plainly
-
         return relabel_plainly(self, models, brains, permutations, used)
 
 
@@ -137,6 +136,4 @@ class Pairwise(Comparator):
         return np.array([[self.function(x, y) for y in b] for x in a], dtype=np.float64)
 
     def normalise(self, rows: Rows) -> Array:
-        from neurosim.rsa.rdm.ranks import Ranks
-
         return Ranks.of(rows).doubled / 2.0 if self.of_ranks else super().normalise(rows)

@@ -14,6 +14,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from neurosim.rsa.compare.comparator import Array, Comparator, Flags, Ints, Rows, root_mean_squares
+from neurosim.rsa.rdm.squares import n_stimuli_of, to_square
 
 
 @final
@@ -60,8 +61,6 @@ class Whitened(Comparator):
 
 def _solve_v(row: Array, used: Flags | None) -> Array:
     """V^-1 row. V x = 2 x + s_i + s_j, where s_i sums x over the pairs of stimulus i."""
-    from neurosim.rsa.rdm.squares import n_stimuli_of
-
     n = n_stimuli_of(len(row) if used is None else len(used))
     first, second = np.triu_indices(n, 1)
     if used is None:
@@ -133,8 +132,6 @@ def shape_distance(x: Array, y: Array) -> float:
 
 def gram(row: Array) -> Array:
     """G = -1/2 H D H, (n, n), of squared distances D given condensed."""
-    from neurosim.rsa.rdm.squares import to_square
-
     squared = to_square(row)
     means = squared.mean(axis=0)
     return -0.5 * (squared - means - means[:, None] + means.mean())
@@ -152,8 +149,6 @@ def _configuration(row: Array) -> Array:
 
 def refuse_partial(rows: Rows, used: Flags | None, name: str) -> None:
     """Whole matrices only: the pairs in use must be all pairs of some set of stimuli."""
-    from neurosim.rsa.rdm.squares import to_square
-
     if used is None:
         return
     kept = to_square(used).any(axis=0).sum()

@@ -23,6 +23,7 @@ from neurosim.rsa.rdm.rdm import (
     compute_quietly,
     stimuli_of,
 )
+from neurosim.rsa.rdm.threads import default_threads
 
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -89,8 +90,6 @@ def compare_patterns(
         n_threads: models at a time, by default NUMBA_NUM_THREADS (all cores); the scores are
             the same to the bit whatever their number.
     """
-    from neurosim.rsa.rdm.resampling import default_threads
-
     kept = _prepared_for(brains, method, pair_mask)
     if n_threads is None:
         n_threads = default_threads()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurosim.rsa.rdm.checks import as_numbers
+from neurosim.rsa.rdm.threads import default_threads
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -185,8 +186,6 @@ def _from_gram(rows: Array, fill: _Fill) -> Array:
     if len(starts) == 1:
         block(0)
         return out
-    from neurosim.rsa.rdm.resampling import default_threads
-
     with ThreadPoolExecutor(default_threads()) as pool:
         list(pool.map(block, starts))
     return out

@@ -10,14 +10,14 @@ out, then compare); the rank and inner-product comparators have exact faster for
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from neurosim.rsa.rdm.ranks import Ranks, ascending
 from neurosim.rsa.rdm.squares import n_stimuli_of, to_square
+from neurosim.rsa.rdm.threads import in_threads
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -62,27 +62,6 @@ def relabel_plainly(
     return scores
 
 
-def default_threads() -> int:
-    """How many threads numba may use: NUMBA_NUM_THREADS, by default all cores."""
-    import numba
-
-    return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-
-
-def in_threads(work: Callable[[range], None], n: int) -> None:
-    """Share ``range(n)`` among the threads; the kernels let go of the interpreter, and every
-    item is computed alone, whoever does it."""
-    n_threads = min(default_threads(), n)
-    if n_threads <= 1:
-        work(range(n))
-        return
-    bounds = np.linspace(0, n, n_threads + 1).astype(int)
-    with ThreadPoolExecutor(n_threads) as pool:
-        parts = [range(bounds[t], bounds[t + 1]) for t in range(n_threads)]
-        for done in [pool.submit(work, part) for part in parts]:
-            done.result()
-
-
 class SortedPairs:
     """The pairs in use of one RDM, in ascending order of dissimilarity.
 
@@ -93,7 +72,6 @@ class SortedPairs:
 
     def __init__(self, row: Rows, used: Flags) -> None:
         from neurosim.rsa.kernels.resample import run_ends
-        from neurosim.rsa.rdm.ranks import ascending
 
         values = np.asarray(row[used], dtype=np.float64)
         self.order = ascending(values).astype(np.uint32)
@@ -253,7 +231,6 @@ def relabel_masked_ranks(
     """Rank correlation under relabelling when only some places are used: which model pairs
     fall on them changes with the labels, so ranks are counted along the sorted order."""
     from neurosim.rsa.kernels.resample import relabelled_masked_ranks
-    from neurosim.rsa.rdm.ranks import Ranks
 
     n_used = int(used.sum())
     mean = (n_used + 1) / 2

@@ -5,6 +5,7 @@ import configparser
 import graphlib
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -105,16 +106,23 @@ def test_arrows_run_one_way(parent):
     list(graphlib.TopologicalSorter(graph).static_order())  # raises where there is a cycle
 
 
-def own_imports_within_functions(path: Path) -> list[str]:
-    """Modules of this project that a file imports inside of functions."""
+def own_imports_within_functions(path: Path) -> list[set[str]]:
+    """What each import inside of a function names: its module, and what is taken from it."""
     functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-    found = []
-    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        for node in ast.walk(function) if isinstance(function, functions) else ():
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            found += [name for name in names if package_of(name)]
-    return found
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = [f.body if isinstance(f.body, list) else [] for f in ast.walk(tree)
+              if isinstance(f, functions)]  # fmt: skip
+    nodes = [node for body in inside for each in body for node in ast.walk(each)]
+    return [names for node in nodes if any(map(package_of, names := named(node)))]
+
+
+def named(node: ast.AST) -> set[str]:
+    """The modules that an import names, and what it takes from them; nothing of another node."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        return {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return set()
 
 
 #: Command lines are to answer --help before anything heavy is imported: they alone are lazy.
@@ -129,6 +137,49 @@ COMMANDS = {ROOT / "experiments" / f"{c.module.split('.')[-1]}.py" for c in cli.
 def test_imports_of_the_project_stand_at_the_top(path):
     """What a module depends on is seen in its first lines; a cycle would show there."""
     assert own_imports_within_functions(path) == []
+
+
+#: What takes long to import, and what a list of names can do without.
+HEAVY = frozenset({"torch", "numba", "h5py", "matplotlib", "pandas", "scipy", "snntorch", "norse"})
+
+
+def name_of(path: Path) -> str:
+    """What a file is imported as."""
+    return module_of(path.parent if path.name == "__init__.py" else path.with_suffix(""))
+
+
+PATHS = {name_of(path): path for path in FILES}
+
+
+def at_the_top(path: Path) -> set[str]:
+    """What importing a file imports."""
+    return set().union(*map(named, ast.parse(path.read_text(encoding="utf-8")).body))
+
+
+@cache
+def loads(module: str) -> frozenset[str]:
+    """What is heavy of all that a module of ours imports, however far down."""
+    seen, left, found = set(), {module}, set()
+    while left:
+        now = left.pop()
+        seen.add(now)
+        names = at_the_top(PATHS[now])
+        found |= {name.split(".")[0] for name in names} & HEAVY
+        left |= {name for name in names if name in PATHS} - seen
+    return frozenset(found)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in FILES if not p.is_relative_to(ROOT / "experiments") and p.name != "__main__.py"],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_a_function_imports_only_what_spares_its_module_something_heavy(path):
+    """Names are listed by ``--help`` before torch and numba are there; nothing else is a reason."""
+    for names in own_imports_within_functions(path):
+        loaded = frozenset().union(*(loads(name) for name in names if name in PATHS))
+        spared = loaded - loads(name_of(path))
+        assert spared, f"{sorted(names)} loads nothing heavy that is not there: import it on top"
 
 
 def test_commands_are_files_of_experiments_and_some_are_lazy():
