@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurosim.experiments.settings.options import Parser
+from neurosim.experiments.settings.options import Parser, require_folder
 from neurosim.experiments.system.failures import exit_status
 from neurosim.experiments.system.threads import one_thread
 from neurosim.naming import own
@@ -58,7 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Audit; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else "-"
-    if not _holds_features(first) and (Path(first).is_dir() or _is_no_model(first)):
+    if _is_no_model(first) and not _holds(first):
+        print(
+            f"error: {first} is no folder that holds a run, activations or features: give one, or "
+            "the function that makes a model, FILE.py:FUNCTION or MODULE:FUNCTION",
+            file=sys.stderr,
+        )
+        return 2
+    if not _holds_features(first) and Path(first).is_dir():
         from neurosim.experiments.training_dynamics import main as of_folders
 
         return of_folders(["--audit", *words])
@@ -68,6 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _is_no_model(target: str) -> bool:
     return ":" not in target and not target.startswith("-")
+
+
+def _holds(target: str) -> bool:
+    folder = Path(target)
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _holds_features(target: str) -> bool:
@@ -88,6 +100,7 @@ def _command(argv: Sequence[str]) -> int:
     chosen = parser().parse_args(argv)
     if chosen.images is None:
         raise ValueError("say which images to show: --images, a stimulus set or a folder")
+    require_folder(chosen.out or Path("audits"))
     from neurosim.experiments.model_audit.door import audit
 
     status = 0

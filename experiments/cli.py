@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
+from neurosim.experiments.system.failures import exit_status
 from neurosim.naming.choices import Choices
 
 
@@ -81,8 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
-        print(_help())
-        return 0
+        return exit_status(lambda: print(_help()), interrupted="nothing was done")
     if words[0] == "--version":
         print(f"neurosim {import_module('neurosim').__version__}")
         return 0

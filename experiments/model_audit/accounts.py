@@ -10,7 +10,7 @@ import numpy as np
 from neurosim.experiments.audit.types import FAIL, PASS, UNKNOWN, WARNING, Finding, worst
 from neurosim.experiments.model_audit import scores
 from neurosim.experiments.model_audit.evidence import Evidence
-from neurosim.experiments.results.words import number, p_value, signed, some
+from neurosim.experiments.results.words import number, signed, some, told_p
 from neurosim.models.interop.module_states import (
     GIVEN,
     PERMUTED,
@@ -42,7 +42,7 @@ def noise(found: Evidence) -> Finding:
         verdicts.append(PASS if bound.p <= _LEVEL else FAIL)
         lines.append(
             f"{roi}: {'yes' if bound.p <= _LEVEL else 'no'}, noise bounds {number(bound.lower)} to "
-            f"{number(bound.upper)} (p = {p_value(bound.p)} of the lower under relabelled stimuli, "
+            f"{number(bound.upper)} ({told_p(bound.p)} of the lower under relabelled stimuli, "
             f"n = {bound.n_subjects} subjects)."
         )
     return Finding("noise", question, _of_regions(verdicts), "\n".join(lines), values)
@@ -70,8 +70,8 @@ def chance(found: Evidence) -> Finding:
         lines.append(
             f"{roi}: {'yes' if chosen.p <= _LEVEL else 'no'}, {number(chosen.score)} in "
             f"{chosen.layer}, where the best of {len(found.layers)} layers reaches "
-            f"{number(chosen.chance)} in 95 % of {found.n_permutations} relabellings (p = "
-            f"{p_value(chosen.p)})."
+            f"{number(chosen.chance)} in 95 % of {found.n_permutations} relabellings "
+            f"({told_p(chosen.p)})."
         )
     return Finding("chance", question, _of_regions(verdicts), "\n".join(lines), values)
 
@@ -178,7 +178,7 @@ def twins(found: Evidence) -> Finding:
             f"{roi}: {'yes' if p <= _LEVEL else 'not told apart'}, {number(rho)} against "
             f"{number(float(np.mean(drawn)))} (sd {number(float(np.std(drawn, ddof=1)))}, n = "
             f"{len(drawn)} seeds{_on(same)}), best layer of each: calibrated score {signed(z, 1)} "
-            f"sd, p = {p_value(p)} of one draw more{permuted}."
+            f"sd, {told_p(p)} of one draw more{permuted}."
         )
     return Finding("twins", question, verdict, "\n".join(lines), values)
 

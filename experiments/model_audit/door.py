@@ -20,6 +20,7 @@ from neurosim.experiments.model_audit.from_features import (
 from neurosim.experiments.model_audit.inputs import Preprocessing, Shown, gather, images_of
 from neurosim.experiments.model_audit.result import ModelAudit
 from neurosim.models.interop.module_states import own_random_numbers
+from neurosim.naming.settings import require_count
 
 
 def audit(
@@ -40,7 +41,7 @@ def audit(
     keeps_statistics: bool = True,
     training_images: Any = None,
     stimuli: Sequence[str] | None = None,
-    sizes: Sequence[int] | None = None,
+    sizes: int | Sequence[int] | None = None,
     n_permutations: int = 1000,
     n_samples: int = 1000,
     batch: int | None = None,
@@ -96,6 +97,10 @@ def audit(
         raise TypeError(
             f"model is a torch.nn.Module, or features of its layers; got a {type(model).__name__}"
         )
+    sizes = [sizes] if isinstance(sizes, int) else sizes
+    for what, px in (("size", size), *(("sizes", each) for each in sizes or ())):
+        if px is not None:
+            require_count(what, px)
     given = gather(images, brain, stimuli=stimuli, data_dir=data_dir)
     how = Preprocessing(mean, sd, size, preprocess)
     shown = Shown(given.images, how)

@@ -255,6 +255,8 @@ def as_brain(brain: Any, n_images: int) -> tuple[BrainRDMs, bool]:
         found = brain_of_file(Path(brain), n_images)
         return found, not are_numbered(found.stimuli)
     parts = brain if isinstance(brain, Mapping) else {"brain": brain}
+    if not parts:
+        raise ValueError("the brain has no region: give RDMs or responses of one or more")
     rdms = {str(roi): _of_roi(given, n_images, str(roi)) for roi, given in parts.items()}
     counts = {len(rows) for rows in rdms.values()}
     if len(counts) > 1:

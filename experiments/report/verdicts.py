@@ -16,7 +16,7 @@ from neurosim.experiments.job.facts import THRESHOLDS
 from neurosim.experiments.results.choice import Headline, View
 from neurosim.experiments.results.seed_intervals import NEGLIGIBLE, share_of_statistics
 from neurosim.experiments.results.table import adapts, decompose, learning_tests
-from neurosim.experiments.results.words import listed, number, p_value
+from neurosim.experiments.results.words import listed, number, p_value, told_p
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def seed_test(view: View) -> str:
         return ""
     floor = max(test.floor for test in tested.values())
     values = ", ".join(
-        f"{rule_style(rule).label} p = {p_value(test.p)}" for rule, test in tested.items()
+        f"{rule_style(rule).label} {told_p(test.p)}" for rule, test in tested.items()
     )
     told = f"{view.roi}: learning part against zero over seeds (sign-flip, adjusted): {values}."
     if floor > 0.05:

@@ -28,6 +28,12 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.0005 else f"{p:.2g}"
 
 
+def told_p(p: float) -> str:
+    """In a sentence: ``p = 0.062``, ``p < 0.001``."""
+    value = p_value(p)
+    return f"p {value}" if value.startswith("<") else f"p = {value}"
+
+
 def interval(lower: float, upper: float) -> str:
     """An interval of what was estimated: ``[0.100, 0.200]``."""
     return f"[{number(lower)}, {number(upper)}]"

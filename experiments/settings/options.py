@@ -152,7 +152,10 @@ def in_options(message: str, known: Sequence[str]) -> str:
     """A message about settings, in the words of the command line: ``n_train`` is ``--n-train``.
 
     A name without an underscore may be a word; it is a setting where the message starts with it.
+    Settings inside of a text, ``stdp(weight_dependence=...)``, keep their names.
     """
+    if " has no setting " in message:
+        return message
     compound = "|".join(name for name in known if "_" in name)
     return re.sub(
         rf"^({'|'.join(known)})\b(?!_)" + (rf"|\b({compound})\b" if compound else ""),
@@ -194,12 +197,15 @@ def path_text(path: Path) -> str:
 
 
 def require_folder(out: Path) -> None:
-    """Refuse an output folder that is a file, would lie below one, or has no name in UTF-8."""
+    """Refuse an output folder that is a file, would lie below one, has no name in UTF-8, or
+    could not be written to."""
     _ = path_text(out)
     for path in (out, *out.parents):
         if path.exists():
             if not path.is_dir():
                 raise ValueError(f"{path} is a file, not a folder: give another --out")
+            if not os.access(path, os.W_OK):
+                raise ValueError(f"{path} cannot be written to: give another --out")
             return
 
 

@@ -78,6 +78,9 @@ def from_torch(
         ['layer1', 'layer3']
     """
     module = copy.deepcopy(module).eval()
+    for name, tensor in module.state_dict().items():
+        if not tensor.isfinite().all():
+            raise UntranslatableError(f"{name} holds NaN or infinity: give finite weights")
     try:
         with torch.no_grad():
             wanted = module(example)

@@ -19,6 +19,16 @@ def test_help_is_light_and_names_every_command():
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
 
+def test_help_that_nobody_reads_to_its_end_is_no_traceback():
+    """``neurosim --help | head -1``."""
+    command = [sys.executable, "-u", "-m", "neurosim.experiments.cli", "--help"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == 128 + 13, "as a shell says of SIGPIPE"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_reached_with_its_words_before(name, monkeypatch):
     command, seen = COMMANDS[name], []
@@ -37,6 +47,18 @@ def test_every_command_has_help(name, monkeypatch, capsys):
         main([*name.split(), "--help"])
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith("usage: ")
+
+
+@pytest.mark.parametrize("target", ["there", "cnn.py", "empty"])
+def test_an_audit_of_what_is_not_there_says_what_is_audited(target, tmp_path, monkeypatch, capsys):
+    """Options of models are not told to be unknown where a folder is missing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cnn.py").write_text("")
+    assert main(["audit", target, "--images", "brain92"]) == 2
+    told = capsys.readouterr().err
+    assert f"{target} is no folder that holds a run, activations or features" in told
+    assert "FILE.py:FUNCTION" in told
 
 
 @pytest.mark.parametrize(

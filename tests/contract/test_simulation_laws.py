@@ -294,6 +294,12 @@ def test_a_folder_keeps_the_run_and_goes_on_after_an_interruption(tmp_path):
     assert np.array_equal(again.spikes(a).times_ms, plain.spikes(a).times_ms)
     with pytest.raises(ValueError, match="run of another ticks"):
         simulate(network, 50.0, record=records, folder=folder)
+    kept = (folder / "segment-000001.h5").read_bytes()
+    for damage in (lambda path: path.write_bytes(kept[:100]), lambda path: path.unlink()):
+        damage(folder / "segment-000001.h5")
+        with pytest.raises(ValueError, match=r"segment-000001\.h5 is missing or damaged.*remove"):
+            simulate(network, float(T), record=records, folder=folder, segment_ms=13.0)
+    (folder / "segment-000001.h5").write_bytes(kept)
     for change in ("w", "train"):
         other = Net(3)
         if change == "w":

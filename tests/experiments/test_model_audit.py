@@ -343,6 +343,9 @@ ERRORS = {
         {"model": nn.Sequential(nn.Flatten(), nn.Linear(75, 2))}, "the model does not take images"
     ),
     "no brain": ({"brain": None}, "no brain was given"),
+    "no region": ({"brain": {}}, "the brain has no region: give RDMs or responses"),
+    "no size": ({"size": 0}, "size must be a whole number of at least 1, got 0"),
+    "one other size": ({"sizes": 0}, "sizes must be a whole number of at least 1, got 0"),
     "a readout that is none": ({"readout": "4 x 4"}, "no layer has the readout '4 x 4'"),
     "no seeds": ({"seeds": 0}, "at least one random network is needed"),
     "no images": ({"images": "pictures-of-mine"}, "pictures-of-mine is no folder of images"),

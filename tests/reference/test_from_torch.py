@@ -174,6 +174,13 @@ REFUSED = {
 }  # fmt: skip
 
 
+def test_weights_that_are_not_finite_are_named():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+    module[1].bias.data[0] = torch.nan
+    with pytest.raises(UntranslatableError, match=r"1\.bias holds NaN or infinity"):
+        from_torch(module, torch.zeros(1, 3, 8, 8))
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_has_no_counterpart_is_named(case):
     module, message = REFUSED[case]

@@ -252,7 +252,13 @@ class _InFolder:
 
     def pieces(self) -> Iterator[dict[str, Any]]:
         for k in range(self._n):
-            yield read_tree(self._path(k))
+            try:
+                yield read_tree(self._path(k))
+            except (OSError, ValueError) as error:
+                raise ValueError(
+                    f"{self._path(k)} is missing or damaged, and what it recorded is computed with "
+                    f"what came before: remove {self._folder} and run again"
+                ) from error
 
     def _path(self, k: int) -> Path:
         return self._folder / f"segment-{k:06}.h5"
