@@ -298,7 +298,7 @@ def test_a_folder_keeps_the_run_and_goes_on_after_an_interruption(tmp_path):
     for damage in (lambda path: path.write_bytes(kept[:100]), lambda path: path.unlink()):
         damage(folder / "segment-000001.h5")
         with pytest.raises(ValueError, match=r"segment-000001\.h5 is missing or damaged.*remove"):
-            simulate(network, float(T), record=records, folder=folder, segment_ms=13.0)
+            again.samples(records[0])
     (folder / "segment-000001.h5").write_bytes(kept)
     for change in ("w", "train"):
         other = Net(3)
