@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
-        return exit_status(lambda: print(_help()), interrupted="nothing was done")
+        return exit_status(lambda: print(_help(COMMANDS)), interrupted="nothing was done")
     if words[0] == "--version":
         print(f"neurosim {import_module('neurosim').__version__}")
         return 0
@@ -92,6 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     n_words = 2 if any(" " in each for each in group) and not alone else 1
     name, rest = " ".join(words[:n_words]), words[n_words:]
     known = {each: COMMANDS[each] for each in group or COMMANDS}
+    if n_words == 2 and words[1:] and words[1] in ("-h", "--help"):
+        return exit_status(lambda: print(_help(known)), interrupted="nothing was done")
     try:
         command = Choices("command", known)[name]
     except ValueError as error:
@@ -105,9 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
 
-def _help() -> str:
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {command.does}" for name, command in COMMANDS.items()]
+def _help(commands: Mapping[str, Command]) -> str:
+    width = max(map(len, commands))
+    lines = [f"  {name:{width}}  {command.does}" for name, command in commands.items()]
     return "\n".join(
         [
             "usage: neurosim COMMAND ...",

@@ -19,6 +19,15 @@ def test_help_is_light_and_names_every_command():
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
 
+@pytest.mark.parametrize("group", ["controls", "published"])
+def test_a_group_of_commands_has_help(group, capsys):
+    assert main([group, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"  {name} " in told] == [
+        name for name in COMMANDS if name.startswith(group)
+    ]
+
+
 def test_help_that_nobody_reads_to_its_end_is_no_traceback():
     """``neurosim --help | head -1``."""
     command = [sys.executable, "-u", "-m", "neurosim.experiments.cli", "--help"]
