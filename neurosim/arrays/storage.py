@@ -101,7 +101,12 @@ def set_aside(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file whole or not at all.
+
+    Under a locale without its letters Python holds the bytes of a file's name as surrogates, which
+    are text again here.
+    """
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     with whole_or_nothing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

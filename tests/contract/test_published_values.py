@@ -55,8 +55,8 @@ VALUES: list[tuple[Callable[..., Any], str, dict[str, float]]] = [
     ),
     (
         FirstSpikePairs,
-        "Leutenegger 2026, arXiv 2605.30556; a tick of 1 ms is ours",
-        {"dt_ms": 1, "n_ticks": 10, "limit": 0.002},
+        "Leutenegger 2026, arXiv 2605.30556",
+        {"n_ticks": 10, "limit": 0.002},
     ),
     (
         PoissonKL,

@@ -153,3 +153,9 @@ def test_damaged_files_are_set_aside_side_by_side(tmp_path):
     assert not path.exists()
     assert (tmp_path / "tree.h5.damaged").read_text() == "one"
     assert (tmp_path / "tree.h5.damaged-2").read_text() == "two"
+
+
+def test_text_with_the_bytes_of_a_name_is_written_as_text(tmp_path):
+    """As Python hands on names under LC_ALL=C: "läuft" in UTF-8, and bytes that are no text."""
+    write_text(tmp_path / "a", b"l\xc3\xa4uft \xff".decode("ascii", "surrogateescape"))
+    assert (tmp_path / "a").read_text("utf-8") == "läuft \\xff"

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from neurosim.arrays.storage import read_tree
-from neurosim.experiments import comparison, training_dynamics
+from neurosim.experiments import training_dynamics
+from neurosim.experiments.comparison import run as comparison
 from neurosim.experiments.job import job as cells
 from neurosim.experiments.job.evaluate import ChangedStateError, Evaluation
 from neurosim.experiments.report import files as report
