@@ -74,8 +74,8 @@ def from_torch(
     Example:
         >>> module = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
         >>> net = from_torch(module, torch.zeros(1, 1, 2, 2))
-        >>> [layer.name for layer in net.layers]
-        ['layer1', 'layer3']
+        >>> print(*(layer.name for layer in net.layers))
+        layer1 layer3
     """
     module = copy.deepcopy(module).eval()
     for name, tensor in module.state_dict().items():
