@@ -58,23 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Audit; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else "-"
-    if _is_no_model(first) and not _holds(first):
-        print(
-            f"error: {first} is no folder that holds a run, activations or features: give one, or "
-            "the function that makes a model, FILE.py:FUNCTION or MODULE:FUNCTION",
-            file=sys.stderr,
-        )
-        return 2
-    if not _holds_features(first) and Path(first).is_dir():
+    if _holds(first) and not _holds_features(first):
         from neurosim.experiments.training_dynamics import main as of_folders
 
         return of_folders(["--audit", *words])
     one_thread()
     return exit_status(partial(_command, words), interrupted="nothing was written")
-
-
-def _is_no_model(target: str) -> bool:
-    return ":" not in target and not target.startswith("-")
 
 
 def _holds(target: str) -> bool:
@@ -98,6 +87,12 @@ def _holds_features(target: str) -> bool:
 
 def _command(argv: Sequence[str]) -> int:
     chosen = parser().parse_args(argv)
+    for target in chosen.targets:
+        if ":" not in target and not _holds(target):
+            raise ValueError(
+                f"{target} is no folder that holds a run, activations or features: give one, or "
+                "the function that makes a model, FILE.py:FUNCTION or MODULE:FUNCTION"
+            )
     if chosen.images is None:
         raise ValueError("say which images to show: --images, a stimulus set or a folder")
     require_folder(chosen.out or Path("audits"))

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from neurosim.synapses import AbstractSynapse
+from neurosim.synapses import AbstractDense, AbstractSynapse
 
 
 @dataclass(frozen=True)
-class AveragedDense(AbstractSynapse):
+class AveragedDense(AbstractDense):
     """All-to-all on the mean over space of each channel, ``a = W <x> + b``, for maps of any size.
 
     Weight ``(n_out, n_in)``.
@@ -21,17 +21,6 @@ class AveragedDense(AbstractSynapse):
     Args:
         n_in: channels.
     """
-
-    n_in: int
-    n_out: int
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        return (self.n_out, self.n_in)
-
-    @property
-    def fan_in(self) -> int:
-        return self.n_in
 
     def out_features(self, in_features: Sequence[int]) -> tuple[int, ...]:
         if len(in_features) != 3 or in_features[0] != self.n_in or 0 in in_features:

@@ -104,8 +104,8 @@ class AbstractSynapse(ABC):
 
 
 @dataclass(frozen=True)
-class Dense(AbstractSynapse):
-    """All-to-all: ``a = x W^T + b`` on the flattened input. Weight ``(n_out, n_in)``."""
+class AbstractDense(AbstractSynapse):
+    """Every input with every output, whatever an input is: weight ``(n_out, n_in)``."""
 
     n_in: int
     n_out: int
@@ -117,6 +117,11 @@ class Dense(AbstractSynapse):
     @property
     def fan_in(self) -> int:
         return self.n_in
+
+
+@dataclass(frozen=True)
+class Dense(AbstractDense):
+    """All-to-all: ``a = x W^T + b`` on the flattened input. Weight ``(n_out, n_in)``."""
 
     def out_features(self, in_features: Sequence[int]) -> tuple[int, ...]:
         if math.prod(in_features) != self.n_in:
